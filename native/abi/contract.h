@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+/// The contract: everything the native side runs on, as one immutable, versioned buffer.
+/// Little endian, no pointers, offsets from the buffer's start. proxy/contract/encode.ts writes it,
+/// abi/contract_view.h validates it before anything is read from it.
+namespace quicproxy {
+
+inline constexpr uint32_t kContractMagic = 0x31585051;  // "QPX1"
+inline constexpr uint16_t kContractVersion = 1;
+
+enum class Mode : uint8_t { kRunToCompletion = 0, kBaseline = 1 };
+enum class Fallback : uint8_t { kFourTuple = 0, kConnectionId = 1 };
+
+/// Short headers do not carry the length of their CID (RFC 8999 section 5.2).
+inline constexpr uint8_t kCidLengthLearned = 0xff;
+
+struct ContractHeader {
+  uint32_t magic;
+  uint16_t version;
+  uint16_t headerBytes;
+  uint64_t generation;
+  uint32_t totalBytes;
+  Mode mode;
+  Fallback fallback;
+  uint8_t shortHeaderCidLength;  ///< 1..20, or kCidLengthLearned
+  uint8_t reserved;
+  uint32_t workers;
+  uint32_t batch;  ///< datagrams per receive or send call
+  uint32_t receiveBufferBytes;
+  uint32_t sendBufferBytes;
+  uint32_t idleTimeoutMs;
+  uint32_t upstreamSocketMax;  ///< of all workers together
+  uint64_t flowMemoryBytes;    ///< of all workers together
+  uint8_t hashKey[16];         ///< SipHash key that all proxies of one QuicProxy share
+  uint32_t endpointCount;
+  uint32_t endpointOffset;
+  uint32_t backendCount;
+  uint32_t backendOffset;
+};
+static_assert(sizeof(ContractHeader) == 88);
+
+inline constexpr uint8_t kEndpointOptional = 1;  ///< skip it where the host has no such address family
+
+struct EndpointRecord {
+  uint8_t address[16];  ///< network order; IPv4 in the first 4 octets
+  uint16_t port;        ///< host order
+  uint8_t family;       ///< 4 or 6
+  uint8_t flags;
+  uint16_t listener;  ///< index in spec.listeners, for messages
+  uint16_t reserved;
+};
+static_assert(sizeof(EndpointRecord) == 24);
+
+struct BackendRecord {
+  uint8_t address[16];
+  uint16_t port;
+  uint8_t family;
+  uint8_t reserved;
+  uint32_t weight;  ///< 0: keeps its flows, gets no new one
+};
+static_assert(sizeof(BackendRecord) == 24);
+
+inline constexpr uint32_t kMaxWorkers = 64;
+inline constexpr uint32_t kMaxBatch = 1024;
+inline constexpr uint32_t kMaxEndpoints = 64;
+inline constexpr uint32_t kMaxBackends = 16384;
+
+}  // namespace quicproxy

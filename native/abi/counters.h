@@ -1,0 +1,79 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace quicproxy {
+
+/// Index of a counter inside a worker's block; order of counters.def.
+enum class Counter : uint32_t {
+#define QP_COUNTER(stage, outcome, kind, help) stage##_##outcome,
+#include "abi/counters.def"
+#undef QP_COUNTER
+  kCount,
+};
+
+inline constexpr uint32_t kCounterCount = static_cast<uint32_t>(Counter::kCount);
+
+/// Values that go up and down; they follow the counters in a worker's block.
+enum class Gauge : uint32_t {
+  kGeneration,       ///< contract generation the worker runs on
+  kFlows,            ///< live flows
+  kUpstreamSockets,  ///< open upstream sockets
+  kCids,             ///< live entries of the Connection ID table
+  kCount,
+};
+
+inline constexpr uint32_t kGaugeCount = static_cast<uint32_t>(Gauge::kCount);
+
+/// Per worker and backend slot.
+enum class BackendCounter : uint32_t {
+  kForwarded,
+  kForwardedBytes,
+  kReturned,
+  kReturnedBytes,
+  kFlowsCreated,
+  kDropped,
+  kRefused,
+  kFlows,  ///< gauge
+  kCount,
+};
+
+inline constexpr uint32_t kBackendCounterCount = static_cast<uint32_t>(BackendCounter::kCount);
+
+/// A cell that one thread writes and any thread or process reads: no locked instruction.
+class CounterCell {
+ public:
+  void add(uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void set(uint64_t n) { value_.store(n, std::memory_order_relaxed); }
+  [[nodiscard]] uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_;
+};
+
+static_assert(sizeof(CounterCell) == 8 && std::atomic<uint64_t>::is_always_lock_free);
+
+/// First bytes of the shared counter region; all offsets are from the region's start.
+///
+///   [CountersHeader][worker 0: counters, gauges][worker 1: ...][worker 0: backend slots][worker 1: ...]
+struct CountersHeader {
+  uint32_t magic;
+  uint32_t version;
+  uint32_t workers;
+  uint32_t countersPerWorker;
+  uint32_t gaugesPerWorker;
+  uint32_t workerOffset;
+  uint32_t workerStride;
+  uint32_t backendSlots;
+  uint32_t countersPerBackend;
+  uint32_t backendOffset;
+  uint32_t backendStride;  ///< bytes from one worker's backend block to the next
+  uint32_t reserved;
+};
+
+inline constexpr uint32_t kCountersMagic = 0x43505051;  // "QPPC"
+inline constexpr uint32_t kCountersVersion = 1;
+
+}  // namespace quicproxy
