@@ -1,0 +1,131 @@
+/**
+ * Every metric that is not a per-worker counter of native/abi/counters.def, as data: the registry registers exactly
+ * these and docs/reference/metrics.md lists exactly these.
+ */
+export interface MetricDefinition {
+  name: string;
+  type: "counter" | "gauge";
+  labels: readonly string[];
+  help: string;
+}
+
+const define = (
+  name: string,
+  type: MetricDefinition["type"],
+  labels: readonly string[],
+  help: string,
+): MetricDefinition => ({ name, type, labels, help });
+
+/** Keyed by the name of the gauge in a worker's block (enum Gauge of native/abi/counters.h). */
+export const WORKER_GAUGES = {
+  generation: define("quicproxy_worker_generation", "gauge", ["worker"], "Contract generation the worker runs on"),
+  flows: define("quicproxy_flows", "gauge", ["worker"], "Live flows"),
+  upstreamSockets: define("quicproxy_upstream_sockets", "gauge", ["worker"], "Open upstream sockets"),
+  cids: define("quicproxy_connection_ids", "gauge", ["worker"], "Live entries of the Connection ID table"),
+} as const;
+
+/** Keyed by the name of the cell in a backend's block (enum BackendCounter of native/abi/counters.h). */
+export const BACKEND_METRICS = {
+  forwarded: define("quicproxy_backend_forwarded_total", "counter", ["backend"], "Datagrams sent to the backend"),
+  forwardedBytes: define(
+    "quicproxy_backend_forwarded_bytes_total",
+    "counter",
+    ["backend"],
+    "UDP payload bytes sent to the backend",
+  ),
+  returned: define("quicproxy_backend_returned_total", "counter", ["backend"], "Datagrams received from the backend"),
+  returnedBytes: define(
+    "quicproxy_backend_returned_bytes_total",
+    "counter",
+    ["backend"],
+    "UDP payload bytes received from the backend",
+  ),
+  flowsCreated: define("quicproxy_backend_flows_created_total", "counter", ["backend"], "Flows created to the backend"),
+  dropped: define(
+    "quicproxy_backend_dropped_total",
+    "counter",
+    ["backend"],
+    "Datagrams for the backend that could not be sent",
+  ),
+  refused: define(
+    "quicproxy_backend_refused_total",
+    "counter",
+    ["backend"],
+    "ICMP port or host unreachable received from the backend",
+  ),
+  flows: define("quicproxy_backend_flows", "gauge", ["backend"], "Live flows to the backend"),
+} as const;
+
+export const STATE_METRICS = {
+  info: define(
+    "quicproxy_info",
+    "gauge",
+    ["name", "namespace", "version", "upstream", "steering"],
+    "Always 1; the labels name the proxy and the levels in use",
+  ),
+  ready: define("quicproxy_ready", "gauge", [], "1 while /readyz answers 200"),
+  workers: define("quicproxy_workers", "gauge", [], "Worker threads"),
+  backends: define("quicproxy_backends", "gauge", [], "Backends of the present contract with a weight above zero"),
+  backendWeight: define(
+    "quicproxy_backend_weight",
+    "gauge",
+    ["backend"],
+    "Weight in the present contract; 0 for a backend that only keeps its flows",
+  ),
+  generation: define("quicproxy_contract_generation", "gauge", [], "Generation of the contract in force"),
+  stale: define(
+    "quicproxy_contract_stale",
+    "gauge",
+    [],
+    "1 while the manifest on disk was rejected and an older contract is in force",
+  ),
+  reloads: define(
+    "quicproxy_contract_reload_total",
+    "counter",
+    ["result"],
+    "Manifests read again, by result: applied, rejected or unchanged",
+  ),
+  flowCapacity: define("quicproxy_flow_capacity", "gauge", [], "Flows that the tables of all workers can hold"),
+  flowMemory: define("quicproxy_flow_memory_bytes", "gauge", [], "Memory taken by the flow tables of all workers"),
+  upstreamSocketMax: define(
+    "quicproxy_upstream_socket_max",
+    "gauge",
+    [],
+    "Bound of the upstream socket pool after the limit on open files",
+  ),
+  kernelDrops: define(
+    "quicproxy_socket_kernel_drops_total",
+    "counter",
+    ["endpoint"],
+    "Datagrams the kernel dropped at the listening sockets because their receive buffer was full",
+  ),
+  receiveBufferAsked: define(
+    "quicproxy_socket_receive_buffer_asked_bytes",
+    "gauge",
+    ["endpoint"],
+    "Receive buffer asked for",
+  ),
+  receiveBufferEffective: define(
+    "quicproxy_socket_receive_buffer_effective_bytes",
+    "gauge",
+    ["endpoint"],
+    "Receive buffer the kernel granted",
+  ),
+  sendBufferEffective: define(
+    "quicproxy_socket_send_buffer_effective_bytes",
+    "gauge",
+    ["endpoint"],
+    "Send buffer the kernel granted",
+  ),
+} as const;
+
+export const ALL_DEFINITIONS: readonly MetricDefinition[] = [
+  ...Object.values(WORKER_GAUGES),
+  ...Object.values(BACKEND_METRICS),
+  ...Object.values(STATE_METRICS),
+];
+
+/** A counter of native/abi/counters.def as a metric. */
+export function counterMetricName(counter: string): string {
+  return `quicproxy_${counter}_total`;
+}

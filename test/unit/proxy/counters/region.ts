@@ -1,0 +1,63 @@
+import {
+  BACKEND_CELLS,
+  type BackendCellName,
+  COUNTERS,
+  COUNTERS_MAGIC,
+  COUNTERS_VERSION,
+  type CounterName,
+  GAUGES,
+  type GaugeName,
+} from "../../../../proxy/counters/names.generated.ts";
+
+const HEADER_BYTES = 64;
+
+/** A counter region as the native side lays it out, with cells that a test sets by name. */
+export class FakeRegion {
+  readonly buffer: ArrayBuffer;
+  readonly workers: number;
+  readonly slots: number;
+  readonly #cells: BigUint64Array;
+  readonly #workerStride: number;
+  readonly #backendOffset: number;
+  readonly #backendStride: number;
+
+  constructor({ workers, slots }: { workers: number; slots: number }) {
+    this.workers = workers;
+    this.slots = slots;
+    this.#workerStride = Math.ceil(((COUNTERS.length + GAUGES.length) * 8) / 64) * 64 + 64;
+    this.#backendOffset = HEADER_BYTES + workers * this.#workerStride;
+    this.#backendStride = slots * BACKEND_CELLS.length * 8;
+    this.buffer = new ArrayBuffer(this.#backendOffset + workers * this.#backendStride);
+    this.#cells = new BigUint64Array(this.buffer);
+    new Uint32Array(this.buffer).set([
+      COUNTERS_MAGIC,
+      COUNTERS_VERSION,
+      workers,
+      COUNTERS.length,
+      GAUGES.length,
+      HEADER_BYTES,
+      this.#workerStride,
+      slots,
+      BACKEND_CELLS.length,
+      this.#backendOffset,
+      this.#backendStride,
+    ]);
+  }
+
+  set(worker: number, name: CounterName, value: number | bigint): void {
+    const index = COUNTERS.findIndex((counter) => counter.name === name);
+    this.#cells[(HEADER_BYTES + worker * this.#workerStride) / 8 + index] = BigInt(value);
+  }
+
+  setGauge(worker: number, name: GaugeName, value: number): void {
+    const index = COUNTERS.length + GAUGES.indexOf(name);
+    this.#cells[(HEADER_BYTES + worker * this.#workerStride) / 8 + index] = BigInt(value);
+  }
+
+  setBackend(worker: number, slot: number, cells: Partial<Record<BackendCellName, number>>): void {
+    const first = (this.#backendOffset + worker * this.#backendStride) / 8 + slot * BACKEND_CELLS.length;
+    for (const [name, value] of Object.entries(cells)) {
+      this.#cells[first + BACKEND_CELLS.indexOf(name as BackendCellName)] = BigInt(value);
+    }
+  }
+}
