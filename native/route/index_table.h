@@ -1,0 +1,341 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "route/siphash.h"
+
+namespace quicproxy {
+
+/// The one table behind all look-ups: 128-bit keyed fingerprint -> 64-bit value, with the time of its last use.
+///
+/// A view of memory that belongs to the caller. Nothing in the memory is a pointer, so it may lie in a shared mapping:
+///
+///   [Header, 128 bytes][bucket 0: 4 entries, 128 bytes][bucket 1]...
+///   entry, 32 bytes: key.low | key.high | value | sequence:32 stamp:32       key.low == 0: the place is free
+///
+/// A key may lie in two buckets (A from key.low, B from key.high) and goes to the emptier one; nothing is ever moved,
+/// so a look-up reads at most 8 entries whatever is in the table, and there are no tombstones. Keys are digests under a
+/// secret key: nobody outside can choose the buckets.
+///
+/// ONE thread writes (all members that are not const), any number read by findForeign() without a lock. Each entry is a
+/// sequence lock: the writer makes `sequence` odd, stores the words with release, makes it even with release; a reader
+/// loads the words with acquire between two loads of `sequence`. If it saw one word of a later write, that acquire
+/// makes the odd sequence before it visible to the second load, so a torn read never passes (Boehm, "Can seqlocks get
+/// along with programming language memory models?", 2012). No stand-alone fence: ThreadSanitizer cannot model those.
+///
+/// Times are milliseconds of one monotonic clock modulo 2^32; an entry is idle once `idleMs` went by since its stamp.
+/// A reader's clock may lag behind the writer's. Needs idleMs <= kMaxIdleMs and a sweep() of the whole table at least
+/// every kMaxIdleMs, or the clock wraps round to an old stamp and the entry looks fresh.
+class IndexTable {
+ public:
+  static constexpr uint32_t kMagic = 0x49505051;  // "QPPI"
+  static constexpr uint32_t kVersion = 1;
+  static constexpr size_t kAlignment = 128;  ///< of the memory: a bucket is two cache lines, fetched as a pair
+  static constexpr uint32_t kBucketEntries = 4;
+  static constexpr uint32_t kMaxCapacity = uint32_t{1} << 31;
+  static constexpr uint32_t kMaxIdleMs = uint32_t{1} << 30;
+
+  /// Where an entry lies. Good until the next insert(), erase() or sweep().
+  struct Handle {
+    uint32_t place;
+  };
+  struct Found {
+    uint64_t value;
+    Handle handle;
+  };
+  struct Pair {
+    Digest128 key;
+    uint64_t value;
+  };
+  enum class Outcome : uint8_t {
+    kInserted,
+    kUpdated,  ///< the key was there and live
+    kFull,     ///< both buckets full of live entries; nothing was changed
+  };
+  struct Insertion {
+    Outcome outcome;
+    Handle handle;                  ///< not with kFull
+    std::optional<Pair> displaced;  ///< idle entry whose place was taken: sweep() will not report it any more
+  };
+
+  /// Bytes of memory for at least `capacityEntries` (at most kMaxCapacity) places. Fill to half of them and kFull is
+  /// practically never met; two choices of four places reach about 80 % before the first kFull.
+  [[nodiscard]] static constexpr size_t bytesFor(uint32_t capacityEntries) {
+    return sizeof(Header) + size_t{bucketsFor(capacityEntries)} * sizeof(Bucket);
+  }
+
+  /// Lays an empty table into `memory` and touches all of it. None if it is smaller than bytesFor() or misaligned.
+  [[nodiscard]] static std::optional<IndexTable> create(std::span<std::byte> memory, uint32_t capacityEntries);
+
+  /// Finds a table that another thread or process laid into `memory`. None if the header is not one of ours or claims
+  /// more than `memory` holds.
+  [[nodiscard]] static std::optional<IndexTable> attach(std::span<std::byte> memory);
+
+  /// Starts to load the buckets of `key`: worth it when other work lies between this and the look-up (a batch).
+  void prefetch(Digest128 key) const {
+    __builtin_prefetch(&buckets_[bucketA(key)]);
+    __builtin_prefetch(&buckets_[bucketB(key)]);
+  }
+
+  /// Writer only; an idle entry is a miss.
+  [[nodiscard]] std::optional<Found> find(Digest128 key, uint32_t nowMs, uint32_t idleMs) const {
+    const std::optional<Handle> at = search(storable(key));
+    if (!at) return std::nullopt;
+    const Entry& entry = entryAt(*at);
+    if (isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs)) return std::nullopt;
+    return Found{entry.value.load(std::memory_order_relaxed), *at};
+  }
+
+  /// Any thread. A writer stopped in the middle of this very entry reads as a miss.
+  [[nodiscard]] std::optional<uint64_t> findForeign(Digest128 key, uint32_t nowMs, uint32_t idleMs) const;
+
+  Insertion insert(Digest128 key, uint64_t value, uint32_t nowMs, uint32_t idleMs);
+
+  void touch(Handle handle, uint32_t nowMs) {
+    Entry& entry = entryAt(handle);
+    const uint64_t meta = entry.meta.load(std::memory_order_relaxed);
+    // Not stored when nothing changes: the line stays clean for the readers.
+    if (stampOf(meta) != nowMs) entry.meta.store(pack(sequenceOf(meta), nowMs), std::memory_order_release);
+  }
+
+  void update(Handle handle, uint64_t value, uint32_t nowMs) {
+    Entry& entry = entryAt(handle);
+    const uint32_t odd = open(entry);
+    entry.value.store(value, std::memory_order_release);
+    close(entry, odd, nowMs);
+  }
+
+  void erase(Handle handle) {
+    Entry& entry = entryAt(handle);
+    if (keyOf(entry).low == 0) return;
+    store(entry, Pair{}, 0);
+    setOccupied(occupied() - 1);
+  }
+
+  /// True if the key was there, idle or not.
+  bool erase(Digest128 key) {
+    const std::optional<Handle> at = search(storable(key));
+    if (at) erase(*at);
+    return at.has_value();
+  }
+
+  /// Looks at the next `count` places after those of the call before, round and round, and frees the idle ones;
+  /// onExpired(const Pair&) is called for each after it is free, and may change this table.
+  template <typename OnExpired>
+  void sweep(uint32_t count, uint32_t nowMs, uint32_t idleMs, OnExpired&& onExpired) {
+    for (uint32_t left = std::min(count, capacity()); left > 0; --left) {
+      const Handle at{sweepPlace_};
+      sweepPlace_ = sweepPlace_ + 1 == capacity() ? 0 : sweepPlace_ + 1;
+      const Entry& entry = entryAt(at);
+      const Pair pair{keyOf(entry), entry.value.load(std::memory_order_relaxed)};
+      if (pair.key.low == 0 || !isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs)) continue;
+      erase(at);
+      onExpired(pair);
+    }
+  }
+
+  /// Places taken, by live and by idle entries that no sweep has met yet. Any thread.
+  [[nodiscard]] uint64_t occupied() const { return header_->occupied.load(std::memory_order_relaxed); }
+  [[nodiscard]] uint32_t capacity() const { return bucketCount_ * kBucketEntries; }
+
+ private:
+  struct Header {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t bucketCount;
+    uint32_t entryBytes;
+    std::atomic<uint64_t> occupied;
+    std::array<std::byte, 104> reserved;
+  };
+  struct Entry {
+    std::atomic<uint64_t> low, high, value, meta;
+  };
+  struct alignas(kAlignment) Bucket {
+    std::array<Entry, kBucketEntries> entries;
+  };
+  static_assert(sizeof(Header) == kAlignment && sizeof(Entry) == 32 && sizeof(Bucket) == kAlignment);
+  static_assert(std::atomic<uint64_t>::is_always_lock_free);
+
+  /// A reader gives a torn entry this many chances: the writer is inside for some ten nanoseconds unless it was
+  /// preempted there, and for that nobody may wait.
+  static constexpr int kReadAttempts = 8;
+
+  IndexTable(Header* header, Bucket* buckets, uint32_t bucketCount)
+      : header_(header), buckets_(buckets), bucketCount_(bucketCount) {}
+
+  static constexpr uint32_t bucketsFor(uint32_t capacityEntries) {
+    const uint32_t bounded = std::min(capacityEntries, kMaxCapacity);
+    return bounded == 0 ? 1 : (bounded - 1) / kBucketEntries + 1;
+  }
+
+  /// 0 in the low word means free; a digest that has it, one in 2^64, shares its fingerprint with another.
+  static Digest128 storable(Digest128 key) { return {key.low == 0 ? 1 : key.low, key.high}; }
+
+  static uint64_t pack(uint32_t sequence, uint32_t stamp) { return uint64_t{sequence} << 32 | stamp; }
+  static uint32_t sequenceOf(uint64_t meta) { return static_cast<uint32_t>(meta >> 32); }
+  static uint32_t stampOf(uint64_t meta) { return static_cast<uint32_t>(meta); }
+
+  static bool isIdle(uint64_t meta, uint32_t nowMs, uint32_t idleMs) {
+    return static_cast<int32_t>(nowMs - stampOf(meta)) >= static_cast<int32_t>(idleMs);
+  }
+
+  static Digest128 keyOf(const Entry& entry) {
+    return {entry.low.load(std::memory_order_relaxed), entry.high.load(std::memory_order_relaxed)};
+  }
+
+  /// Makes the sequence odd, also when a writer died inside the entry and left it odd.
+  static uint32_t open(Entry& entry) {
+    const uint64_t meta = entry.meta.load(std::memory_order_relaxed);
+    const uint32_t odd = sequenceOf(meta) | 1;
+    // Relaxed is enough: the release stores that follow carry it.
+    entry.meta.store(pack(odd, stampOf(meta)), std::memory_order_relaxed);
+    return odd;
+  }
+
+  static void close(Entry& entry, uint32_t odd, uint32_t stampMs) {
+    entry.meta.store(pack(odd + 1, stampMs), std::memory_order_release);
+  }
+
+  static void store(Entry& entry, const Pair& pair, uint32_t stampMs) {
+    const uint32_t odd = open(entry);
+    entry.low.store(pair.key.low, std::memory_order_release);
+    entry.high.store(pair.key.high, std::memory_order_release);
+    entry.value.store(pair.value, std::memory_order_release);
+    close(entry, odd, stampMs);
+  }
+
+  struct Snapshot {
+    Pair pair;
+    uint64_t meta;
+  };
+  static std::optional<Snapshot> readStable(const Entry& entry);
+
+  struct Vacancy {
+    uint32_t places = 0;  ///< free or idle
+    Handle best{0};       ///< a free place before an idle one
+  };
+  [[nodiscard]] Vacancy vacancyOf(uint32_t bucket, uint32_t nowMs, uint32_t idleMs) const;
+
+  // Multiply and shift instead of a mask: any number of buckets, so a memory budget is used to the last bucket.
+  [[nodiscard]] uint32_t scale(uint64_t word) const {
+    return static_cast<uint32_t>((uint64_t{static_cast<uint32_t>(word)} * bucketCount_) >> 32);
+  }
+  [[nodiscard]] uint32_t bucketA(Digest128 key) const { return scale(key.low); }
+  [[nodiscard]] uint32_t bucketB(Digest128 key) const { return scale(key.high); }
+
+  [[nodiscard]] Entry& entryAt(Handle handle) const {
+    return buckets_[handle.place / kBucketEntries].entries[handle.place % kBucketEntries];
+  }
+
+  [[nodiscard]] std::optional<Handle> search(Digest128 key) const {
+    for (const uint32_t bucket : {bucketA(key), bucketB(key)}) {
+      for (uint32_t i = 0; i < kBucketEntries; ++i) {
+        if (keyOf(buckets_[bucket].entries[i]) == key) return Handle{bucket * kBucketEntries + i};
+      }
+    }
+    return std::nullopt;
+  }
+
+  void setOccupied(uint64_t count) { header_->occupied.store(count, std::memory_order_relaxed); }
+
+  Header* header_;
+  Bucket* buckets_;
+  uint32_t bucketCount_;
+  uint32_t sweepPlace_ = 0;
+};
+
+inline std::optional<IndexTable> IndexTable::create(std::span<std::byte> memory, uint32_t capacityEntries) {
+  const auto address = reinterpret_cast<uintptr_t>(memory.data());
+  if (address % kAlignment != 0 || memory.size() < bytesFor(capacityEntries)) return std::nullopt;
+  const uint32_t bucketCount = bucketsFor(capacityEntries);
+  auto* header = std::construct_at(reinterpret_cast<Header*>(memory.data()));
+  auto* buckets = reinterpret_cast<Bucket*>(memory.data() + sizeof(Header));
+  std::uninitialized_value_construct_n(buckets, bucketCount);
+  header->magic = kMagic;
+  header->version = kVersion;
+  header->bucketCount = bucketCount;
+  header->entryBytes = sizeof(Entry);
+  return IndexTable(header, buckets, bucketCount);
+}
+
+inline std::optional<IndexTable> IndexTable::attach(std::span<std::byte> memory) {
+  const auto address = reinterpret_cast<uintptr_t>(memory.data());
+  if (address % kAlignment != 0 || memory.size() < sizeof(Header)) return std::nullopt;
+  auto* header = reinterpret_cast<Header*>(memory.data());
+  const uint32_t bucketCount = header->bucketCount;
+  const bool ours = header->magic == kMagic && header->version == kVersion && header->entryBytes == sizeof(Entry);
+  const size_t room = (memory.size() - sizeof(Header)) / sizeof(Bucket);
+  if (!ours || bucketCount == 0 || bucketCount > room || bucketCount > bucketsFor(kMaxCapacity)) return std::nullopt;
+  return IndexTable(header, reinterpret_cast<Bucket*>(memory.data() + sizeof(Header)), bucketCount);
+}
+
+inline std::optional<IndexTable::Snapshot> IndexTable::readStable(const Entry& entry) {
+  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
+    const uint64_t before = entry.meta.load(std::memory_order_acquire);
+    const Digest128 key{entry.low.load(std::memory_order_acquire), entry.high.load(std::memory_order_acquire)};
+    const uint64_t value = entry.value.load(std::memory_order_acquire);
+    const uint64_t after = entry.meta.load(std::memory_order_relaxed);
+    if ((sequenceOf(before) & 1) == 0 && sequenceOf(before) == sequenceOf(after)) {
+      return Snapshot{{key, value}, before};
+    }
+  }
+  return std::nullopt;
+}
+
+inline std::optional<uint64_t> IndexTable::findForeign(Digest128 key, uint32_t nowMs, uint32_t idleMs) const {
+  const Digest128 wanted = storable(key);
+  for (const uint32_t bucket : {bucketA(wanted), bucketB(wanted)}) {
+    for (const Entry& entry : buckets_[bucket].entries) {
+      // A first look that proves nothing: it only spares the other three words where the key cannot be.
+      if (entry.low.load(std::memory_order_relaxed) != wanted.low) continue;
+      const std::optional<Snapshot> seen = readStable(entry);
+      if (!seen || seen->pair.key != wanted) continue;
+      if (isIdle(seen->meta, nowMs, idleMs)) return std::nullopt;
+      return seen->pair.value;
+    }
+  }
+  return std::nullopt;
+}
+
+inline IndexTable::Vacancy IndexTable::vacancyOf(uint32_t bucket, uint32_t nowMs, uint32_t idleMs) const {
+  Vacancy vacancy;
+  bool bestIsFree = false;
+  for (uint32_t i = 0; i < kBucketEntries; ++i) {
+    const Entry& entry = buckets_[bucket].entries[i];
+    const bool isFree = keyOf(entry).low == 0;
+    if (!isFree && !isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs)) continue;
+    if (vacancy.places == 0 || (isFree && !bestIsFree)) vacancy.best = Handle{bucket * kBucketEntries + i};
+    bestIsFree |= isFree;
+    ++vacancy.places;
+  }
+  return vacancy;
+}
+
+inline IndexTable::Insertion IndexTable::insert(Digest128 key, uint64_t value, uint32_t nowMs, uint32_t idleMs) {
+  const Digest128 wanted = storable(key);
+  std::optional<Handle> at = search(wanted);
+  if (!at) {
+    const Vacancy a = vacancyOf(bucketA(wanted), nowMs, idleMs);
+    const Vacancy b = vacancyOf(bucketB(wanted), nowMs, idleMs);
+    const Vacancy& roomier = a.places >= b.places ? a : b;
+    if (roomier.places == 0) return {Outcome::kFull, Handle{0}, std::nullopt};
+    at = roomier.best;
+  }
+  Entry& entry = entryAt(*at);
+  const Pair before{keyOf(entry), entry.value.load(std::memory_order_relaxed)};
+  const bool wasFree = before.key.low == 0;
+  const bool wasIdle = !wasFree && isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs);
+  store(entry, {wanted, value}, nowMs);
+  if (wasFree) setOccupied(occupied() + 1);
+  if (wasIdle) return {Outcome::kInserted, *at, before};
+  return {wasFree ? Outcome::kInserted : Outcome::kUpdated, *at, std::nullopt};
+}
+
+}  // namespace quicproxy
