@@ -1,0 +1,92 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+export type NativeErrorCode =
+  | "CONTRACT_INVALID"
+  | "CONTRACT_STALE"
+  | "NEEDS_RESTART"
+  | "LISTEN_PORT_BUSY"
+  | "LISTEN_PORT_DENIED"
+  | "LISTEN_ADDRESS_NOT_LOCAL"
+  | "LISTEN_FAILED"
+  | "NO_MEMORY"
+  | "THREAD_FAILED"
+  | "STOPPED";
+
+export interface NativeError extends Error {
+  code: NativeErrorCode;
+  /** Index in the contract's endpoints. */
+  endpoint?: number;
+  /** Name of the system error, EADDRINUSE for instance. */
+  errno?: string;
+}
+
+export interface NativeEndpoint {
+  index: number;
+  address: string;
+  port: number;
+  family: 4 | 6;
+  /** Why an optional endpoint is not listening. */
+  skipped?: string;
+  receiveBufferAsked: number;
+  /** As getsockopt says it: a granted SO_RCVBUF reads back doubled (socket(7)). */
+  receiveBufferEffective: number;
+  sendBufferEffective: number;
+  kernelDrops: number;
+}
+
+export interface NativeBackend {
+  slot: number;
+  address: string;
+  port: number;
+  weight: number;
+  /** Whether the present contract names it; others keep their slot while they have flows. */
+  active: boolean;
+}
+
+export interface NativeStatus {
+  generation: number;
+  workers: number;
+  batch: number;
+  upstreamLevel: "ConnectedSocketPool";
+  steering: "KernelHash";
+  flowCapacity: number;
+  /** Bound of all workers together, after RLIMIT_NOFILE. */
+  upstreamSocketMax: number;
+  flowMemoryBytes: number;
+  endpoints: NativeEndpoint[];
+  backends: NativeBackend[];
+}
+
+export interface NativeDataPlane {
+  /** Swaps the snapshot. Throws NativeError; the old one stays in force then. */
+  apply(contract: Uint8Array): void;
+  status(): NativeStatus;
+  /** The shared counter region; layout in native/abi/counters.h. */
+  counters(): ArrayBuffer;
+  /** Joins the workers and closes every socket. */
+  stop(): void;
+}
+
+export interface Addon {
+  DataPlane: new (contract: Uint8Array) => NativeDataPlane;
+}
+
+export class AddonMissingError extends Error {
+  override readonly name = "AddonMissingError";
+}
+
+const ADDON_PATH = fileURLToPath(new URL("../../build/Release/quicproxy.node", import.meta.url));
+const REMEDY = "build it with `make build` (or `npm run build`)";
+
+/** Loads the native addon. Throws AddonMissingError when it was not built, or was built for another Node. */
+export function loadAddon(path: string = ADDON_PATH): Addon {
+  if (!existsSync(path)) throw new AddonMissingError(`the native addon ${path} is missing: ${REMEDY}`);
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AddonMissingError(`the native addon ${path} does not load (${reason}): ${REMEDY}`, { cause: error });
+  }
+}

@@ -1,0 +1,37 @@
+import { type CounterSnapshot, openCounters } from "../counters/read.ts";
+import { loadAddon, type NativeDataPlane, type NativeStatus } from "./addon.ts";
+
+/** The running native side, as the rest of the proxy sees it. */
+export interface DataPlane {
+  /** Swaps the contract while traffic flows. Throws NativeError; the old contract stays in force then. */
+  apply(contract: Uint8Array): void;
+  status(): NativeStatus;
+  /** Reads the shared counters for the backends of `status`; no worker is stopped for it. */
+  readCounters(status: NativeStatus): CounterSnapshot;
+  /** Joins the workers and closes every socket. */
+  stop(): void;
+}
+
+export type OpenDataPlane = (contract: Uint8Array) => DataPlane;
+
+export function wrapDataPlane(native: NativeDataPlane): DataPlane {
+  const counters = openCounters(native.counters());
+  return {
+    apply: (contract) => native.apply(contract),
+    status: () => native.status(),
+    readCounters: (status) => counters.read(status.backends),
+    stop: () => native.stop(),
+  };
+}
+
+/** Opens the sockets and starts the workers. Throws NativeError or AddonMissingError; nothing stays open then. */
+export function openDataPlane(contract: Uint8Array): DataPlane {
+  const { DataPlane: NativePlane } = loadAddon();
+  const native = new NativePlane(contract);
+  try {
+    return wrapDataPlane(native);
+  } catch (error) {
+    native.stop();
+    throw error;
+  }
+}

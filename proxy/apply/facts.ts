@@ -1,0 +1,83 @@
+import type { NativeEndpoint, NativeStatus } from "./addon.ts";
+import { formatAddress } from "./errors.ts";
+
+/** One line of the log: what holds now that the data plane runs. */
+export interface Fact {
+  level: "info" | "warn";
+  message: string;
+  fields: Record<string, unknown>;
+}
+
+const info = (message: string, fields: Record<string, unknown>): Fact => ({ level: "info", message, fields });
+const warn = (message: string, fields: Record<string, unknown>): Fact => ({ level: "warn", message, fields });
+
+/**
+ * The kernel doubles what SO_RCVBUF asks for to have room for its bookkeeping, and getsockopt returns the doubled
+ * value (socket(7)): granted in full means effective >= 2 x asked.
+ */
+export function isReceiveBufferClamped(endpoint: NativeEndpoint): boolean {
+  return endpoint.receiveBufferEffective < 2 * endpoint.receiveBufferAsked;
+}
+
+function receiveBufferFact(endpoint: NativeEndpoint): Fact {
+  const where = formatAddress(endpoint.address, endpoint.port);
+  const asked = endpoint.receiveBufferAsked;
+  const granted = Math.floor(endpoint.receiveBufferEffective / 2);
+  const fields = { endpoint: where, askedBytes: asked, grantedBytes: granted };
+  if (!isReceiveBufferClamped(endpoint)) return info(`receive buffer of ${where}: ${asked} bytes granted`, fields);
+  return warn(
+    `receive buffer of ${where}: asked ${asked} bytes, the kernel granted ${granted}; ` +
+      `sysctl -w net.core.rmem_max=${asked}, or grant CAP_NET_ADMIN`,
+    fields,
+  );
+}
+
+function endpointFacts(endpoint: NativeEndpoint): Fact[] {
+  const where = formatAddress(endpoint.address, endpoint.port);
+  if (endpoint.skipped !== undefined) {
+    return [info(`not listening on ${where}: ${endpoint.skipped}`, { endpoint: where, skipped: endpoint.skipped })];
+  }
+  return [info(`listening on ${where}`, { endpoint: where }), receiveBufferFact(endpoint)];
+}
+
+function upstreamFact(status: NativeStatus, upstreamSocketMaxAsked: number | undefined): Fact {
+  const { upstreamLevel, upstreamSocketMax } = status;
+  const fields = { upstreamLevel, upstreamSocketMax, upstreamSocketMaxAsked };
+  if (upstreamSocketMaxAsked === undefined || upstreamSocketMax >= upstreamSocketMaxAsked) {
+    return info(`upstream level ${upstreamLevel}, at most ${upstreamSocketMax} sockets`, fields);
+  }
+  return warn(
+    `upstream level ${upstreamLevel}, at most ${upstreamSocketMax} sockets instead of ${upstreamSocketMaxAsked}: ` +
+      "the limit on open files is lower; raise it with `ulimit -n` (LimitNOFILE= in a systemd unit)",
+    fields,
+  );
+}
+
+/** Backends that get new flows. */
+export function countServingBackends(status: NativeStatus): number {
+  return status.backends.filter((backend) => backend.active && backend.weight > 0).length;
+}
+
+export function backendsFact(status: NativeStatus): Fact {
+  const serving = countServingBackends(status);
+  if (serving > 0) return info(`${serving} ${serving === 1 ? "backend" : "backends"}`, { backends: serving });
+  return warn("no backend with a weight above zero: healthy but not ready, every datagram is dropped and counted", {
+    backends: 0,
+  });
+}
+
+/**
+ * What to say after the start, in the order in which a datagram meets it.
+ * `upstreamSocketMaxAsked`: what the manifest asks for, if it does.
+ */
+export function startFacts(status: NativeStatus, upstreamSocketMaxAsked?: number): Fact[] {
+  const { workers, batch, steering, flowCapacity, flowMemoryBytes } = status;
+  return [
+    ...status.endpoints.flatMap(endpointFacts),
+    info(`${workers} ${workers === 1 ? "worker" : "workers"}, up to ${batch} datagrams per call`, { workers, batch }),
+    info(`steering level ${steering}`, { steering }),
+    info(`room for ${flowCapacity} flows in ${flowMemoryBytes} bytes`, { flowCapacity, flowMemoryBytes }),
+    upstreamFact(status, upstreamSocketMaxAsked),
+    backendsFact(status),
+  ];
+}

@@ -1,0 +1,74 @@
+import type { NativeEndpoint, NativeStatus } from "../apply/addon.ts";
+import type { BackendCounters, CounterSnapshot, CounterTotals, WorkerCounters } from "../counters/read.ts";
+
+/** How often the manifest was read again, by what came of it. */
+export type ReloadCounts = Record<"applied" | "rejected" | "unchanged", number>;
+
+/** What the control side knows beside the native status. */
+export interface ProxyState {
+  name: string;
+  namespace: string;
+  version: string;
+  mode: string;
+  /** The manifest on disk was rejected and an older contract is in force: why. */
+  staleReason: string | undefined;
+  reloads: ReloadCounts;
+  stopping: boolean;
+  startedAtMs: number;
+  /** When the contract in force was applied. */
+  appliedAtMs: number;
+}
+
+/** The JSON of /counters, and the one reading that /metrics is made of. Counts are since the start of the proxy. */
+export interface CountersReport {
+  name: string;
+  namespace: string;
+  version: string;
+  mode: string;
+  /** Time since the start. */
+  uptimeMs: number;
+  ready: boolean;
+  /** Empty unless `ready` is false. */
+  notReadyReason: string;
+  /** Empty unless the manifest on disk was rejected. */
+  staleReason: string;
+  reloads: ReloadCounts;
+  generation: number;
+  workers: WorkerCounters[];
+  totals: CounterTotals;
+  backends: BackendCounters[];
+  endpoints: NativeEndpoint[];
+  status: Omit<NativeStatus, "endpoints" | "backends">;
+}
+
+/** Milliseconds since any fixed point. */
+export type Clock = () => number;
+
+export interface ReportInput {
+  state: ProxyState;
+  status: NativeStatus;
+  snapshot: CounterSnapshot;
+  notReadyReason: string | undefined;
+  nowMs: number;
+}
+
+export function buildReport({ state, status, snapshot, notReadyReason, nowMs }: ReportInput): CountersReport {
+  const { endpoints, backends: _slots, ...levels } = status;
+  return {
+    name: state.name,
+    namespace: state.namespace,
+    version: state.version,
+    mode: state.mode,
+    uptimeMs: Math.max(0, Math.round(nowMs - state.startedAtMs)),
+    ready: notReadyReason === undefined,
+    notReadyReason: notReadyReason ?? "",
+    staleReason: state.staleReason ?? "",
+    reloads: { ...state.reloads },
+    generation: status.generation,
+    workers: snapshot.workers,
+    totals: snapshot.totals,
+    backends: snapshot.backends,
+    endpoints,
+    status: levels,
+  };
+}

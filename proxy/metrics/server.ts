@@ -1,0 +1,107 @@
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { formatAddress } from "../apply/errors.ts";
+
+export interface HttpAddress {
+  address: string;
+  port: number;
+}
+
+export interface HttpAnswer {
+  status: number;
+  contentType: string;
+  body: string;
+}
+
+/** Path -> what answers it. */
+export type Routes = Record<string, () => HttpAnswer | Promise<HttpAnswer>>;
+
+export interface HttpServer {
+  /** As asked, with the port that the kernel chose where 0 was asked. */
+  readonly address: HttpAddress;
+  /** Accepts no more connections; ends those at rest now and the others after their answer. */
+  close(): Promise<void>;
+}
+
+export class HttpListenError extends Error {
+  override readonly name = "HttpListenError";
+}
+
+const TEXT = "text/plain; charset=utf-8";
+
+export function answerText(status: number, text: string): HttpAnswer {
+  return { status, contentType: TEXT, body: `${text}\n` };
+}
+
+export function answerJson(value: unknown): HttpAnswer {
+  return { status: 200, contentType: "application/json; charset=utf-8", body: `${JSON.stringify(value)}\n` };
+}
+
+async function answer(request: IncomingMessage, routes: Routes): Promise<HttpAnswer> {
+  const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+  if (!route) return answerText(404, `not found; there are: ${Object.keys(routes).join(" ")}`);
+  if (request.method !== "GET" && request.method !== "HEAD") return answerText(405, "only GET and HEAD");
+  try {
+    return await route();
+  } catch (error) {
+    return answerText(500, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function send(response: ServerResponse, { status, contentType, body }: HttpAnswer, method: string | undefined): void {
+  response.writeHead(status, {
+    "content-type": contentType,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+    ...(status === 405 ? { allow: "GET, HEAD" } : {}),
+  });
+  response.end(method === "HEAD" ? undefined : body);
+}
+
+function createListener(routes: Routes): RequestListener {
+  return async (request, response) => {
+    request.resume();
+    send(response, await answer(request, routes), request.method);
+  };
+}
+
+function explainListenError(error: NodeJS.ErrnoException, { address, port }: HttpAddress): HttpListenError {
+  const where = formatAddress(address, port);
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `another process has this TCP port; see which one with: ss -tlpn 'sport = :${port}'`,
+    EACCES: "this user may not bind this TCP port; choose a port from 1024 on",
+    EADDRNOTAVAIL: "the address is not on this host; see `ip -brief address`",
+  };
+  const reason = reasons[error.code ?? ""] ?? error.message;
+  return new HttpListenError(`metrics and health on ${where}: ${reason}`, { cause: error });
+}
+
+/** Starts the server for metrics and health. Throws HttpListenError with cause and remedy in its message. */
+export async function listenHttp(address: HttpAddress, routes: Routes): Promise<HttpServer> {
+  const server = createServer(createListener(routes));
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(explainListenError(error, address)));
+    server.listen({ host: address.address, port: address.port, exclusive: true }, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: { address: address.address, port },
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+const HOST_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))?:([0-9]{1,5})$/;
+const PORT_MAX = 65_535;
+
+/** `127.0.0.1:9464`, `[::1]:9464`, `:9464` (all IPv4 addresses). Undefined where the text is none of these. */
+export function parseHttpAddress(text: string): HttpAddress | undefined {
+  const match = HOST_PORT.exec(text);
+  if (!match) return undefined;
+  const port = Number(match[3]);
+  return port <= PORT_MAX ? { address: match[1] ?? match[2] ?? "0.0.0.0", port } : undefined;
+}
