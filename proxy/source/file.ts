@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { EventEmitter } from "node:events";
 import { type FSWatcher, watch } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 
 export type ManifestCause = "SIGHUP" | "file";
@@ -9,10 +9,14 @@ export type ManifestCause = "SIGHUP" | "file";
 export type ManifestEvent =
   | { kind: "changed"; text: string; cause: ManifestCause }
   /** Only after SIGHUP: whoever sent it wants an answer. */
-  | { kind: "unchanged"; cause: "SIGHUP" }
-  | { kind: "unreadable"; reason: string; cause: ManifestCause };
+  | { kind: "unchanged"; text: string; cause: "SIGHUP" }
+  | { kind: "unreadable"; reasons: string[]; cause: ManifestCause };
+
+export type ReadOutcome = { text: string } | { reasons: string[] };
 
 export interface WatchOptions {
+  /** Reads the file; never throws. */
+  read(file: string): Promise<ReadOutcome>;
   onEvent(event: ManifestEvent): void | Promise<void>;
   /** What is in force: only other content is a change. */
   initialText: string;
@@ -60,25 +64,24 @@ async function fingerprint(file: string): Promise<string> {
 /** Reads the file and tells what changed since the last time; one unreadable state is reported once. */
 class ManifestReader {
   readonly #file: string;
+  readonly #readFile: WatchOptions["read"];
   #seen: string;
 
-  constructor(file: string, initialText: string) {
+  constructor(file: string, { read, initialText }: WatchOptions) {
     this.#file = file;
+    this.#readFile = read;
     this.#seen = hash(initialText);
   }
 
   async read(cause: ManifestCause): Promise<ManifestEvent | undefined> {
-    let text: string;
-    try {
-      text = await readFile(this.#file, "utf8");
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return this.#isNew(`unreadable ${reason}`) || cause === "SIGHUP"
-        ? { kind: "unreadable", reason, cause }
-        : undefined;
+    const result = await this.#readFile(this.#file);
+    if ("reasons" in result) {
+      const isNew = this.#isNew(`unreadable ${result.reasons.join(" ")}`);
+      return isNew || cause === "SIGHUP" ? { kind: "unreadable", reasons: result.reasons, cause } : undefined;
     }
+    const { text } = result;
     if (this.#isNew(hash(text))) return { kind: "changed", text, cause };
-    return cause === "SIGHUP" ? { kind: "unchanged", cause } : undefined;
+    return cause === "SIGHUP" ? { kind: "unchanged", text, cause } : undefined;
   }
 
   #isNew(state: string): boolean {
@@ -94,8 +97,8 @@ class ManifestReader {
  * Never throws: an unreadable file is an event.
  */
 export function watchManifest(file: string, options: WatchOptions): ManifestWatch {
-  const { onEvent, initialText, debounceMs = 100, pollMs = 5000, signals = process } = options;
-  const reader = new ManifestReader(file, initialText);
+  const { onEvent, debounceMs = 100, pollMs = 5000, signals = process } = options;
+  const reader = new ManifestReader(file, options);
   let queue: Promise<void> = Promise.resolve();
   let debounce: NodeJS.Timeout | undefined;
   let lastFingerprint = "";

@@ -1,0 +1,152 @@
+import type { Log } from "../log.ts";
+import { findNotReady, findUnhealthy } from "../metrics/health.ts";
+import { buildReport, type Clock, type CountersReport, type ProxyState } from "../metrics/report.ts";
+import { diffPlans, formatChanges } from "./changes.ts";
+import type { DataPlane, OpenDataPlane } from "./data_plane.ts";
+import { explainNativeError, formatExplanation, isNativeError } from "./errors.ts";
+import { backendsFact, type Fact, startFacts } from "./facts.ts";
+import type { Plan } from "./plan.ts";
+
+/** A contract that the native side refused, with place, cause and remedy in its message. */
+export class ApplyError extends Error {
+  override readonly name = "ApplyError";
+}
+
+export interface ControllerDependencies {
+  openDataPlane: OpenDataPlane;
+  log: Log;
+  clock: Clock;
+  version: string;
+}
+
+const FIRST_GENERATION = 1;
+/** A manifest of 10,000 backends can have as many faults; `quicproxy validate` shows all. */
+const LOGGED_REASONS_MAX = 20;
+
+function explain(error: unknown, plan: Plan): unknown {
+  if (!isNativeError(error)) return error;
+  return new ApplyError(formatExplanation(explainNativeError(error, plan.endpoints)), { cause: error });
+}
+
+function initialState(plan: Plan, version: string, nowMs: number): ProxyState {
+  return {
+    name: plan.name,
+    namespace: plan.namespace,
+    version,
+    mode: plan.mode,
+    staleReason: undefined,
+    reloads: { applied: 0, rejected: 0, unchanged: 0 },
+    stopping: false,
+    startedAtMs: nowMs,
+    appliedAtMs: nowMs,
+  };
+}
+
+/** Holds the data plane and the plan in force, and knows what has become of every manifest since the start. */
+export class Controller {
+  readonly #plane: DataPlane;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #state: ProxyState;
+  #plan: Plan;
+  #generation = FIRST_GENERATION;
+
+  /** Opens the sockets and starts the workers. Throws ApplyError; nothing stays open then. */
+  constructor(plan: Plan, { openDataPlane, log, clock, version }: ControllerDependencies) {
+    try {
+      this.#plane = openDataPlane(plan.encode(FIRST_GENERATION));
+    } catch (error) {
+      throw explain(error, plan);
+    }
+    this.#plan = plan;
+    this.#log = log;
+    this.#clock = clock;
+    this.#state = initialState(plan, version, clock());
+    this.#logWarnings(plan);
+    for (const fact of startFacts(this.#plane.status(), plan.upstreamSocketMaxAsked)) this.#logFact(fact);
+  }
+
+  /** Whether the manifest on disk was rejected and an older one is in force. */
+  get isStale(): boolean {
+    return this.#state.staleReason !== undefined;
+  }
+
+  /** Swaps the contract while traffic flows. Throws ApplyError; the contract in force stays then. */
+  apply(plan: Plan): void {
+    const generation = this.#generation + 1;
+    try {
+      this.#plane.apply(plan.encode(generation));
+    } catch (error) {
+      throw explain(error, plan);
+    }
+    const changes = diffPlans(this.#plan, plan);
+    this.#plan = plan;
+    this.#generation = generation;
+    this.#state.appliedAtMs = this.#clock();
+    this.#state.staleReason = undefined;
+    this.#state.reloads.applied++;
+    Object.assign(this.#state, { name: plan.name, namespace: plan.namespace, mode: plan.mode });
+    this.#log.info(
+      { generation, ...changes },
+      `manifest applied as generation ${generation}: ${formatChanges(changes)}`,
+    );
+    this.#logWarnings(plan);
+    this.#logFact(backendsFact(this.#plane.status()));
+  }
+
+  /** Records that the manifest on disk was rejected; what is in force stays. */
+  reject(reasons: readonly string[]): void {
+    this.#state.staleReason = reasons.slice(0, LOGGED_REASONS_MAX).join("\n");
+    this.#state.reloads.rejected++;
+    const { generation } = this.#plane.status();
+    const some = reasons.slice(0, LOGGED_REASONS_MAX);
+    const more = reasons.length > some.length ? `; and ${reasons.length - some.length} more` : "";
+    this.#log.error(
+      { generation, reasons: some, faults: reasons.length },
+      `manifest rejected, generation ${generation} stays in force: ${some.join("; ")}${more}`,
+    );
+  }
+
+  /** Records that the manifest was read again and says what it said before. */
+  noteUnchanged(): void {
+    this.#state.reloads.unchanged++;
+    this.#log.info("manifest unchanged");
+  }
+
+  report(): CountersReport {
+    const status = this.#plane.status();
+    return buildReport({
+      state: this.#state,
+      status,
+      snapshot: this.#plane.readCounters(status),
+      notReadyReason: findNotReady(this.#state, status),
+      nowMs: this.#clock(),
+    });
+  }
+
+  /** Why the process should be restarted, or undefined. */
+  findUnhealthy(): string | undefined {
+    if (this.#state.stopping) return undefined;
+    const status = this.#plane.status();
+    return findUnhealthy(this.#state, status, this.#plane.readCounters(status).workers, this.#clock());
+  }
+
+  /** Why no new traffic should come here, or undefined. */
+  findNotReady(): string | undefined {
+    return this.#state.stopping ? "the proxy is stopping" : findNotReady(this.#state, this.#plane.status());
+  }
+
+  stop(): void {
+    if (this.#state.stopping) return;
+    this.#state.stopping = true;
+    this.#plane.stop();
+  }
+
+  #logWarnings(plan: Plan): void {
+    for (const warning of plan.warnings) this.#log.warn(warning);
+  }
+
+  #logFact({ level, fields, message }: Fact): void {
+    this.#log[level](fields, message);
+  }
+}

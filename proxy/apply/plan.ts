@@ -1,0 +1,32 @@
+import type { HttpAddress } from "../metrics/server.ts";
+import type { EndpointPlace } from "./errors.ts";
+
+export interface PlannedBackend {
+  address: string;
+  port: number;
+  weight: number;
+}
+
+/** A valid manifest, ready to be applied. */
+export interface Plan {
+  name: string;
+  namespace: string;
+  mode: string;
+  /** The endpoints of the contract, in its order. */
+  endpoints: readonly EndpointPlace[];
+  backends: readonly PlannedBackend[];
+  /** What else the contract says, by name: for the log of a reload. */
+  settings: Readonly<Record<string, string | number>>;
+  upstreamSocketMaxAsked: number | undefined;
+  /** What the manifest says without effect, one line each. */
+  warnings: readonly string[];
+  /** Where the manifest wants metrics and health served; undefined for nowhere. */
+  metrics: HttpAddress | undefined;
+  /** The contract as the native side reads it. */
+  encode(generation: number): Uint8Array;
+}
+
+export type PlanResult = { plan: Plan } | { faults: readonly string[] };
+
+/** From the text of a manifest to a plan, or to every fault in it as one line each. Pure. */
+export type PlanManifest = (text: string) => PlanResult;

@@ -1,0 +1,37 @@
+import { Metrics } from "./registry.ts";
+import type { CountersReport } from "./report.ts";
+import { answerJson, answerText, type HttpAnswer, type Routes } from "./server.ts";
+
+/** What the HTTP endpoint asks the proxy. */
+export interface ProxyView {
+  report(): CountersReport;
+  /** Why the process should be restarted, or undefined. */
+  findUnhealthy(): string | undefined;
+  /** Why no new traffic should come here, or undefined. */
+  findNotReady(): string | undefined;
+}
+
+function answerCheck(reason: string | undefined, failureStatus: number): HttpAnswer {
+  return reason === undefined ? answerText(200, "ok") : answerText(failureStatus, reason);
+}
+
+/** The paths that the proxy serves. `view`: undefined until the data plane runs. */
+export function proxyRoutes(view: () => ProxyView | undefined): Routes {
+  const metrics = new Metrics();
+  const whenStarted =
+    (route: (view: ProxyView) => HttpAnswer | Promise<HttpAnswer>): (() => HttpAnswer | Promise<HttpAnswer>) =>
+    () => {
+      const started = view();
+      return started ? route(started) : answerText(503, "the proxy is starting");
+    };
+  return {
+    "/metrics": whenStarted(async (proxy) => ({
+      status: 200,
+      contentType: metrics.contentType,
+      body: await metrics.render(proxy.report()),
+    })),
+    "/healthz": whenStarted((proxy) => answerCheck(proxy.findUnhealthy(), 500)),
+    "/readyz": whenStarted((proxy) => answerCheck(proxy.findNotReady(), 503)),
+    "/counters": whenStarted((proxy) => answerJson(proxy.report())),
+  };
+}

@@ -1,0 +1,93 @@
+import { Controller, type ControllerDependencies } from "./apply/controller.ts";
+import { formatAddress } from "./apply/errors.ts";
+import type { Plan, PlanManifest } from "./apply/plan.ts";
+import { HttpEndpoint } from "./metrics/endpoint.ts";
+import { proxyRoutes } from "./metrics/routes.ts";
+import type { HttpAddress } from "./metrics/server.ts";
+import type { ManifestEvent } from "./source/file.ts";
+
+export interface ProxyDependencies extends ControllerDependencies {
+  planManifest: PlanManifest;
+}
+
+export interface ProxyOptions {
+  plan: Plan;
+  /** Overrides the manifest, now and after every reload. */
+  metrics?: HttpAddress | "off" | undefined;
+}
+
+export interface RunningProxy {
+  /** Where metrics and health are served; undefined for nowhere. */
+  readonly metricsAddress: HttpAddress | undefined;
+  /** Applies a changed manifest or keeps what is in force. Never throws. */
+  onManifest(event: ManifestEvent): Promise<void>;
+  /** Stops forwarding and closes everything. */
+  stop(): Promise<void>;
+}
+
+function chooseMetrics(override: ProxyOptions["metrics"], plan: Plan): HttpAddress | undefined {
+  return override === "off" ? undefined : (override ?? plan.metrics);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Starts metrics and health first, then the data plane: a taken metrics port is found before a datagram arrives.
+ * Throws HttpListenError or ApplyError with everything closed again.
+ */
+export async function startProxy(options: ProxyOptions, dependencies: ProxyDependencies): Promise<RunningProxy> {
+  const { log, planManifest } = dependencies;
+  let controller: Controller | undefined;
+  const endpoint = new HttpEndpoint(proxyRoutes(() => controller));
+
+  /** Moves the HTTP server if the plan says so; `act` runs between listening anew and closing the old one. */
+  async function moveAround(plan: Plan, act: () => void): Promise<void> {
+    const before = endpoint.address;
+    const move = await endpoint.prepareMove(chooseMetrics(options.metrics, plan));
+    try {
+      act();
+    } catch (error) {
+      await move.abandon();
+      throw error;
+    }
+    move.commit();
+    const after = endpoint.address;
+    if (after && after !== before) {
+      log.info({ ...after }, `metrics and health on http://${formatAddress(after.address, after.port)}`);
+    }
+    if (!after && (before || !controller)) log.info("metrics and health are off");
+  }
+
+  await moveAround(options.plan, () => {
+    controller = new Controller(options.plan, dependencies);
+  });
+  const running = controller as unknown as Controller;
+
+  async function reload(text: string): Promise<void> {
+    const result = planManifest(text);
+    if ("faults" in result) running.reject(result.faults);
+    else await moveAround(result.plan, () => running.apply(result.plan));
+  }
+
+  return {
+    get metricsAddress(): HttpAddress | undefined {
+      return endpoint.address;
+    },
+    async onManifest(event: ManifestEvent): Promise<void> {
+      try {
+        // What was rejected may fit now: a port has become free, or an address has come to this host.
+        if (event.kind === "unchanged" && !running.isStale) running.noteUnchanged();
+        else if (event.kind === "unreadable") running.reject(event.reasons);
+        else await reload(event.text);
+      } catch (error) {
+        running.reject([reasonOf(error)]);
+      }
+    },
+    async stop(): Promise<void> {
+      running.stop();
+      await endpoint.close();
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import type { NativeEndpoint } from "../../../../proxy/apply/addon.ts";
+import { countServingBackends, isReceiveBufferClamped, startFacts } from "../../../../proxy/apply/facts.ts";
+import { fakeStatus } from "./fakes.ts";
+
+const ENDPOINT = fakeStatus().endpoints[0] as NativeEndpoint;
+const warnings = (status: ReturnType<typeof fakeStatus>, asked?: number): string[] =>
+  startFacts(status, asked)
+    .filter(({ level }) => level === "warn")
+    .map(({ message }) => message);
+
+describe("startFacts", () => {
+  it("warns of nothing where everything was granted", () => {
+    expect(warnings(fakeStatus(), 1000)).toEqual([]);
+  });
+
+  it("says what holds in the order in which a datagram meets it", () => {
+    expect(startFacts(fakeStatus()).map(({ message }) => message)).toEqual([
+      "listening on 0.0.0.0:4433",
+      "receive buffer of 0.0.0.0:4433: 8388608 bytes granted",
+      "2 workers, up to 64 datagrams per call",
+      "steering level KernelHash",
+      "room for 50000 flows in 67108864 bytes",
+      "upstream level ConnectedSocketPool, at most 1000 sockets",
+      "1 backend",
+    ]);
+  });
+
+  it("compares the receive buffer with the doubled value that the kernel reports", () => {
+    expect(isReceiveBufferClamped({ ...ENDPOINT, receiveBufferEffective: 16_777_216 })).toBe(false);
+    expect(isReceiveBufferClamped({ ...ENDPOINT, receiveBufferEffective: 16_777_215 })).toBe(true);
+    expect(isReceiveBufferClamped({ ...ENDPOINT, receiveBufferEffective: 8_388_608 })).toBe(true);
+  });
+
+  it("warns of a clamped receive buffer with both remedies", () => {
+    const clamped = fakeStatus({ endpoints: [{ ...ENDPOINT, receiveBufferEffective: 425_984 }] });
+    const [text] = warnings(clamped);
+    expect(text).toContain("asked 8388608 bytes, the kernel granted 212992");
+    expect(text).toContain("net.core.rmem_max=8388608");
+    expect(text).toContain("CAP_NET_ADMIN");
+  });
+
+  it("says why an optional endpoint is not listening, without warning of it", () => {
+    const status = fakeStatus({ endpoints: [{ ...ENDPOINT, skipped: "no IPv6 on this host" }] });
+    expect(startFacts(status)[0]?.message).toBe("not listening on 0.0.0.0:4433: no IPv6 on this host");
+    expect(warnings(status)).toEqual([]);
+  });
+
+  it("warns where fewer upstream sockets are possible than asked for", () => {
+    expect(warnings(fakeStatus(), 1001)[0]).toMatch(/at most 1000 sockets instead of 1001.*ulimit -n/);
+  });
+
+  it("warns of zero backends, also where all have weight 0 or left the contract", () => {
+    const backend = { slot: 0, address: "10.0.0.7", port: 1, weight: 1, active: true };
+    for (const backends of [[], [{ ...backend, weight: 0 }], [{ ...backend, active: false }]]) {
+      const status = fakeStatus({ backends });
+      expect(countServingBackends(status)).toBe(0);
+      expect(warnings(status)[0]).toContain("healthy but not ready");
+    }
+  });
+});

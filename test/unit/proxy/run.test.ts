@@ -1,0 +1,238 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Plan, PlanResult } from "../../../proxy/apply/plan.ts";
+import { type HttpServer, listenHttp } from "../../../proxy/metrics/server.ts";
+import { type RunningProxy, startProxy } from "../../../proxy/run.ts";
+import { FakeNative, fakeLog, fakePlan, type LogLine, nativeError } from "./apply/fakes.ts";
+
+let native: FakeNative;
+let lines: LogLine[];
+let proxy: RunningProxy | undefined;
+let blocker: HttpServer | undefined;
+let nowMs: number;
+/** What the next manifest on disk means. */
+let next: PlanResult;
+
+async function start(plan: Plan = fakePlan(), metrics?: "off"): Promise<RunningProxy> {
+  const fake = fakeLog();
+  lines = fake.lines;
+  const dependencies = {
+    openDataPlane: native.open,
+    log: fake.log,
+    clock: () => nowMs,
+    version: "0.0.0",
+    planManifest: () => next,
+  };
+  proxy = await startProxy({ plan, metrics }, dependencies);
+  return proxy;
+}
+
+const changed = (running: RunningProxy) => running.onManifest({ kind: "changed", text: "", cause: "file" });
+
+async function get(running: RunningProxy, path: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(`http://127.0.0.1:${running.metricsAddress?.port}${path}`);
+  return { status: response.status, text: await response.text() };
+}
+
+async function freePort(): Promise<number> {
+  const server = await listenHttp({ address: "127.0.0.1", port: 0 }, {});
+  await server.close();
+  return server.address.port;
+}
+
+beforeEach(() => {
+  native = new FakeNative();
+  nowMs = 1000;
+  next = { plan: fakePlan() };
+});
+
+afterEach(async () => {
+  await proxy?.stop();
+  await blocker?.close();
+  proxy = undefined;
+  blocker = undefined;
+});
+
+describe("startProxy", () => {
+  it("starts the data plane with generation 1 and answers healthy and ready", async () => {
+    const running = await start();
+    expect(native.applied).toEqual([1]);
+    expect(await get(running, "/healthz")).toEqual({ status: 200, text: "ok\n" });
+    expect(await get(running, "/readyz")).toEqual({ status: 200, text: "ok\n" });
+    expect(lines.map(({ message }) => message)).toContain("listening on 0.0.0.0:4433");
+  });
+
+  it("finds a taken metrics port before the data plane starts", async () => {
+    blocker = await listenHttp({ address: "127.0.0.1", port: 0 }, {});
+    const plan = fakePlan({ metrics: blocker.address });
+    await expect(start(plan)).rejects.toThrow(/another process has this TCP port.*ss -tlpn/);
+    expect(native.applied).toEqual([]);
+  });
+
+  it("explains a refused start and frees the metrics port again", async () => {
+    const port = await freePort();
+    native.failWith = nativeError("LISTEN_PORT_BUSY", "busy", 0);
+    await expect(start(fakePlan({ metrics: { address: "127.0.0.1", port } }))).rejects.toThrow(
+      "spec.listeners[0]: 0.0.0.0:4433: another process has this UDP port",
+    );
+    blocker = await listenHttp({ address: "127.0.0.1", port }, {});
+  });
+
+  it("serves nothing where metrics are off, whatever the manifest says", async () => {
+    const running = await start(fakePlan(), "off");
+    expect(running.metricsAddress).toBeUndefined();
+    expect(native.applied).toEqual([1]);
+  });
+
+  it("is healthy but not ready without a backend", async () => {
+    const running = await start(fakePlan({ backends: [] }));
+    expect((await get(running, "/healthz")).status).toBe(200);
+    expect(await get(running, "/readyz")).toEqual({ status: 503, text: "no backend with a weight above zero\n" });
+    expect(lines.some(({ level, message }) => level === "warn" && message.includes("no backend"))).toBe(true);
+  });
+
+  it("is unhealthy while a worker stays on an old generation, after a grace", async () => {
+    const running = await start();
+    native.region.setGauge(1, "generation", 0);
+    expect((await get(running, "/healthz")).status).toBe(200);
+    nowMs += 5000;
+    expect(await get(running, "/healthz")).toEqual({
+      status: 500,
+      text: "worker 1 runs on generation 0, the contract in force is generation 1\n",
+    });
+  });
+
+  it("stops the data plane and closes the metrics port once", async () => {
+    const running = await start();
+    const port = running.metricsAddress?.port ?? 0;
+    await running.stop();
+    await running.stop();
+    expect(native.stopped).toBe(true);
+    blocker = await listenHttp({ address: "127.0.0.1", port }, {});
+  });
+});
+
+const two = [
+  { address: "10.0.0.7", port: 4433, weight: 1 },
+  { address: "10.0.0.8", port: 4433, weight: 1 },
+];
+
+describe("reload", () => {
+  it("applies a good manifest as the next generation and logs what changed", async () => {
+    const running = await start();
+    next = { plan: fakePlan({ backends: two }) };
+    await changed(running);
+    expect(native.applied).toEqual([1, 2]);
+    expect(lines.map(({ message }) => message)).toContain(
+      "manifest applied as generation 2: backends added: 10.0.0.8:4433",
+    );
+    const { text } = await get(running, "/metrics");
+    expect(text).toContain('quicproxy_contract_reload_total{result="applied"} 1');
+    expect(text).toContain("quicproxy_contract_stale 0");
+    expect(text).toContain("quicproxy_contract_generation 2");
+  });
+
+  it("keeps the old contract where the new manifest has faults, and says so in log, metric and /counters", async () => {
+    const running = await start();
+    next = { faults: ["edge.yaml:3:9: spec.listeners: is missing", "edge.yaml:4:1: spec.bakends: unknown"] };
+    await changed(running);
+    expect(native.applied).toEqual([1]);
+    const error = lines.find(({ level }) => level === "error");
+    expect(error?.message).toContain(
+      "generation 1 stays in force: edge.yaml:3:9: spec.listeners: is missing; edge.yaml:4:1",
+    );
+    const { text } = await get(running, "/metrics");
+    expect(text).toContain('quicproxy_contract_reload_total{result="rejected"} 1');
+    expect(text).toContain("quicproxy_contract_stale 1");
+    expect(JSON.parse((await get(running, "/counters")).text).staleReason).toContain("spec.bakends: unknown");
+    expect((await get(running, "/readyz")).status).toBe(200);
+  });
+
+  it("keeps the old contract where the native side needs a restart, and applies the next good one", async () => {
+    const running = await start();
+    native.failWith = nativeError("NEEDS_RESTART", "workers 2 -> 4");
+    await changed(running);
+    expect(lines.find(({ level }) => level === "error")?.message).toContain("workers 2 -> 4");
+    expect((await get(running, "/metrics")).text).toContain("quicproxy_contract_stale 1");
+    native.failWith = undefined;
+    await changed(running);
+    expect(native.applied).toEqual([1, 2]);
+    expect((await get(running, "/metrics")).text).toContain("quicproxy_contract_stale 0");
+  });
+
+  it("reports an unreadable manifest without touching what is in force", async () => {
+    const running = await start();
+    await running.onManifest({ kind: "unreadable", reasons: ["edge.yaml: does not exist"], cause: "file" });
+    expect(native.applied).toEqual([1]);
+    expect(lines.find(({ level }) => level === "error")?.message).toContain("edge.yaml: does not exist");
+  });
+
+  it("counts SIGHUP on an unchanged manifest, but tries a rejected one again", async () => {
+    const running = await start();
+    const hangup = () => running.onManifest({ kind: "unchanged", text: "", cause: "SIGHUP" });
+    await hangup();
+    expect(native.applied).toEqual([1]);
+    expect((await get(running, "/metrics")).text).toContain('quicproxy_contract_reload_total{result="unchanged"} 1');
+    native.failWith = nativeError("NO_MEMORY", "mmap");
+    await changed(running);
+    native.failWith = undefined;
+    await hangup();
+    expect(native.applied).toEqual([1, 2]);
+  });
+});
+
+describe("reload of the metrics address", () => {
+  it("moves the metrics server and closes the old address", async () => {
+    const running = await start();
+    const oldPort = running.metricsAddress?.port;
+    next = { plan: fakePlan({ metrics: { address: "127.0.0.1", port: await freePort() } }) };
+    await changed(running);
+    expect(running.metricsAddress?.port).not.toBe(oldPort);
+    expect((await get(running, "/readyz")).status).toBe(200);
+    await expect(fetch(`http://127.0.0.1:${oldPort}/readyz`)).rejects.toThrow();
+  });
+
+  it("moves the metrics server to another address of the same port", async () => {
+    const port = await freePort();
+    const running = await start(fakePlan({ metrics: { address: "127.0.0.1", port } }));
+    next = { plan: fakePlan({ metrics: { address: "0.0.0.0", port } }) };
+    await changed(running);
+    expect(running.metricsAddress).toEqual({ address: "0.0.0.0", port });
+    expect((await get(running, "/readyz")).status).toBe(200);
+  });
+
+  it("stays at the old metrics address where the native side refuses the contract", async () => {
+    const port = await freePort();
+    const running = await start(fakePlan({ metrics: { address: "127.0.0.1", port } }));
+    native.failWith = nativeError("NEEDS_RESTART", "mode");
+    for (const metrics of [
+      { address: "0.0.0.0", port },
+      { address: "127.0.0.1", port: await freePort() },
+    ]) {
+      next = { plan: fakePlan({ metrics }) };
+      await changed(running);
+      expect(running.metricsAddress).toEqual({ address: "127.0.0.1", port });
+      expect((await get(running, "/readyz")).status).toBe(200);
+    }
+  });
+
+  it("rejects the whole manifest where the new metrics port is taken", async () => {
+    const running = await start();
+    blocker = await listenHttp({ address: "127.0.0.1", port: 0 }, {});
+    next = { plan: fakePlan({ metrics: blocker.address, backends: two }) };
+    await changed(running);
+    expect(native.applied).toEqual([1]);
+    expect(lines.find(({ level }) => level === "error")?.message).toContain("another process has this TCP port");
+    expect((await get(running, "/readyz")).status).toBe(200);
+  });
+
+  it("survives a planner that throws", async () => {
+    const running = await start();
+    Object.defineProperty(next, "plan", {
+      get: () => {
+        throw new Error("broken");
+      },
+    });
+    await changed(running);
+    expect(lines.find(({ level }) => level === "error")?.message).toContain("broken");
+  });
+});

@@ -1,0 +1,153 @@
+import { EventEmitter } from "node:events";
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  type ManifestEvent,
+  type ManifestWatch,
+  type ReadOutcome,
+  watchManifest,
+} from "../../../../proxy/source/file.ts";
+
+const DEBOUNCE_MS = 20;
+const NEVER_MS = 1_000_000;
+
+let directory: string;
+let file: string;
+let events: ManifestEvent[];
+let signals: EventEmitter;
+let watched: ManifestWatch | undefined;
+
+async function read(path: string): Promise<ReadOutcome> {
+  try {
+    return { text: await readFile(path, "utf8") };
+  } catch (error) {
+    return { reasons: [(error as NodeJS.ErrnoException).code ?? ""] };
+  }
+}
+
+function watch(pollMs = NEVER_MS): void {
+  const onEvent = (event: ManifestEvent) => void events.push(event);
+  watched = watchManifest(file, { read, onEvent, initialText: "one", debounceMs: DEBOUNCE_MS, pollMs, signals });
+}
+
+/** A change after all others: when it has been seen, whatever was to come from them has come. */
+async function settle(): Promise<void> {
+  await writeFile(file, "last");
+  await vi.waitFor(() => expect(events.at(-1)).toMatchObject({ text: "last" }), { timeout: 5000 });
+}
+
+const seen = () => events.map((event) => ("text" in event ? event.text : event.kind));
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "quicproxy-source-"));
+  file = join(directory, "edge.yaml");
+  events = [];
+  signals = new EventEmitter();
+  await writeFile(file, "one");
+});
+
+afterEach(async () => {
+  watched?.close();
+  await rm(directory, { recursive: true });
+});
+
+describe("watchManifest", () => {
+  it("tells of new content", async () => {
+    watch();
+    await writeFile(file, "two");
+    await vi.waitFor(() => expect(events).toEqual([{ kind: "changed", text: "two", cause: "file" }]));
+  });
+
+  it("sees a file renamed over it, again and again", async () => {
+    watch();
+    for (const text of ["two", "three"]) {
+      await writeFile(join(directory, "new"), text);
+      await rename(join(directory, "new"), file);
+      await vi.waitFor(() => expect(seen().at(-1)).toBe(text));
+    }
+    expect(seen()).toEqual(["two", "three"]);
+  });
+
+  it("sees a ConfigMap swap: a link to a directory replaced by another", async () => {
+    await unlink(file);
+    for (const [name, text] of [
+      ["..1", "one"],
+      ["..2", "two"],
+    ] as const) {
+      await mkdir(join(directory, name));
+      await writeFile(join(directory, name, "edge.yaml"), text);
+    }
+    await symlink("..1", join(directory, "..data"));
+    await symlink("..data/edge.yaml", file);
+    watch();
+    await symlink("..2", join(directory, "..data_tmp"));
+    await rename(join(directory, "..data_tmp"), join(directory, "..data"));
+    await vi.waitFor(() => expect(seen()).toEqual(["two"]));
+  });
+
+  it("says nothing of a file written with the same content, nor of its neighbours", async () => {
+    watch();
+    await writeFile(file, "one");
+    await writeFile(join(directory, "other.yaml"), "other");
+    await settle();
+    expect(seen()).toEqual(["last"]);
+  });
+});
+
+describe("watchManifest beside plain changes", () => {
+  it("answers SIGHUP, changed or not", async () => {
+    watch();
+    signals.emit("SIGHUP");
+    await vi.waitFor(() => expect(events).toEqual([{ kind: "unchanged", text: "one", cause: "SIGHUP" }]));
+    await writeFile(file, "two");
+    signals.emit("SIGHUP");
+    await vi.waitFor(() => expect(seen()).toEqual(["one", "two"]));
+  });
+
+  it("reports a file that went away once, and its return with any content", async () => {
+    watch();
+    await unlink(file);
+    await vi.waitFor(() => expect(events).toEqual([{ kind: "unreadable", reasons: ["ENOENT"], cause: "file" }]));
+    await writeFile(file, "one");
+    await vi.waitFor(() => expect(seen()).toEqual(["unreadable", "one"]));
+  });
+
+  it("polls where no event arrives, as behind a link into another directory", async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), "quicproxy-source-"));
+    await writeFile(join(elsewhere, "target.yaml"), "one");
+    await unlink(file);
+    await symlink(join(elsewhere, "target.yaml"), file);
+    watch(DEBOUNCE_MS);
+    await writeFile(join(elsewhere, "target.yaml"), "two");
+    await vi.waitFor(() => expect(seen()).toEqual(["two"]));
+    await rm(elsewhere, { recursive: true });
+  });
+
+  it("delivers one event after the other", async () => {
+    let running = 0;
+    let overlaps = 0;
+    const finished: string[] = [];
+    const onEvent = async (event: ManifestEvent): Promise<void> => {
+      if (++running > 1) overlaps++;
+      await new Promise((resolve) => setTimeout(resolve, DEBOUNCE_MS * 2));
+      running--;
+      finished.push(event.kind);
+    };
+    watched = watchManifest(file, { read, onEvent, initialText: "one", pollMs: NEVER_MS, signals });
+    for (let count = 0; count < 3; count++) signals.emit("SIGHUP");
+    await vi.waitFor(() => expect(finished).toHaveLength(3));
+    expect(overlaps).toBe(0);
+  });
+
+  it("is quiet after close", async () => {
+    watch(DEBOUNCE_MS);
+    watched?.close();
+    await writeFile(file, "two");
+    signals.emit("SIGHUP");
+    await new Promise((resolve) => setTimeout(resolve, DEBOUNCE_MS * 5));
+    expect(events).toEqual([]);
+    expect(signals.listenerCount("SIGHUP")).toBe(0);
+  });
+});
