@@ -21,7 +21,7 @@ enum class HeaderForm : uint8_t {
 ///   short  1 flags | DCID (length not encoded) | ...
 struct Invariants {
   HeaderForm form = HeaderForm::kEmpty;
-  uint32_t version = 0;           ///< kLong only
+  uint32_t version = 0;             ///< kLong only
   std::span<const uint8_t> dcid{};  ///< kLong only, 0..255 octets
   std::span<const uint8_t> scid{};  ///< kLong only, 0..255 octets
 

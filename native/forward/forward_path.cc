@@ -1,0 +1,167 @@
+#include "forward/forward_path.h"
+
+#include <cerrno>
+
+namespace quicproxy {
+
+namespace {
+
+Counter droppedCounter(int error) {
+  switch (error) {
+    case EMSGSIZE:
+      return Counter::forward_dropped_too_big;
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+      return Counter::forward_dropped_buffer_full;
+    case ECONNREFUSED:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
+      return Counter::forward_dropped_unreachable;
+    default:
+      return Counter::forward_dropped_error;
+  }
+}
+
+/// An ICMP error that came in since the last call is told by the next call on the socket, which then sends nothing.
+bool isEarlierError(int error) { return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH; }
+
+}  // namespace
+
+ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch)
+    : context_(context),
+      batch_(batch, DatagramBatch::kAddresses),
+      next_(batch),
+      groupOfFlow_(context.flows.capacity()),
+      indexes_(batch) {
+  groups_.reserve(batch);
+}
+
+uint32_t ForwardPath::receive(uint8_t endpoint) {
+  const int received = batch_.receive(context_.listenFd(endpoint), 0);
+  if (received <= 0) return 0;
+  const auto count = static_cast<uint32_t>(received);
+  WorkerCounters& counters = context_.counters;
+  counters.add(Counter::receive_batches);
+  counters.add(Counter::receive_datagrams, count);
+  const uint16_t localPort = context_.snapshot->endpoints[endpoint]->address.port();
+  groups_.clear();
+  for (uint32_t i = 0; i < count; i++) route(static_cast<uint16_t>(i), endpoint, localPort);
+  for (const Group& group : groups_) send(group);
+  return count;
+}
+
+void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
+  WorkerCounters& counters = context_.counters;
+  const std::span<const uint8_t> datagram = batch_.datagram(index);
+  counters.add(Counter::receive_bytes, datagram.size());
+  const FourTuple tuple = batch_.fourTuple(index, localPort);
+  const RouteView view = context_.routeView();
+  const bool stateless = context_.snapshot->mode == Mode::kBaseline;
+  const Decision decision = stateless ? context_.router.decideStateless(view, tuple, datagram, context_.nowMs)
+                                      : context_.router.decide(view, tuple, datagram, context_.nowMs);
+  counters.add(parseCounter(decision.form));
+  if (tuple.clientPort == 0) {
+    counters.add(Counter::route_dropped_source);
+    return;
+  }
+  uint32_t flow = decision.flow;
+  if (flow == kNoFlow) {
+    if (decision.rule != Rule::kNoBackend) flow = openFlow(decision, tuple, endpoint);
+    if (decision.rule == Rule::kNoBackend) counters.add(Counter::route_dropped_no_backend);
+    if (flow == kNoFlow) return;
+  }
+  counters.add(routeCounter(decision.rule));
+  if (decision.foundElsewhere) counters.add(Counter::cid_found_elsewhere);
+  if (!stateless) {
+    const Recorded recorded = context_.router.record(view, decision, flow, context_.nowMs);
+    counters.add(Counter::cid_claimed, recorded.cids);
+    counters.add(Counter::cid_table_full, recorded.tableFull);
+  }
+  context_.flows.at(flow).lastSeenMs = context_.nowMs;
+  enqueue(index, flow);
+}
+
+uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint) {
+  WorkerCounters& counters = context_.counters;
+  if (context_.upstream.atBound()) {
+    counters.add(Counter::route_dropped_no_socket);
+    return kNoFlow;
+  }
+  const Backend& backend = context_.snapshot->backends[decision.backendSlot];
+  const uint32_t flow =
+      context_.flows.create({tuple, decision.backendSlot, backend.epoch, endpoint}, context_.nowMs);
+  if (flow == kNoFlow) {
+    counters.add(Counter::route_dropped_table_full);
+    return kNoFlow;
+  }
+  const auto outcome = context_.upstream.open(flow, context_.flows.at(flow).epoch, backend.address);
+  if (outcome != UpstreamSockets::Outcome::kOpened) {
+    context_.flows.remove(flow);
+    counters.add(Counter::flow_socket_error);
+    counters.add(Counter::route_dropped_no_socket);
+    return kNoFlow;
+  }
+  counters.add(Counter::flow_created);
+  if (decision.readdressed) counters.add(Counter::flow_readdressed);
+  counters.add(decision.backendSlot, BackendCounter::kFlowsCreated);
+  counters.add(decision.backendSlot, BackendCounter::kFlows);
+  return flow;
+}
+
+void ForwardPath::enqueue(uint16_t index, uint32_t flow) {
+  const uint16_t guess = groupOfFlow_[flow];
+  if (guess < groups_.size() && groups_[guess].flow == flow) {
+    Group& group = groups_[guess];
+    next_[group.last] = index;
+    group.last = index;
+    group.count++;
+    return;
+  }
+  groupOfFlow_[flow] = static_cast<uint16_t>(groups_.size());
+  groups_.push_back({flow, index, index, 1});
+}
+
+void ForwardPath::send(const Group& group) {
+  uint16_t index = group.first;
+  for (uint16_t i = 0; i < group.count; i++, index = next_[index]) indexes_[i] = index;
+  const int fd = context_.upstream.fd(group.flow);
+  std::span<const uint16_t> left(indexes_.data(), group.count);
+  bool retried = false;
+  while (!left.empty()) {
+    context_.counters.add(Counter::forward_calls);
+    const int sent = batch_.sendConnected(fd, left);
+    if (sent > 0) {
+      countSent(group, left.first(sent));
+      left = left.subspan(sent);
+      retried = false;
+    } else if (isEarlierError(errno) && !retried) {
+      context_.counters.add(Counter::return_backend_refused);
+      context_.counters.add(context_.flows.at(group.flow).backendSlot, BackendCounter::kRefused);
+      retried = true;
+    } else {
+      countDropped(group, errno);
+      left = left.subspan(1);
+      retried = false;
+    }
+  }
+}
+
+void ForwardPath::countSent(const Group& group, std::span<const uint16_t> sent) {
+  uint64_t bytes = 0;
+  for (const uint16_t index : sent) bytes += batch_.datagram(index).size();
+  context_.counters.add(Counter::forward_sent, sent.size());
+  context_.counters.add(Counter::forward_bytes, bytes);
+  const uint16_t slot = context_.flows.at(group.flow).backendSlot;
+  context_.counters.add(slot, BackendCounter::kForwarded, sent.size());
+  context_.counters.add(slot, BackendCounter::kForwardedBytes, bytes);
+}
+
+void ForwardPath::countDropped(const Group& group, int error) {
+  context_.counters.add(droppedCounter(error));
+  context_.counters.add(context_.flows.at(group.flow).backendSlot, BackendCounter::kDropped);
+}
+
+}  // namespace quicproxy

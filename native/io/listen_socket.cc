@@ -1,0 +1,95 @@
+#include "io/listen_socket.h"
+
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace quicproxy {
+
+namespace {
+
+bool setOption(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+Failure bindFailure(int error, const SocketAddress& address) {
+  const std::string where = address.addressText() + " port " + std::to_string(address.port());
+  switch (error) {
+    case EADDRINUSE:
+      return {FailureCode::kListenPortBusy, where + " is in use by another process", error};
+    case EACCES:
+    case EPERM:
+      return {FailureCode::kListenPortDenied, where + " may not be bound by this user", error};
+    case EADDRNOTAVAIL:
+      return {FailureCode::kListenAddressNotLocal, where + ": the address is not on this host", error};
+    default:
+      return {FailureCode::kListenFailed, where + ": " + std::strerror(error), error};
+  }
+}
+
+FileDescriptor newSocket(int family) {
+  FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
+  if (fd && family == AF_INET6) setOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  return fd;
+}
+
+bool setPathOptions(int fd, int family) {
+  if (family == AF_INET) {
+    return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
+           setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+  }
+  return setOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+         setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+}
+
+void setBuffer(int fd, int force, int plain, uint32_t bytes) {
+  const int value = static_cast<int>(bytes);
+  if (!setOption(fd, SOL_SOCKET, force, value)) setOption(fd, SOL_SOCKET, plain, value);
+}
+
+uint32_t bufferSize(int fd, int name) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  getsockopt(fd, SOL_SOCKET, name, &value, &length);
+  return static_cast<uint32_t>(value);
+}
+
+}  // namespace
+
+std::optional<Failure> probePortIsFree(const SocketAddress& address) {
+  const FileDescriptor fd = newSocket(address.family());
+  if (!fd) return bindFailure(errno, address);
+  if (bind(fd.get(), &address.any, address.length) != 0) return bindFailure(errno, address);
+  return std::nullopt;
+}
+
+std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const BufferSizes& buffers) {
+  FileDescriptor fd = newSocket(address.family());
+  if (!fd) return bindFailure(errno, address);
+  if (!setOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1) || !setPathOptions(fd.get(), address.family())) {
+    return bindFailure(errno, address);
+  }
+  setBufferSizes(fd.get(), buffers);
+  if (bind(fd.get(), &address.any, address.length) != 0) return bindFailure(errno, address);
+  return fd;
+}
+
+void setBufferSizes(int fd, const BufferSizes& buffers) {
+  setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffers.receiveBytes);
+  setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers.sendBytes);
+}
+
+SocketMemory readSocketMemory(int fd) {
+  uint32_t info[SK_MEMINFO_VARS] = {};
+  socklen_t length = sizeof info;
+  getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length);
+  return {bufferSize(fd, SO_RCVBUF), bufferSize(fd, SO_SNDBUF), info[SK_MEMINFO_DROPS]};
+}
+
+bool addressFamilyMissing(const Failure& failure) {
+  return failure.systemError == EAFNOSUPPORT || failure.systemError == EADDRNOTAVAIL;
+}
+
+}  // namespace quicproxy

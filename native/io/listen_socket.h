@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "io/failure.h"
+#include "io/file_descriptor.h"
+#include "io/socket_address.h"
+
+namespace quicproxy {
+
+struct BufferSizes {
+  uint32_t receiveBytes;
+  uint32_t sendBytes;
+};
+
+/// Fails when another process has the port, also one that would share it by SO_REUSEPORT: two proxies on one port by
+/// mistake would each get part of every connection.
+std::optional<Failure> probePortIsFree(const SocketAddress& address);
+
+/// One worker's member of a SO_REUSEPORT group: non-blocking, tells the local address of each datagram
+/// (IP_PKTINFO), never fragments (RFC 9000 section 14).
+std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const BufferSizes& buffers);
+
+/// Asks with SO_RCVBUFFORCE/SO_SNDBUFFORCE (CAP_NET_ADMIN), else within net.core.rmem_max/wmem_max.
+void setBufferSizes(int fd, const BufferSizes& buffers);
+
+struct SocketMemory {
+  uint32_t receiveBufferBytes;  ///< as the kernel accounts it: twice what was asked, socket(7)
+  uint32_t sendBufferBytes;
+  uint32_t drops;  ///< datagrams that found the receive buffer full (SO_MEMINFO)
+};
+SocketMemory readSocketMemory(int fd);
+
+/// The host has no such address family at all.
+[[nodiscard]] bool addressFamilyMissing(const Failure& failure);
+
+}  // namespace quicproxy

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <netinet/in.h>
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "abi/contract.h"
+
+namespace quicproxy {
+
+/// An IPv4 or IPv6 address and port as the kernel takes it.
+struct SocketAddress {
+  union {
+    sockaddr any;
+    sockaddr_in v4;
+    sockaddr_in6 v6;
+  };
+  socklen_t length;
+
+  SocketAddress() : v6{}, length(0) {}
+
+  [[nodiscard]] int family() const { return any.sa_family; }
+
+  /// address: 16 octets in network order, IPv4 in the first 4; family: 4 or 6; port in host order.
+  static SocketAddress from(const uint8_t* address, uint8_t family, uint16_t port);
+
+  /// From the IPv4-mapped form that flows keep. interfaceIndex is the scope of a link-local address, else 0.
+  static SocketAddress fromMapped(const uint8_t* mapped, uint16_t port, uint32_t interfaceIndex);
+
+  friend bool operator==(const SocketAddress& a, const SocketAddress& b) {
+    return a.length == b.length && std::memcmp(&a.any, &b.any, a.length) == 0;
+  }
+
+  [[nodiscard]] std::string addressText() const;
+  [[nodiscard]] uint16_t port() const;
+};
+
+/// Writes the IPv4-mapped form (RFC 4291 section 2.5.5.2) of an IPv4 address in network order.
+void mapAddress(uint8_t* mapped, const in_addr& address);
+
+[[nodiscard]] bool isMapped(const uint8_t* address);
+
+}  // namespace quicproxy

@@ -1,0 +1,109 @@
+#include "return/return_path.h"
+
+#include <cerrno>
+
+namespace quicproxy {
+
+namespace {
+
+/// One flow may not keep a worker from all others.
+constexpr int kMaxBatchesPerTurn = 4;
+
+Counter droppedCounter(int error) {
+  switch (error) {
+    case EMSGSIZE:
+      return Counter::return_dropped_too_big;
+    case EAGAIN:
+    case ENOBUFS:
+    case ENOMEM:
+      return Counter::return_dropped_buffer_full;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case ENETDOWN:
+      return Counter::return_dropped_unreachable;
+    default:
+      return Counter::return_dropped_error;
+  }
+}
+
+}  // namespace
+
+ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
+    : context_(context), batch_(batch, DatagramBatch::kPayloadOnly), endpoints_(batch), backendSlots_(batch) {}
+
+void ReturnPath::receive(uint32_t flow) {
+  for (int turn = 0; turn < kMaxBatchesPerTurn; turn++) {
+    const uint32_t room = batch_.capacity() - used_;
+    const uint32_t received = receiveOnce(flow);
+    if (used_ == batch_.capacity()) flush();
+    if (received < room) return;
+  }
+}
+
+uint32_t ReturnPath::receiveOnce(uint32_t index) {
+  WorkerCounters& counters = context_.counters;
+  Flow& flow = context_.flows.at(index);
+  const int received = batch_.receive(context_.upstream.fd(index), used_);
+  if (received < 0) {
+    if (errno == EAGAIN || errno == EINTR) return 0;
+    counters.add(Counter::return_backend_refused);
+    counters.add(flow.backendSlot, BackendCounter::kRefused);
+    return 0;
+  }
+  const RouteView view = context_.routeView();
+  uint64_t bytes = 0;
+  for (int i = 0; i < received; i++) {
+    const uint32_t at = used_ + static_cast<uint32_t>(i);
+    const std::span<const uint8_t> datagram = batch_.datagram(at);
+    bytes += datagram.size();
+    const Recorded recorded = context_.router.learn(view, index, datagram, context_.nowMs);
+    if (recorded.cids != 0) counters.add(Counter::cid_learned, recorded.cids);
+    if (recorded.tableFull != 0) counters.add(Counter::cid_table_full, recorded.tableFull);
+    batch_.addressToClient(at, flow.tuple);
+    endpoints_[at] = flow.endpoint;
+    backendSlots_[at] = flow.backendSlot;
+  }
+  flow.lastSeenMs = context_.nowMs;
+  counters.add(Counter::return_received, static_cast<uint64_t>(received));
+  counters.add(Counter::return_received_bytes, bytes);
+  used_ += static_cast<uint32_t>(received);
+  return static_cast<uint32_t>(received);
+}
+
+void ReturnPath::flush() {
+  uint32_t first = 0;
+  while (first < used_) {
+    uint32_t end = first + 1;
+    while (end < used_ && endpoints_[end] == endpoints_[first]) end++;
+    context_.counters.add(Counter::return_calls);
+    const int sent = batch_.send(context_.listenFd(endpoints_[first]), first, end - first);
+    if (sent > 0) {
+      countSent(first, static_cast<uint32_t>(sent));
+      first += static_cast<uint32_t>(sent);
+    } else {
+      countDropped(first, errno);
+      first++;
+    }
+  }
+  used_ = 0;
+}
+
+void ReturnPath::countSent(uint32_t first, uint32_t count) {
+  uint64_t bytes = 0;
+  for (uint32_t i = first; i < first + count; i++) {
+    const uint64_t size = batch_.datagram(i).size();
+    bytes += size;
+    context_.counters.add(backendSlots_[i], BackendCounter::kReturned);
+    context_.counters.add(backendSlots_[i], BackendCounter::kReturnedBytes, size);
+  }
+  context_.counters.add(Counter::return_sent, count);
+  context_.counters.add(Counter::return_bytes, bytes);
+}
+
+void ReturnPath::countDropped(uint32_t index, int error) {
+  context_.counters.add(droppedCounter(error));
+  context_.counters.add(backendSlots_[index], BackendCounter::kDropped);
+}
+
+}  // namespace quicproxy

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "io/datagram_batch.h"
+#include "worker/worker_context.h"
+
+namespace quicproxy {
+
+/// Backend to client: the upstream socket tells the flow, the flow tells the client. Datagrams of many flows leave
+/// together through the listening socket, each from the local address that its client knows.
+class ReturnPath {
+ public:
+  ReturnPath(WorkerContext& context, uint32_t batch);
+
+  [[nodiscard]] bool ready() const { return batch_.ready(); }
+
+  /// Takes what the flow's socket has, at most a few batches.
+  void receive(uint32_t flow);
+
+  /// Sends what has been collected.
+  void flush();
+
+ private:
+  uint32_t receiveOnce(uint32_t flow);
+  void countSent(uint32_t first, uint32_t count);
+  void countDropped(uint32_t index, int error);
+
+  WorkerContext& context_;
+  DatagramBatch batch_;
+  uint32_t used_ = 0;
+  std::vector<uint8_t> endpoints_;      ///< by datagram: where it leaves
+  std::vector<uint16_t> backendSlots_;  ///< by datagram: where it came from
+};
+
+}  // namespace quicproxy

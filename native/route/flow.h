@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+
+#include "route/four_tuple.h"
+
+namespace quicproxy {
+
+inline constexpr uint32_t kNoFlow = 0xffffffff;
+inline constexpr uint16_t kNoBackend = 0xffff;
+
+/// How many Connection IDs a client may have recorded for one flow by using them. Bounds what one client can put
+/// into the tables; IDs that a backend vouches for do not count.
+inline constexpr uint8_t kMaxClaimedCids = 8;
+
+enum FlowFlag : uint8_t {
+  kFlowLive = 1,
+  kFlowAssured = 2,  ///< the backend answered: the client's address is not made up
+};
+
+/// One client path to one backend. Plain old data: no pointers, no descriptors.
+struct Flow {
+  FourTuple tuple;
+  uint32_t lastSeenMs;
+  uint32_t nextFree;
+  uint16_t backendSlot;
+  uint8_t backendEpoch;  ///< tells a reused backend slot from its former owner
+  uint8_t epoch;         ///< tells a reused flow from its former owner
+  uint8_t endpoint;
+  uint8_t flags;
+  uint8_t serverCidLength;  ///< of the backend's latest long header; 0 when none was seen
+  uint8_t claimedCids;
+  uint8_t claimedScids;
+  uint8_t reserved[3];
+};
+static_assert(sizeof(Flow) == 60);
+
+/// What the index tables hold for a key: a backend, and the flow that used the key last.
+struct FlowReference {
+  uint32_t flow;
+  uint16_t backendSlot;
+  uint8_t backendEpoch;
+  uint8_t flowEpoch;
+
+  [[nodiscard]] uint64_t pack() const {
+    return uint64_t{flow} | uint64_t{backendSlot} << 32 | uint64_t{backendEpoch} << 48 | uint64_t{flowEpoch} << 56;
+  }
+  static FlowReference unpack(uint64_t value) {
+    return {static_cast<uint32_t>(value), static_cast<uint16_t>(value >> 32), static_cast<uint8_t>(value >> 48),
+            static_cast<uint8_t>(value >> 56)};
+  }
+};
+
+}  // namespace quicproxy

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "route/flow.h"
+#include "route/index_table.h"
+#include "route/siphash.h"
+
+namespace quicproxy {
+
+/// One worker's flows and the four indexes over them, in memory handed in from outside, without pointers inside:
+///
+///   [IndexTable by 4-tuple][by 4-tuple + SCID][by DCID][by 4-tuple + backend][Flow 0][Flow 1]...
+///
+/// The worker writes; other workers only read byDcid. Entries by 4-tuple and by path live and end with their flow;
+/// those by Connection ID have an idle time of their own, so that a connection may outlive the path it began on.
+class FlowTable {
+ public:
+  /// Flows for which `memoryBytes` suffice: about 300 bytes each, of which 56 are the flow.
+  [[nodiscard]] static uint32_t flowsFor(uint64_t memoryBytes);
+  [[nodiscard]] static size_t bytesFor(uint32_t flows);
+
+  /// None when the memory is too small or not aligned to IndexTable::kAlignment.
+  [[nodiscard]] static std::optional<FlowTable> create(std::span<std::byte> memory, uint32_t flows, SipKey key);
+
+  [[nodiscard]] Flow& at(uint32_t flow) { return flows_[flow]; }
+  [[nodiscard]] const Flow& at(uint32_t flow) const { return flows_[flow]; }
+  [[nodiscard]] uint32_t capacity() const { return capacity_; }
+  [[nodiscard]] uint32_t liveCount() const { return live_; }
+  [[nodiscard]] bool full() const { return firstFree_ == kNoFlow; }
+
+  [[nodiscard]] Digest128 tupleKey(const FourTuple& tuple) const;
+  [[nodiscard]] Digest128 tupleScidKey(const FourTuple& tuple, std::span<const uint8_t> scid) const;
+  [[nodiscard]] Digest128 cidKey(std::span<const uint8_t> cid) const { return sipHash128(key_, cid); }
+
+  /// The flow that the tuple used last, to whatever backend; kNoFlow if none.
+  [[nodiscard]] uint32_t findByTuple(const Digest128& tupleKey, uint32_t nowMs) const;
+  /// The flow of this tuple to this backend; kNoFlow if none.
+  [[nodiscard]] uint32_t findByPath(const FourTuple& tuple, uint16_t backendSlot, uint32_t nowMs) const;
+
+  /// What a new flow is made of.
+  struct NewFlow {
+    const FourTuple& tuple;
+    uint16_t backendSlot;
+    uint8_t backendEpoch;
+    uint8_t endpoint;
+  };
+  /// kNoFlow when there is no room.
+  uint32_t create(const NewFlow& flow, uint32_t nowMs);
+  void remove(uint32_t flow);
+
+  /// Looks at the next `count` flows and calls onIdle(flow index) for each that was idle for `idleMs`.
+  template <typename OnIdle>
+  void sweepFlows(uint32_t count, uint32_t nowMs, uint32_t idleMs, OnIdle&& onIdle) {
+    for (uint32_t left = count < capacity_ ? count : capacity_; left > 0; left--) {
+      const uint32_t index = sweepNext_;
+      sweepNext_ = sweepNext_ + 1 == capacity_ ? 0 : sweepNext_ + 1;
+      const Flow& flow = flows_[index];
+      if ((flow.flags & kFlowLive) == 0) continue;
+      if (static_cast<int32_t>(nowMs - flow.lastSeenMs) >= static_cast<int32_t>(idleMs)) onIdle(index);
+    }
+  }
+  /// Frees idle Connection ID entries, a bounded part of the tables at a time.
+  void sweepCids(uint32_t count, uint32_t nowMs, uint32_t idleMs);
+
+  [[nodiscard]] FlowReference referenceTo(uint32_t flow) const;
+  /// Whether the flow that a reference names is still the same one.
+  [[nodiscard]] bool isLive(const FlowReference& reference) const;
+
+  [[nodiscard]] IndexTable& byTupleScid() { return byTupleScid_; }
+  [[nodiscard]] IndexTable& byDcid() { return byDcid_; }
+  [[nodiscard]] const IndexTable& byDcid() const { return byDcid_; }
+
+ private:
+  FlowTable(IndexTable byTuple, IndexTable byTupleScid, IndexTable byDcid, IndexTable byPath)
+      : byTuple_(byTuple), byTupleScid_(byTupleScid), byDcid_(byDcid), byPath_(byPath) {}
+
+  [[nodiscard]] Digest128 pathKey(const FourTuple& tuple, uint16_t backendSlot) const;
+  [[nodiscard]] uint32_t findFlow(const IndexTable& index, const Digest128& key, uint32_t nowMs) const;
+
+  IndexTable byTuple_;
+  IndexTable byTupleScid_;
+  IndexTable byDcid_;
+  IndexTable byPath_;
+  SipKey key_{};
+  Flow* flows_ = nullptr;
+  uint32_t capacity_ = 0;
+  uint32_t live_ = 0;
+  uint32_t firstFree_ = kNoFlow;
+  uint32_t sweepNext_ = 0;
+};
+
+}  // namespace quicproxy

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "abi/contract.h"
+#include "route/cid_lengths.h"
+#include "route/flow_table.h"
+#include "route/invariants.h"
+#include "route/maglev.h"
+
+namespace quicproxy {
+
+/// What the contract says about routing; stays the same while a datagram is on its way.
+struct RouteView {
+  const MaglevTable& maglev;
+  std::span<const uint8_t> backendEpochs;  ///< by slot; 0: no backend there
+  SipKey hashKey;                          ///< shared by all proxies of one QuicProxy
+  Fallback fallback;
+  uint8_t shortHeaderCidLength;
+  uint32_t idleTimeoutMs;
+};
+
+enum class Rule : uint8_t { kTupleScid, kDcid, kTuple, kFallback, kNoBackend };
+
+struct Decision {
+  HeaderForm form = HeaderForm::kEmpty;
+  Rule rule = Rule::kNoBackend;
+  uint16_t backendSlot = kNoBackend;
+  uint32_t flow = kNoFlow;      ///< the tuple's flow to that backend; kNoFlow: one is to be created
+  bool readdressed = false;     ///< a known Connection ID on a tuple that had no flow to its backend
+  bool foundElsewhere = false;  ///< the Connection ID stood in another worker's table
+  std::optional<Digest128> scidKey;
+  std::optional<Digest128> dcidKey;
+};
+
+/// What recording did, for the counters.
+struct Recorded {
+  uint32_t cids = 0;
+  uint32_t tableFull = 0;
+};
+
+/// Chooses the backend of each datagram from a client: steps 2 to 5 of the forwarding order of
+/// draft-ietf-quic-load-balancers, first hit wins. One per worker. A connection whose packets the kernel moved to
+/// another worker (its address changed) is found in that worker's table, which is read without a lock.
+class Router {
+ public:
+  /// `tables`: of all workers, own first at index `self`; all made with one key.
+  Router(std::span<FlowTable* const> tables, uint32_t self, CidLengths& lengths);
+
+  [[nodiscard]] Decision decide(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
+                                uint32_t nowMs) const;
+
+  /// The proxy of the story that this project answers: consistent hash over the Connection ID, no memory.
+  [[nodiscard]] Decision decideStateless(const RouteView& view, const FourTuple& tuple,
+                                         std::span<const uint8_t> datagram, uint32_t nowMs) const;
+
+  /// Keeps what a routed datagram taught: its SCID and DCID lead to `flow`.
+  Recorded record(const RouteView& view, const Decision& decision, uint32_t flow, uint32_t nowMs);
+
+  /// Takes the Connection ID that a backend chose from its long headers (Initial, Handshake, Retry).
+  Recorded learn(const RouteView& view, uint32_t flow, std::span<const uint8_t> fromBackend, uint32_t nowMs);
+
+ private:
+  struct CidHit {
+    FlowReference reference;
+    Digest128 key;
+    bool foreign;
+  };
+  [[nodiscard]] std::optional<CidHit> findCid(const RouteView& view, std::span<const uint8_t> cid,
+                                              uint32_t nowMs) const;
+  [[nodiscard]] std::optional<CidHit> findShortHeaderCid(const RouteView& view, std::span<const uint8_t> datagram,
+                                                         uint32_t nowMs) const;
+  [[nodiscard]] bool decideByScid(const RouteView& view, const FourTuple& tuple, uint32_t nowMs,
+                                  Decision& decision) const;
+  void takeCidHit(const CidHit& hit, const FourTuple& tuple, uint32_t nowMs, Decision& decision) const;
+  [[nodiscard]] std::optional<std::span<const uint8_t>> expectedCid(const RouteView& view, const Flow* flow,
+                                                                    std::span<const uint8_t> datagram) const;
+  void insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
+              Recorded& recorded);
+
+  FlowTable& own_;
+  std::vector<const FlowTable*> others_;
+  CidLengths& lengths_;
+};
+
+}  // namespace quicproxy

@@ -1,0 +1,38 @@
+#include "worker/counter_region.h"
+
+#include <cstring>
+
+namespace quicproxy {
+
+namespace {
+
+/// Two workers never write to one cache line, nor to the pair that the hardware fetches together.
+constexpr uint32_t kAlignment = 128;
+
+constexpr uint32_t aligned(uint32_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+CounterRegion::CounterRegion(uint32_t workers, uint32_t backendSlots) {
+  header_.magic = kCountersMagic;
+  header_.version = kCountersVersion;
+  header_.workers = workers;
+  header_.countersPerWorker = kCounterCount;
+  header_.gaugesPerWorker = kGaugeCount;
+  header_.workerOffset = aligned(sizeof(CountersHeader));
+  header_.workerStride = aligned((kCounterCount + kGaugeCount) * sizeof(CounterCell));
+  header_.backendSlots = backendSlots;
+  header_.countersPerBackend = kBackendCounterCount;
+  header_.backendOffset = header_.workerOffset + workers * header_.workerStride;
+  header_.backendStride = aligned(backendSlots * kBackendCounterCount * static_cast<uint32_t>(sizeof(CounterCell)));
+  memory_ = MappedMemory(header_.backendOffset + size_t{workers} * header_.backendStride, "quicproxy-counters");
+  if (memory_) std::memcpy(memory_.data(), &header_, sizeof header_);
+}
+
+WorkerCounters CounterRegion::of(uint32_t worker) const {
+  auto* block = memory_.data() + header_.workerOffset + size_t{worker} * header_.workerStride;
+  auto* backends = memory_.data() + header_.backendOffset + size_t{worker} * header_.backendStride;
+  return {reinterpret_cast<CounterCell*>(block), reinterpret_cast<CounterCell*>(backends)};
+}
+
+}  // namespace quicproxy

@@ -1,0 +1,170 @@
+#include "worker/snapshot_builder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+namespace quicproxy {
+
+namespace {
+
+SocketAddress addressOf(const EndpointRecord& record) {
+  return SocketAddress::from(record.address, record.family, record.port);
+}
+
+SocketAddress addressOf(const BackendRecord& record) {
+  return SocketAddress::from(record.address, record.family, record.port);
+}
+
+std::string identity(const SocketAddress& address) {
+  return {reinterpret_cast<const char*>(&address.any), address.length};
+}
+
+BackendRecord recordOf(const Backend& backend) {
+  BackendRecord record{};
+  const bool v4 = backend.address.family() == AF_INET;
+  record.family = v4 ? 4 : 6;
+  record.port = backend.address.port();
+  if (v4) {
+    std::memcpy(record.address, &backend.address.v4.sin_addr, 4);
+  } else {
+    std::memcpy(record.address, &backend.address.v6.sin6_addr, 16);
+  }
+  return record;
+}
+
+}  // namespace
+
+SnapshotBuilder::SnapshotBuilder(const ContractView& contract, const Snapshot* previous,
+                                 std::function<bool(uint16_t)> backendHasFlows)
+    : contract_(contract), previous_(previous), backendHasFlows_(std::move(backendHasFlows)) {}
+
+std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::build() {
+  const ContractHeader& header = contract_.header();
+  next_ = std::make_unique<Snapshot>();
+  next_->generation = header.generation;
+  next_->mode = header.mode;
+  next_->fallback = header.fallback;
+  next_->shortHeaderCidLength = header.shortHeaderCidLength;
+  next_->idleTimeoutMs = header.idleTimeoutMs;
+  next_->hashKey = SipKey::from(header.hashKey);
+  if (auto failure = placeEndpoints()) return *failure;
+  if (auto failure = placeBackends()) return *failure;
+  buildMaglev();
+  return std::move(next_);
+}
+
+std::optional<Failure> SnapshotBuilder::placeEndpoints() {
+  std::vector<uint32_t> fresh;
+  for (uint32_t i = 0; i < contract_.endpointCount(); i++) {
+    const SocketAddress wanted = addressOf(contract_.endpoint(i));
+    bool kept = false;
+    for (size_t slot = 0; previous_ != nullptr && slot < kMaxEndpoints && !kept; slot++) {
+      const auto& existing = previous_->endpoints[slot];
+      if (!existing || !(existing->address == wanted)) continue;
+      next_->endpoints[slot] = existing;
+      kept = true;
+    }
+    if (!kept) fresh.push_back(i);
+  }
+  for (const uint32_t index : fresh) {
+    auto opened = endpoint(index);
+    if (auto* failure = std::get_if<Failure>(&opened)) {
+      const bool optional = (contract_.endpoint(index).flags & kEndpointOptional) != 0;
+      if (optional && addressFamilyMissing(*failure)) continue;
+      failure->endpoint = static_cast<int>(index);
+      return *failure;
+    }
+    // A slot that the previous snapshot uses is left alone: workers tell endpoints apart by slot while they change over.
+    size_t slot = 0;
+    while (slot < kMaxEndpoints && (next_->endpoints[slot] || (previous_ != nullptr && previous_->endpoints[slot]))) {
+      slot++;
+    }
+    if (slot == kMaxEndpoints) {
+      return Failure{FailureCode::kListenFailed, "more listening addresses than places while they change over", 0,
+                     static_cast<int>(index)};
+    }
+    next_->endpoints[slot] = std::get<std::shared_ptr<const ListenEndpoint>>(std::move(opened));
+  }
+  return std::nullopt;
+}
+
+/// A change from the wildcard to one address of the same port, or back, meets our own sockets.
+bool SnapshotBuilder::portIsOurs(const SocketAddress& address) const {
+  if (previous_ == nullptr) return false;
+  return std::any_of(previous_->endpoints.begin(), previous_->endpoints.end(), [&address](const auto& existing) {
+    return existing && existing->address.family() == address.family() && existing->address.port() == address.port();
+  });
+}
+
+std::variant<std::shared_ptr<const ListenEndpoint>, Failure> SnapshotBuilder::endpoint(uint32_t index) {
+  const ContractHeader& header = contract_.header();
+  auto result = std::make_shared<ListenEndpoint>();
+  result->address = addressOf(contract_.endpoint(index));
+  if (!portIsOurs(result->address)) {
+    if (auto failure = probePortIsFree(result->address)) return *failure;
+  }
+  for (uint32_t worker = 0; worker < header.workers; worker++) {
+    auto opened = openListenSocket(result->address, {header.receiveBufferBytes, header.sendBufferBytes});
+    if (auto* failure = std::get_if<Failure>(&opened)) return *failure;
+    result->sockets.push_back(std::get<FileDescriptor>(std::move(opened)));
+  }
+  return std::shared_ptr<const ListenEndpoint>(std::move(result));
+}
+
+std::optional<Failure> SnapshotBuilder::placeBackends() {
+  std::map<std::string, uint16_t> known;
+  if (previous_ != nullptr) next_->backends = previous_->backends;
+  for (size_t slot = 0; slot < next_->backends.size(); slot++) {
+    Backend& backend = next_->backends[slot];
+    backend.active = false;
+    if (backend.epoch != 0) known.emplace(identity(backend.address), static_cast<uint16_t>(slot));
+  }
+  std::vector<BackendRecord> fresh;
+  for (uint32_t i = 0; i < contract_.backendCount(); i++) {
+    const BackendRecord record = contract_.backend(i);
+    const auto found = known.find(identity(addressOf(record)));
+    if (found == known.end()) {
+      fresh.push_back(record);
+      continue;
+    }
+    next_->backends[found->second].active = true;
+    next_->backends[found->second].weight = record.weight;
+  }
+  for (const BackendRecord& record : fresh) {
+    const auto slot = freeSlot();
+    if (!slot) {
+      return Failure{FailureCode::kNeedsRestart,
+                     "removed backends still have flows and fill all " + std::to_string(kMaxBackends) + " places"};
+    }
+    Backend& backend = next_->backends[*slot];
+    const auto epoch = static_cast<uint8_t>(backend.epoch == 0xff ? 1 : backend.epoch + 1);
+    backend = {addressOf(record), record.weight, epoch, true};
+  }
+  for (const Backend& backend : next_->backends) next_->backendEpochs.push_back(backend.epoch);
+  return std::nullopt;
+}
+
+/// A place without a backend, or with a removed one whose last flow has ended. Connection IDs that still name the
+/// removed one carry its epoch and match no more.
+std::optional<uint16_t> SnapshotBuilder::freeSlot() {
+  for (; searchFrom_ < next_->backends.size(); searchFrom_++) {
+    const Backend& backend = next_->backends[searchFrom_];
+    if (!backend.active && !backendHasFlows_(searchFrom_)) return searchFrom_++;
+  }
+  if (next_->backends.size() == kMaxBackends) return std::nullopt;
+  next_->backends.push_back({});
+  return searchFrom_++;
+}
+
+void SnapshotBuilder::buildMaglev() {
+  std::vector<MaglevBackend> backends;
+  for (size_t slot = 0; slot < next_->backends.size(); slot++) {
+    const Backend& backend = next_->backends[slot];
+    if (!backend.active) continue;
+    backends.push_back({backendIdOf(recordOf(backend)), backend.weight, static_cast<uint16_t>(slot)});
+  }
+  next_->maglev = MaglevTable::build(next_->hashKey, backends);
+}
+
+}  // namespace quicproxy

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <variant>
+
+#include "abi/contract_view.h"
+#include "io/failure.h"
+#include "io/listen_socket.h"
+#include "worker/snapshot.h"
+
+namespace quicproxy {
+
+/// Turns a contract into the snapshot that follows `previous` (null at start): endpoints and backends that stay keep
+/// their slots, sockets are opened for new endpoints. Changes nothing that `previous` uses; when it fails, what it
+/// opened is closed again.
+class SnapshotBuilder {
+ public:
+  /// backendHasFlows tells of a slot whether any worker still has flows to it.
+  SnapshotBuilder(const ContractView& contract, const Snapshot* previous,
+                  std::function<bool(uint16_t)> backendHasFlows);
+
+  std::variant<std::unique_ptr<Snapshot>, Failure> build();
+
+ private:
+  std::optional<Failure> placeEndpoints();
+  std::variant<std::shared_ptr<const ListenEndpoint>, Failure> endpoint(uint32_t index);
+  [[nodiscard]] bool portIsOurs(const SocketAddress& address) const;
+  std::optional<Failure> placeBackends();
+  std::optional<uint16_t> freeSlot();
+  void buildMaglev();
+
+  const ContractView& contract_;
+  const Snapshot* previous_;
+  std::function<bool(uint16_t)> backendHasFlows_;
+  std::unique_ptr<Snapshot> next_;
+  uint16_t searchFrom_ = 0;
+};
+
+}  // namespace quicproxy

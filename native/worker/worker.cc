@@ -1,0 +1,213 @@
+#include "worker/worker.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <system_error>
+
+#include "io/event_tag.h"
+
+namespace quicproxy {
+
+namespace {
+
+constexpr int kEventsPerWait = 512;
+constexpr int kWaitMs = 100;
+/// Datagrams of one listening socket before the other sockets get their turn.
+constexpr uint32_t kDatagramsPerTurn = 256;
+/// Every place of the tables is looked at about this often, in steps that follow the clock.
+constexpr uint32_t kSweepPeriodMs = 8192;
+constexpr uint32_t kMaxSweepStep = 4096;
+
+uint32_t monotonicMs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint32_t>(static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000);
+}
+
+void addToEpoll(int epoll, int fd, EventTag tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag.pack();
+  epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/// Signals are for the main thread.
+void blockSignals(sigset_t* previous) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, previous);
+}
+
+}  // namespace
+
+std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
+                                       WorkerCounters counters) {
+  FileDescriptor epoll(epoll_create1(EPOLL_CLOEXEC));
+  FileDescriptor wakeUp(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll || !wakeUp) return nullptr;
+  addToEpoll(epoll.get(), wakeUp.get(), {EventTag::Kind::kWake, 0, 0});
+  std::unique_ptr<Worker> worker(
+      new Worker(limits, shared, flows, counters, std::move(epoll), std::move(wakeUp)));
+  if (!worker->forward_.ready() || !worker->return_.ready()) return nullptr;
+  return worker;
+}
+
+Worker::Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows, WorkerCounters counters,
+               FileDescriptor epoll, FileDescriptor wakeUp)
+    : limits_(limits),
+      shared_(shared),
+      epoll_(std::move(epoll)),
+      wakeUp_(std::move(wakeUp)),
+      context_{limits.index,
+               nullptr,
+               *flows[limits.index],
+               Router(flows, limits.index, shared.cidLengths),
+               UpstreamSockets(limits.flows, limits.upstreamSockets, epoll_.get()),
+               counters,
+               monotonicMs()},
+      forward_(context_, limits.batch),
+      return_(context_, limits.batch) {}
+
+Worker::~Worker() { join(); }
+
+std::optional<Failure> Worker::start() {
+  sigset_t previous;
+  blockSignals(&previous);
+  pthread_t thread{};
+  const int error = pthread_create(
+      &thread, nullptr,
+      [](void* self) -> void* {
+        static_cast<Worker*>(self)->run();
+        return nullptr;
+      },
+      this);
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  if (error != 0) return Failure{FailureCode::kThreadFailed, "cannot start a worker thread", error};
+  thread_ = thread;
+  char name[16];
+  std::snprintf(name, sizeof name, "qp-worker-%u", limits_.index);
+  pthread_setname_np(thread, name);
+  return std::nullopt;
+}
+
+void Worker::wake() const { eventfd_write(wakeUp_.get(), 1); }
+
+void Worker::join() {
+  if (!thread_) return;
+  pthread_join(*thread_, nullptr);
+  thread_.reset();
+}
+
+void Worker::run() {
+  std::array<epoll_event, kEventsPerWait> events;
+  while (!shared_.stopping.load(std::memory_order_acquire)) {
+    const Snapshot* current = shared_.current.load(std::memory_order_acquire);
+    if (current != context_.snapshot) adopt(current);
+    const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, kWaitMs);
+    context_.nowMs = monotonicMs();
+    for (int i = 0; i < count; i++) handle(events[static_cast<size_t>(i)].data.u64);
+    return_.flush();
+    sweep();
+  }
+}
+
+void Worker::handle(uint64_t packed) {
+  const EventTag tag = EventTag::unpack(packed);
+  switch (tag.kind) {
+    case EventTag::Kind::kWake: {
+      eventfd_t ignored = 0;
+      eventfd_read(wakeUp_.get(), &ignored);
+      return;
+    }
+    case EventTag::Kind::kListen:
+      receiveFromClients(static_cast<uint8_t>(tag.index));
+      return;
+    case EventTag::Kind::kUpstream: {
+      const Flow& flow = context_.flows.at(tag.index);
+      const bool sameFlow = (flow.flags & kFlowLive) != 0 && flow.epoch == tag.epoch;
+      if (sameFlow) return_.receive(tag.index);
+      return;
+    }
+  }
+}
+
+void Worker::receiveFromClients(uint8_t endpoint) {
+  for (uint32_t taken = 0; taken < kDatagramsPerTurn;) {
+    const uint32_t received = forward_.receive(endpoint);
+    taken += received;
+    if (received < limits_.batch) return;
+  }
+}
+
+void Worker::adopt(const Snapshot* next) {
+  const Snapshot* previous = context_.snapshot;
+  const auto endpointOf = [](const Snapshot* snapshot, size_t slot) -> const ListenEndpoint* {
+    return snapshot == nullptr ? nullptr : snapshot->endpoints[slot].get();
+  };
+  std::array<bool, kMaxEndpoints> gone{};
+  bool anyGone = false;
+  for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
+    const ListenEndpoint* before = endpointOf(previous, slot);
+    if (before == nullptr || before == endpointOf(next, slot)) continue;
+    unlisten(static_cast<uint8_t>(slot), before->sockets[limits_.index].get());
+    gone[slot] = true;
+    anyGone = true;
+  }
+  return_.flush();
+  if (anyGone) {
+    context_.flows.sweepFlows(context_.flows.capacity(), context_.nowMs, 0, [this, &gone](uint32_t flow) {
+      if (gone[context_.flows.at(flow).endpoint]) context_.endFlow(flow);
+    });
+  }
+  context_.snapshot = next;
+  for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
+    const ListenEndpoint* after = endpointOf(next, slot);
+    if (after == nullptr || after == endpointOf(previous, slot)) continue;
+    listen(static_cast<uint8_t>(slot), after->sockets[limits_.index].get());
+  }
+  publishGauges();
+  adopted_.store(next, std::memory_order_release);
+}
+
+void Worker::listen(uint8_t endpoint, int fd) {
+  addToEpoll(epoll_.get(), fd, {EventTag::Kind::kListen, 0, endpoint});
+}
+
+/// What the socket has received is still forwarded.
+void Worker::unlisten(uint8_t endpoint, int fd) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  receiveFromClients(endpoint);
+}
+
+void Worker::sweep() {
+  const uint32_t elapsedMs = context_.nowMs - sweptAtMs_;
+  if (elapsedMs == 0) return;
+  sweptAtMs_ = context_.nowMs;
+  const uint64_t share = uint64_t{context_.flows.capacity()} * std::min(elapsedMs, kSweepPeriodMs) / kSweepPeriodMs;
+  const auto step = static_cast<uint32_t>(std::min<uint64_t>(share + 1, kMaxSweepStep));
+  const uint32_t idleMs = context_.snapshot->idleTimeoutMs;
+  context_.flows.sweepFlows(step, context_.nowMs, idleMs, [this](uint32_t flow) {
+    context_.endFlow(flow);
+    context_.counters.add(Counter::flow_expired);
+  });
+  context_.flows.sweepCids(step + step / 2, context_.nowMs, idleMs);
+  publishGauges();
+}
+
+void Worker::publishGauges() {
+  WorkerCounters& counters = context_.counters;
+  counters.set(Gauge::kGeneration, context_.snapshot->generation);
+  counters.set(Gauge::kFlows, context_.flows.liveCount());
+  counters.set(Gauge::kUpstreamSockets, context_.upstream.openCount());
+  counters.set(Gauge::kCids, context_.flows.byDcid().occupied());
+}
+
+}  // namespace quicproxy

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "forward/forward_path.h"
+#include "io/failure.h"
+#include "io/mapped_memory.h"
+#include "return/return_path.h"
+#include "worker/worker_context.h"
+
+namespace quicproxy {
+
+/// What all workers of a data plane see.
+struct WorkerShared {
+  std::atomic<const Snapshot*> current{nullptr};
+  std::atomic<bool> stopping{false};
+  CidLengths cidLengths;
+};
+
+/// One thread that receives, routes and forwards (run to completion) on its own listening sockets and its own flows.
+class Worker {
+ public:
+  struct Limits {
+    uint32_t index;
+    uint32_t batch;
+    uint32_t flows;
+    uint32_t upstreamSockets;
+  };
+
+  /// Allocates everything the worker will ever use. `flows` are the tables of all workers.
+  static std::unique_ptr<Worker> create(const Limits& limits, WorkerShared& shared,
+                                        std::span<FlowTable* const> flows, WorkerCounters counters);
+  ~Worker();
+
+  std::optional<Failure> start();
+  /// Makes the worker look at the shared state at once instead of at its next event.
+  void wake() const;
+  /// After WorkerShared::stopping was set.
+  void join();
+
+  /// The snapshot that the worker runs on; it has let go of every earlier one.
+  [[nodiscard]] const Snapshot* adopted() const { return adopted_.load(std::memory_order_acquire); }
+
+ private:
+  Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows, WorkerCounters counters,
+         FileDescriptor epoll, FileDescriptor wakeUp);
+
+  void run();
+  void adopt(const Snapshot* next);
+  void listen(uint8_t endpoint, int fd);
+  void unlisten(uint8_t endpoint, int fd);
+  void handle(uint64_t tag);
+  void receiveFromClients(uint8_t endpoint);
+  void sweep();
+  void publishGauges();
+
+  Limits limits_;
+  WorkerShared& shared_;
+  FileDescriptor epoll_;
+  FileDescriptor wakeUp_;
+  WorkerContext context_;
+  ForwardPath forward_;
+  ReturnPath return_;
+  uint32_t sweptAtMs_ = 0;
+  std::atomic<const Snapshot*> adopted_{nullptr};
+  std::optional<pthread_t> thread_;
+};
+
+}  // namespace quicproxy

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+
+#include "forward/upstream_sockets.h"
+#include "route/flow_table.h"
+#include "route/router.h"
+#include "worker/snapshot.h"
+#include "worker/worker_counters.h"
+
+namespace quicproxy {
+
+/// What both directions of one worker work on. Belongs to that worker's thread alone.
+struct WorkerContext {
+  uint32_t index;
+  const Snapshot* snapshot;
+  FlowTable& flows;
+  Router router;
+  UpstreamSockets upstream;
+  WorkerCounters counters;
+  uint32_t nowMs = 0;  ///< monotonic, modulo 2^32; read once per wake-up
+
+  [[nodiscard]] RouteView routeView() const {
+    return {snapshot->maglev,   snapshot->backendEpochs,        snapshot->hashKey,
+            snapshot->fallback, snapshot->shortHeaderCidLength, snapshot->idleTimeoutMs};
+  }
+
+  [[nodiscard]] int listenFd(uint8_t endpoint) const {
+    return snapshot->endpoints[endpoint]->sockets[index].get();
+  }
+
+  /// Ends a flow: its socket is closed, its places in the tables are free.
+  void endFlow(uint32_t flow) {
+    const uint16_t slot = flows.at(flow).backendSlot;
+    upstream.close(flow);
+    flows.remove(flow);
+    counters.add(slot, BackendCounter::kFlows, static_cast<uint64_t>(-1));
+  }
+};
+
+}  // namespace quicproxy

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "abi/counters.h"
+#include "route/invariants.h"
+#include "route/router.h"
+
+namespace quicproxy {
+
+/// One worker's part of the shared counter region; only that worker writes it.
+class WorkerCounters {
+ public:
+  WorkerCounters(CounterCell* block, CounterCell* backends) : block_(block), backends_(backends) {}
+
+  void add(Counter counter, uint64_t n = 1) { block_[static_cast<uint32_t>(counter)].add(n); }
+  void set(Gauge gauge, uint64_t n) { block_[kCounterCount + static_cast<uint32_t>(gauge)].set(n); }
+  [[nodiscard]] uint64_t get(Gauge gauge) const { return block_[kCounterCount + static_cast<uint32_t>(gauge)].get(); }
+
+  void add(uint16_t backendSlot, BackendCounter counter, uint64_t n = 1) { cell(backendSlot, counter).add(n); }
+  [[nodiscard]] uint64_t get(uint16_t backendSlot, BackendCounter counter) const {
+    return backends_[backendSlot * kBackendCounterCount + static_cast<uint32_t>(counter)].get();
+  }
+
+ private:
+  CounterCell& cell(uint16_t backendSlot, BackendCounter counter) {
+    return backends_[backendSlot * kBackendCounterCount + static_cast<uint32_t>(counter)];
+  }
+
+  CounterCell* block_;
+  CounterCell* backends_;
+};
+
+[[nodiscard]] inline Counter parseCounter(HeaderForm form) {
+  switch (form) {
+    case HeaderForm::kLong:
+      return Counter::parse_long_header;
+    case HeaderForm::kShort:
+      return Counter::parse_short_header;
+    case HeaderForm::kMalformed:
+      return Counter::parse_malformed;
+    case HeaderForm::kEmpty:
+      break;
+  }
+  return Counter::parse_empty;
+}
+
+[[nodiscard]] inline Counter routeCounter(Rule rule) {
+  switch (rule) {
+    case Rule::kTupleScid:
+      return Counter::route_four_tuple_scid;
+    case Rule::kDcid:
+      return Counter::route_dcid;
+    case Rule::kTuple:
+      return Counter::route_four_tuple;
+    case Rule::kFallback:
+      return Counter::route_fallback;
+    case Rule::kNoBackend:
+      break;
+  }
+  return Counter::route_dropped_no_backend;
+}
+
+}  // namespace quicproxy
