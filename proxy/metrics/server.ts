@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, isIPv4, isIPv6 } from "node:net";
 import { formatAddress } from "../apply/errors.ts";
 
 export interface HttpAddress {
@@ -102,6 +102,8 @@ const PORT_MAX = 65_535;
 export function parseHttpAddress(text: string): HttpAddress | undefined {
   const match = HOST_PORT.exec(text);
   if (!match) return undefined;
+  const address = match[1] ?? match[2] ?? "0.0.0.0";
   const port = Number(match[3]);
-  return port <= PORT_MAX ? { address: match[1] ?? match[2] ?? "0.0.0.0", port } : undefined;
+  const isValid = port <= PORT_MAX && (match[1] === undefined ? isIPv4(address) : isIPv6(address));
+  return isValid ? { address, port } : undefined;
 }

@@ -1,0 +1,54 @@
+import type { NativeBackend, NativeStatus } from "../../../../proxy/apply/addon.ts";
+import { openCounters } from "../../../../proxy/counters/read.ts";
+import { buildReport, type CountersReport, type ProxyState } from "../../../../proxy/metrics/report.ts";
+import { fakeStatus } from "../apply/fakes.ts";
+import { FakeRegion } from "../counters/region.ts";
+
+export const REPORT_WORKERS = 2;
+
+export function fakeState(changes: Partial<ProxyState> = {}): ProxyState {
+  return {
+    name: "edge",
+    namespace: "media",
+    version: "1.2.3",
+    mode: "RunToCompletion",
+    staleReason: undefined,
+    reloads: { applied: 2, rejected: 1, unchanged: 0 },
+    stopping: false,
+    startedAtMs: 0,
+    appliedAtMs: 0,
+    ...changes,
+  };
+}
+
+export function fakeBackends(count: number): NativeBackend[] {
+  return Array.from({ length: count }, (_, slot) => ({
+    slot,
+    address: `10.${slot >> 16}.${(slot >> 8) & 0xff}.${slot & 0xff}`,
+    port: 4433,
+    weight: 1,
+    active: true,
+  }));
+}
+
+export interface ReportChanges {
+  fill?: (region: FakeRegion) => void;
+  status?: Partial<NativeStatus>;
+  state?: Partial<ProxyState>;
+  nowMs?: number;
+  notReadyReason?: string;
+}
+
+/** A report made by the real reader from a fake region. */
+export function fakeReport({ fill, status, state, nowMs = 0, notReadyReason }: ReportChanges = {}): CountersReport {
+  const present = fakeStatus(status);
+  const region = new FakeRegion({ workers: REPORT_WORKERS, slots: Math.max(1, present.backends.length) });
+  fill?.(region);
+  return buildReport({
+    state: fakeState(state),
+    status: present,
+    snapshot: openCounters(region.buffer).read(present.backends),
+    notReadyReason,
+    nowMs,
+  });
+}
