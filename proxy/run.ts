@@ -66,7 +66,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
   const running = controller as unknown as Controller;
 
   async function reload(text: string): Promise<void> {
-    const result = planManifest(text);
+    const result = await planManifest(text);
     if ("faults" in result) running.reject(result.faults);
     else await moveAround(result.plan, () => running.apply(result.plan));
   }

@@ -28,5 +28,5 @@ export interface Plan {
 
 export type PlanResult = { plan: Plan } | { faults: readonly string[] };
 
-/** From the text of a manifest to a plan, or to every fault in it as one line each. Pure. */
-export type PlanManifest = (text: string) => PlanResult;
+/** From the text of a manifest to a plan, or to every fault in it as one line each. */
+export type PlanManifest = (text: string) => Promise<PlanResult>;

@@ -105,7 +105,7 @@ async function top(options: TopOptions): Promise<void> {
 export function registerTop(program: Command): void {
   program
     .command("top")
-    .description("Show the counters of a running proxy: rates per worker, per backend and per stage.")
+    .description("show the counters of a running proxy: rates per worker, per backend and per stage")
     .option("--address <addr:port>", "where the proxy serves its metrics", parseAddress, parseAddress("127.0.0.1:9464"))
     .option("--interval <duration>", "time between two readings", parseInterval, parseInterval("1s"))
     .option("--once", "print one reading and end; exit code 1 when no proxy answers", false)

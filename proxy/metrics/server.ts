@@ -19,7 +19,7 @@ export type Routes = Record<string, () => HttpAnswer | Promise<HttpAnswer>>;
 export interface HttpServer {
   /** As asked, with the port that the kernel chose where 0 was asked. */
   readonly address: HttpAddress;
-  /** Accepts no more connections; ends those at rest now and the others after their answer. */
+  /** Accepts no more connections; ends those at rest now and the others after their answer, but soon. */
   close(): Promise<void>;
 }
 
@@ -27,6 +27,8 @@ export class HttpListenError extends Error {
   override readonly name = "HttpListenError";
 }
 
+/** How long a scrape may still take after close. */
+const LAST_ANSWER_MS = 1000;
 const TEXT = "text/plain; charset=utf-8";
 
 export function answerText(status: number, text: string): HttpAnswer {
@@ -89,7 +91,11 @@ export async function listenHttp(address: HttpAddress, routes: Routes): Promise<
     address: { address: address.address, port },
     close: () =>
       new Promise<void>((resolve) => {
-        server.close(() => resolve());
+        const cut = setTimeout(() => server.closeAllConnections(), LAST_ANSWER_MS);
+        server.close(() => {
+          clearTimeout(cut);
+          resolve();
+        });
         server.closeIdleConnections();
       }),
   };

@@ -20,7 +20,7 @@ async function start(plan: Plan = fakePlan(), metrics?: "off"): Promise<RunningP
     log: fake.log,
     clock: () => nowMs,
     version: "0.0.0",
-    planManifest: () => next,
+    planManifest: async () => next,
   };
   proxy = await startProxy({ plan, metrics }, dependencies);
   return proxy;

@@ -1,0 +1,69 @@
+import { type Contract, UPSTREAM_SOCKETS_UNBOUNDED } from "../contract/contract.ts";
+import { encode } from "../contract/encode.ts";
+import { type HashKey, loadHashKey } from "../contract/hash_key.ts";
+import { plan } from "../contract/plan.ts";
+import { formatFault } from "../manifest/fault.ts";
+import { localAddresses } from "../manifest/local_addresses.ts";
+import { parse } from "../manifest/parse.ts";
+import { formatAddress } from "./errors.ts";
+import type { Plan, PlanManifest } from "./plan.ts";
+
+export interface PlannerOptions {
+  /** Name of the manifest, for messages. */
+  file: string;
+  /** Where the hash key is kept. */
+  stateDir: string;
+  /** CPUs this process may use; fixed at the start, because the number of workers is. */
+  cpus: number;
+}
+
+const DEFAULT_NAMESPACE = "default";
+
+/** Every scalar of the contract by its name, for the log of a reload; the hash key is secret. */
+function settingsOf({ generation, hashKey, backends, endpoints, ...scalars }: Contract): Plan["settings"] {
+  const { shortHeaderCidLength, upstreamSocketMax, ...others } = scalars;
+  return {
+    ...others,
+    shortHeaderCidLength: shortHeaderCidLength ?? "learned",
+    upstreamSocketMax: upstreamSocketMax === UPSTREAM_SOCKETS_UNBOUNDED ? "unbounded" : upstreamSocketMax,
+    endpoints: endpoints.map(({ address, port }) => formatAddress(address, port)).join(" "),
+  };
+}
+
+/** Plans manifests of one file for this host. */
+export function createPlanner({ file, stateDir, cpus }: PlannerOptions): PlanManifest {
+  let owner = "";
+  let hashKey: HashKey | undefined;
+
+  /** Loaded once per name: without a place to keep it, the key must at least last as long as the process. */
+  async function keyOf(namespace: string, name: string): Promise<HashKey> {
+    if (hashKey === undefined || owner !== `${namespace}/${name}`) {
+      hashKey = await loadHashKey({ stateDir, namespace, name });
+      owner = `${namespace}/${name}`;
+    }
+    return hashKey;
+  }
+
+  return async (text) => {
+    const result = parse(text, { file, localAddresses: localAddresses() });
+    if (!result.ok) return { faults: result.faults.map(formatFault) };
+    const { metadata, spec } = result.manifest;
+    const { name, namespace = DEFAULT_NAMESPACE } = metadata;
+    const { key, warning } = await keyOf(namespace, name);
+    const contract = plan(spec, { generation: 0, cpus, hashKey: key });
+    return {
+      plan: {
+        name,
+        namespace,
+        mode: contract.mode,
+        endpoints: contract.endpoints,
+        backends: contract.backends,
+        settings: settingsOf(contract),
+        upstreamSocketMaxAsked: spec.dataPlane.upstreamSockets,
+        warnings: [...result.warnings.map(formatFault), ...(warning === undefined ? [] : [warning])],
+        metrics: spec.metrics.port === 0 ? undefined : spec.metrics,
+        encode: (generation) => encode({ ...contract, generation }),
+      },
+    };
+  };
+}

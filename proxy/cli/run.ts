@@ -1,0 +1,125 @@
+import { availableParallelism } from "node:os";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import { openDataPlane } from "../apply/data_plane.ts";
+import type { Plan, PlanManifest } from "../apply/plan.ts";
+import { createPlanner } from "../apply/planner.ts";
+import { DEFAULT_STATE_DIR } from "../contract/hash_key.ts";
+import { LOG_FORMATS, LOG_LEVELS, type Log, type LogFormat, type LogLevel, openLog } from "../log.ts";
+import { formatFault } from "../manifest/fault.ts";
+import { readManifestText } from "../manifest/read.ts";
+import { type HttpAddress, parseHttpAddress } from "../metrics/server.ts";
+import { type RunningProxy, startProxy } from "../run.ts";
+import { type ManifestWatch, type ReadOutcome, watchManifest } from "../source/file.ts";
+
+interface RunFlags {
+  file: string;
+  metrics?: HttpAddress | "off";
+  stateDir: string;
+  logLevel: LogLevel;
+  logFormat: LogFormat;
+}
+
+const EXIT_OK = 0;
+const EXIT_RUNTIME_FAILURE = 1;
+const EXIT_WRONG_INPUT = 2;
+const STANDARD_INPUT = "-";
+
+function parseMetrics(text: string): HttpAddress | "off" {
+  const metrics = text === "off" ? text : parseHttpAddress(text);
+  if (!metrics) throw new InvalidArgumentError("Allowed: off, or ADDR:PORT such as 127.0.0.1:9464 or [::1]:9464.");
+  return metrics;
+}
+
+async function readText(file: string): Promise<ReadOutcome> {
+  const result = await readManifestText(file);
+  return result.ok ? { text: result.text } : { reasons: result.faults.map(formatFault) };
+}
+
+/** The manifest as text and as plan, or undefined with every fault printed. */
+async function loadPlan(file: string, planManifest: PlanManifest): Promise<{ text: string; plan: Plan } | undefined> {
+  const source = await readText(file);
+  const result = "text" in source ? await planManifest(source.text) : { faults: source.reasons };
+  if ("text" in source && "plan" in result) return { text: source.text, plan: result.plan };
+  const faults = "faults" in result ? result.faults : [];
+  for (const fault of faults) console.error(fault);
+  console.error(`${faults.length} ${faults.length === 1 ? "fault" : "faults"}, nothing started`);
+  return undefined;
+}
+
+function watchSource(flags: RunFlags, initialText: string, proxy: RunningProxy, log: Log): ManifestWatch {
+  if (flags.file !== STANDARD_INPUT) {
+    return watchManifest(flags.file, { read: readText, initialText, onEvent: (event) => proxy.onManifest(event) });
+  }
+  const refuse = (): void => log.warn("SIGHUP ignored: standard input cannot be read again");
+  process.on("SIGHUP", refuse);
+  return { close: () => void process.off("SIGHUP", refuse) };
+}
+
+/** The first signal stops in order; the second ends the process at once. */
+function stopOnSignals(log: Log, stop: () => Promise<void>): void {
+  let stopping = false;
+  const onSignal = async (signal: NodeJS.Signals): Promise<void> => {
+    if (stopping) process.exit(EXIT_RUNTIME_FAILURE);
+    stopping = true;
+    log.info({ signal }, `stopping on ${signal}`);
+    await stop();
+    log.info("stopped");
+    process.exit(EXIT_OK);
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+function endOnUncaught(log: Log): void {
+  process.on("uncaughtException", (error) => {
+    log.fatal({ err: error }, `uncaught error: ${error instanceof Error ? error.stack : String(error)}`);
+    process.exit(EXIT_RUNTIME_FAILURE);
+  });
+}
+
+async function run(flags: RunFlags): Promise<void> {
+  const planManifest = createPlanner({ file: flags.file, stateDir: flags.stateDir, cpus: availableParallelism() });
+  const loaded = await loadPlan(flags.file, planManifest);
+  if (!loaded) {
+    process.exitCode = EXIT_WRONG_INPUT;
+    return;
+  }
+  const { plan, text } = loaded;
+  const root = openLog({ level: flags.logLevel, format: flags.logFormat });
+  const log = root.child({ name: `${plan.namespace}/${plan.name}` });
+  endOnUncaught(log);
+  const dependencies = {
+    openDataPlane,
+    log,
+    planManifest,
+    clock: () => performance.now(),
+    version: packageJson.version,
+  };
+  let proxy: RunningProxy;
+  try {
+    proxy = await startProxy({ plan, metrics: flags.metrics }, dependencies);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    log.fatal(`not started: ${message}`);
+    process.exitCode = EXIT_RUNTIME_FAILURE;
+    return;
+  }
+  const source = watchSource(flags, text, proxy, log);
+  stopOnSignals(log, async () => {
+    source.close();
+    await proxy.stop();
+  });
+}
+
+export function registerRun(program: Command): void {
+  program
+    .command("run")
+    .description("forward datagrams as a QuicProxy manifest says; SIGHUP or a changed file applies it anew")
+    .requiredOption("-f, --file <file>", "manifest to run; - reads standard input")
+    .option("--metrics <addr:port|off>", "where to serve metrics and health, instead of spec.metrics", parseMetrics)
+    .option("--state-dir <dir>", "where to keep the hash key", DEFAULT_STATE_DIR)
+    .addOption(new Option("--log-level <level>", "least level to log").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--log-format <format>", "auto: pretty on a terminal").choices(LOG_FORMATS).default("auto"))
+    .action(run);
+}
