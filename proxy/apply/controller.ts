@@ -4,7 +4,7 @@ import { buildReport, type Clock, type CountersReport, type ProxyState } from ".
 import { diffPlans, formatChanges } from "./changes.ts";
 import type { DataPlane, OpenDataPlane } from "./data_plane.ts";
 import { explainNativeError, formatExplanation, isNativeError } from "./errors.ts";
-import { backendsFact, type Fact, startFacts } from "./facts.ts";
+import { type Fact, startFacts } from "./facts.ts";
 import type { Plan } from "./plan.ts";
 
 /** A contract that the native side refused, with place, cause and remedy in its message. */
@@ -50,6 +50,7 @@ export class Controller {
   readonly #state: ProxyState;
   #plan: Plan;
   #generation = FIRST_GENERATION;
+  #loggedFacts: ReadonlySet<string> = new Set();
 
   /** Opens the sockets and starts the workers. Throws ApplyError; nothing stays open then. */
   constructor(plan: Plan, { openDataPlane, log, clock, version }: ControllerDependencies) {
@@ -62,8 +63,7 @@ export class Controller {
     this.#log = log;
     this.#clock = clock;
     this.#state = initialState(plan, version, clock());
-    this.#logWarnings(plan);
-    for (const fact of startFacts(this.#plane.status(), plan.upstreamSocketMaxAsked)) this.#logFact(fact);
+    this.#logFacts(plan);
   }
 
   /** Whether the manifest on disk was rejected and an older one is in force. */
@@ -90,8 +90,7 @@ export class Controller {
       { generation, ...changes },
       `manifest applied as generation ${generation}: ${formatChanges(changes)}`,
     );
-    this.#logWarnings(plan);
-    this.#logFact(backendsFact(this.#plane.status()));
+    this.#logFacts(plan);
   }
 
   /** Records that the manifest on disk was rejected; what is in force stays. */
@@ -142,11 +141,13 @@ export class Controller {
     this.#plane.stop();
   }
 
-  #logWarnings(plan: Plan): void {
-    for (const warning of plan.warnings) this.#log.warn(warning);
-  }
-
-  #logFact({ level, fields, message }: Fact): void {
-    this.#log[level](fields, message);
+  /** After a reload only what is new. */
+  #logFacts(plan: Plan): void {
+    const warnings = plan.warnings.map((message): Fact => ({ level: "warn", message, fields: {} }));
+    const facts = [...warnings, ...startFacts(this.#plane.status(), plan.upstreamSocketMaxAsked)];
+    for (const { level, fields, message } of facts) {
+      if (!this.#loggedFacts.has(message)) this.#log[level](fields, message);
+    }
+    this.#loggedFacts = new Set(facts.map(({ message }) => message));
   }
 }

@@ -58,7 +58,7 @@ export function countServingBackends(status: NativeStatus): number {
   return status.backends.filter((backend) => backend.active && backend.weight > 0).length;
 }
 
-export function backendsFact(status: NativeStatus): Fact {
+function backendsFact(status: NativeStatus): Fact {
   const serving = countServingBackends(status);
   if (serving > 0) return info(`${serving} ${serving === 1 ? "backend" : "backends"}`, { backends: serving });
   return warn("no backend with a weight above zero: healthy but not ready, every datagram is dropped and counted", {
@@ -67,7 +67,7 @@ export function backendsFact(status: NativeStatus): Fact {
 }
 
 /**
- * What to say after the start, in the order in which a datagram meets it.
+ * What holds now, in the order in which a datagram meets it.
  * `upstreamSocketMaxAsked`: what the manifest asks for, if it does.
  */
 export function startFacts(status: NativeStatus, upstreamSocketMaxAsked?: number): Fact[] {

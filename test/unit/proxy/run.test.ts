@@ -131,6 +131,18 @@ describe("reload", () => {
     expect(text).toContain("quicproxy_contract_generation 2");
   });
 
+  it("logs after a reload only the facts that are new", async () => {
+    const running = await start();
+    const before = lines.length;
+    next = { plan: fakePlan({ backends: [], warnings: ["edge.yaml: spec.nodes: is ignored here"] }) };
+    await changed(running);
+    expect(lines.slice(before).map(({ level, message }) => `${level} ${message.split(":", 1)[0]}`)).toEqual([
+      "info manifest applied as generation 2",
+      "warn edge.yaml",
+      "warn no backend with a weight above zero",
+    ]);
+  });
+
   it("keeps the old contract where the new manifest has faults, and says so in log, metric and /counters", async () => {
     const running = await start();
     next = { faults: ["edge.yaml:3:9: spec.listeners: is missing", "edge.yaml:4:1: spec.bakends: unknown"] };
@@ -159,6 +171,9 @@ describe("reload", () => {
     expect((await get(running, "/metrics")).text).toContain("quicproxy_contract_stale 0");
   });
 
+});
+
+describe("reload by cause", () => {
   it("reports an unreadable manifest without touching what is in force", async () => {
     const running = await start();
     await running.onManifest({ kind: "unreadable", reasons: ["edge.yaml: does not exist"], cause: "file" });
