@@ -170,7 +170,6 @@ describe("reload", () => {
     expect(native.applied).toEqual([1, 2]);
     expect((await get(running, "/metrics")).text).toContain("quicproxy_contract_stale 0");
   });
-
 });
 
 describe("reload by cause", () => {
