@@ -69,8 +69,8 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
   }
   uint32_t flow = decision.flow;
   if (flow == kNoFlow) {
-    if (decision.rule != Rule::kNoBackend) flow = openFlow(decision, tuple, endpoint);
-    if (decision.rule == Rule::kNoBackend) counters.add(Counter::route_dropped_no_backend);
+    if (decision.rule != Rule::kNone) flow = openFlow(decision, tuple, endpoint);
+    if (decision.rule == Rule::kNone) counters.add(Counter::route_dropped_no_backend);
     if (flow == kNoFlow) return;
   }
   counters.add(routeCounter(decision.rule));

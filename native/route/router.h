@@ -23,11 +23,11 @@ struct RouteView {
   uint32_t idleTimeoutMs;
 };
 
-enum class Rule : uint8_t { kTupleScid, kDcid, kTuple, kFallback, kNoBackend };
+enum class Rule : uint8_t { kTupleScid, kDcid, kTuple, kFallback, kNone };
 
 struct Decision {
   HeaderForm form = HeaderForm::kEmpty;
-  Rule rule = Rule::kNoBackend;
+  Rule rule = Rule::kNone;
   uint16_t backendSlot = kNoBackend;
   uint32_t flow = kNoFlow;      ///< the tuple's flow to that backend; kNoFlow: one is to be created
   bool readdressed = false;     ///< a known Connection ID on a tuple that had no flow to its backend

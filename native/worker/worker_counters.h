@@ -53,7 +53,7 @@ class WorkerCounters {
       return Counter::route_four_tuple;
     case Rule::kFallback:
       return Counter::route_fallback;
-    case Rule::kNoBackend:
+    case Rule::kNone:
       break;
   }
   return Counter::route_dropped_no_backend;
