@@ -22,6 +22,13 @@ export interface Child {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
+const started = new Set<Child>();
+
+/** Waits until the system has taken back every program of this process that has been killed. */
+export async function untilChildrenEnded(): Promise<void> {
+  await Promise.all([...started].map(({ exited }) => exited));
+}
+
 /**
  * Starts a program inside a namespace, in a session of its own: a Ctrl-C at the terminal reaches only the lab, which
  * then ends its programs in order. removeLab ends whatever is left.
@@ -53,7 +60,10 @@ export function startChild(plan: ChildPlan): Child {
       clearTimeout(forced);
     }
   };
-  return { name: plan.name, pid: process.pid ?? -1, logFile: plan.logFile, exited, running, stop };
+  const child = { name: plan.name, pid: process.pid ?? -1, logFile: plan.logFile, exited, running, stop };
+  started.add(child);
+  void exited.then(() => started.delete(child));
+  return child;
 }
 
 /** Waits until a started program is ready. Throws with the end of its log when it ends first, or after 10 s. */

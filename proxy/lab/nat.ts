@@ -12,10 +12,15 @@ export interface MappingPlan {
   inner: { address: string; port: number };
   /** Where the proxy listens. */
   remote: { address: string; port: number };
-  /** Local addresses of the outer sockets, first and after the change. Absent: any, chosen by the kernel. */
-  outer: readonly [string | undefined, string | undefined];
+  /** The outer sockets, first and after the change. What is absent is chosen by the kernel. */
+  outer: readonly [OuterPlan, OuterPlan];
   /** Datagrams from outside after which the mapping changes; 0: never. */
   rebindAfter: number;
+}
+
+export interface OuterPlan {
+  address?: string;
+  port?: number;
 }
 
 /** Datagrams that crossed the translation before and after its change. */
@@ -29,7 +34,7 @@ export interface MappingReport {
 
 const socketBufferBytes = 2 * 1024 * 1024;
 
-async function bind(address: string | undefined, family: "udp4" | "udp6", port = 0): Promise<Socket> {
+async function bind({ address, port = 0 }: OuterPlan, family: "udp4" | "udp6"): Promise<Socket> {
   const socket = createSocket({ type: family });
   await new Promise<void>((resolve, reject) => {
     socket.once("error", reject);
@@ -38,11 +43,7 @@ async function bind(address: string | undefined, family: "udp4" | "udp6", port =
   socket.removeAllListeners("error");
   // An unreachable or refused datagram is lost, as it would be behind a router.
   socket.on("error", () => {});
-  try {
-    socket.setRecvBufferSize(socketBufferBytes);
-  } catch {
-    // The default serves too.
-  }
+  socket.setRecvBufferSize(socketBufferBytes);
   return socket;
 }
 
@@ -54,7 +55,7 @@ function outerName(socket: Socket): string {
 /** Starts one mapping; the returned report is kept up to date. */
 export async function startMapping(plan: MappingPlan): Promise<MappingReport> {
   const family = plan.remote.address.includes(":") ? "udp6" : "udp4";
-  const inner = await bind(plan.inner.address, family, plan.inner.port);
+  const inner = await bind(plan.inner, family);
   const outers = [await bind(plan.outer[0], family), await bind(plan.outer[1], family)] as const;
   const report: MappingReport = { outer: outers.map(outerName), sent: [0, 0], received: [0, 0], late: 0 };
   let client: RemoteInfo | undefined;

@@ -1,0 +1,78 @@
+# `make` prints the targets. Everything that is missing is installed by the target that needs it.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+JOBS ?= $(shell nproc)
+export JOBS
+
+# Options of the demo, such as DEMO=--keep.
+DEMO ?=
+
+# The pinned Node of node_modules runs everything, whatever Node the host has.
+BIN := $(CURDIR)/node_modules/.bin
+WITH_NODE := PATH="$(BIN):$$PATH"
+# Node strips the types of each file once and not at every start.
+export NODE_COMPILE_CACHE := $(CURDIR)/build/node-cache
+ADDON := build/Release/quicproxy.node
+NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def')
+CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h')
+
+.PHONY: help demo test test-native test-asan lint bench fuzz generate build deps clean
+
+help: ## Print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: packages-lab build ## Real QUIC downloads through the proxy, in network namespaces of their own (root)
+	@$(BIN)/node proxy/cli/main.ts demo $(DEMO)
+
+test: packages-lab build native-release native-asan build/venv/.stamp ## Every test: native, also with sanitizers; unit, network, interop (root)
+	@$(BIN)/node test/run.ts
+
+test-native: native-release ## Native unit tests
+	@$(BIN)/node test/run.ts native-release fuzz-replay-release
+
+test-asan: native-asan ## Native unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(BIN)/node test/run.ts native-asan fuzz-replay-asan
+
+lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types, import rules
+	@$(WITH_NODE) biome check .
+	@$(WITH_NODE) tsc
+	@clang-format-19 --dry-run --Werror $(CXX_FILES)
+
+fuzz: packages-fuzz packages-native ## Every libFuzzer target for FUZZ_SECONDS (default 60)
+	@cd native && cmake --preset fuzz >/dev/null && cmake --build --preset fuzz
+	@for target in $(basename $(notdir $(wildcard test/fuzz/*_fuzz.cc))); do \
+	  mkdir -p build/fuzz/$$target && echo "== $$target" && \
+	  build/native/fuzz/$$target -max_total_time=$(or $(FUZZ_SECONDS),60) -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/ build/fuzz/$$target test/fuzz/corpus/$${target%_fuzz} || exit 1; done
+
+generate: deps ## Files made from the schema and the counter list
+	@for program in $(wildcard crds/generate.ts proxy/*/generate.ts); do $(BIN)/node $$program || exit 1; done
+
+build: deps $(ADDON) ## The addon, build/Release/quicproxy.node
+
+deps: packages-build node_modules/.package-lock.json $(BIN)/quicproxy ## The npm packages of package-lock.json
+
+clean: ## Remove everything that was built; node_modules stays
+	@rm -rf build
+
+packages-%:
+	@setup/packages.sh $*
+
+node_modules/.package-lock.json: package-lock.json | packages-build
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# npm links the programs of dependencies only; with this, npx quicproxy needs no look-up.
+$(BIN)/quicproxy: | node_modules/.package-lock.json
+	@ln -sfn ../../proxy/cli/main.ts $@
+
+$(ADDON): $(NATIVE_SOURCES) binding.gyp node_modules/.package-lock.json | packages-build
+	@setup/addon.sh
+
+native-%: packages-native deps
+	@cd native && cmake --preset $* >/dev/null
+	@cmake --build build/native/$* --parallel $(JOBS)
+
+build/venv/.stamp: test/interop/aioquic/requirements.txt | packages-interop
+	setup/venv.sh build/venv test/interop/aioquic/requirements.txt
+	@touch $@

@@ -1,0 +1,90 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { readTally, summaryLine, type Tally, tallyGoogleTest, tallyJUnit, tallyVitest } from "./report.ts";
+
+/*
+ * Runs every test of the repository, or the runners named as arguments, one after the other: a failure does not keep
+ * the later ones from running. The last line sums them up: `N passed, N failed, N skipped`.
+ */
+
+interface Runner {
+  name: string;
+  command: readonly string[];
+  report: string;
+  tally: (text: string) => Tally;
+}
+
+const root = resolve(import.meta.dirname, "..");
+const reports = join(root, "build/reports");
+
+function nativeRunners(preset: "release" | "asan"): Runner[] {
+  const built = join("build/native", preset);
+  const unit = join(reports, `native-${preset}.json`);
+  const replay = join(reports, `fuzz-replay-${preset}.xml`);
+  return [
+    {
+      name: `native-${preset}`,
+      command: [join(built, "native_tests"), "--gtest_brief=1", `--gtest_output=json:${unit}`],
+      report: unit,
+      tally: tallyGoogleTest,
+    },
+    {
+      name: `fuzz-replay-${preset}`,
+      command: ["ctest", "--test-dir", built, "-R", "fuzz_replay", "--output-on-failure", "--output-junit", replay],
+      report: replay,
+      tally: tallyJUnit,
+    },
+  ];
+}
+
+function vitestRunner(project: "unit" | "net" | "interop"): Runner {
+  const report = join(reports, `${project}.json`);
+  const vitest = join("node_modules", "vitest", "vitest.mjs");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  return {
+    name: project,
+    command: [process.execPath, vitest, "run", "--project", project, "--passWithNoTests", ...reporters],
+    report,
+    tally: tallyVitest,
+  };
+}
+
+const runners: readonly Runner[] = [
+  ...nativeRunners("release"),
+  ...nativeRunners("asan"),
+  vitestRunner("unit"),
+  vitestRunner("net"),
+  vitestRunner("interop"),
+];
+
+/** A runner that ends without a report, or with a failure that its report does not show, counts as one failure. */
+function run({ name, command, report, tally }: Runner): Tally {
+  console.log(`\n== ${name}`);
+  rmSync(report, { force: true });
+  const [file, ...args] = command;
+  const { status, signal, error } = spawnSync(file!, args, { cwd: root, stdio: "inherit" });
+  const broken: Tally = { passed: 0, failed: 1, skipped: [] };
+  let counted: Tally;
+  try {
+    counted = readTally(report, tally);
+  } catch {
+    console.error(`${name} left no report; it ended with ${error?.message ?? signal ?? status}`);
+    return broken;
+  }
+  return status !== 0 && counted.failed === 0 ? { ...counted, failed: 1 } : counted;
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !runners.some((runner) => runner.name === name));
+if (unknown.length > 0) {
+  console.error(`no such runner: ${unknown.join(", ")}; there are ${runners.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+mkdirSync(reports, { recursive: true });
+const tallies = runners.filter(({ name }) => asked.length === 0 || asked.includes(name)).map(run);
+console.log("");
+for (const { name, reason } of tallies.flatMap(({ skipped }) => skipped)) console.log(`skipped: ${name}: ${reason}`);
+console.log(summaryLine(tallies));
+process.exitCode = tallies.some(({ failed }) => failed > 0) ? 1 : 0;
