@@ -35,6 +35,16 @@ export function diffPlans(before: Plan, after: Plan): PlanChanges {
   };
 }
 
+/** How many of each: for programs that read the log. */
+export function countChanges(changes: PlanChanges): Record<keyof PlanChanges, number> {
+  return {
+    backendsAdded: changes.backendsAdded.length,
+    backendsRemoved: changes.backendsRemoved.length,
+    weightsChanged: changes.weightsChanged.length,
+    settingsChanged: changes.settingsChanged.length,
+  };
+}
+
 const NAMED_MAX = 5;
 
 function listSome(what: string, items: readonly string[]): string[] {

@@ -1,7 +1,7 @@
 import type { Log } from "../log.ts";
 import { findNotReady, findUnhealthy } from "../metrics/health.ts";
 import { buildReport, type Clock, type CountersReport, type ProxyState } from "../metrics/report.ts";
-import { diffPlans, formatChanges } from "./changes.ts";
+import { countChanges, diffPlans, formatChanges } from "./changes.ts";
 import type { DataPlane, OpenDataPlane } from "./data_plane.ts";
 import { explainNativeError, formatExplanation, isNativeError } from "./errors.ts";
 import { type Fact, startFacts } from "./facts.ts";
@@ -87,7 +87,7 @@ export class Controller {
     this.#state.reloads.applied++;
     Object.assign(this.#state, { name: plan.name, namespace: plan.namespace, mode: plan.mode });
     this.#log.info(
-      { generation, ...changes },
+      { generation, ...countChanges(changes) },
       `manifest applied as generation ${generation}: ${formatChanges(changes)}`,
     );
     this.#logFacts(plan);
@@ -117,7 +117,7 @@ export class Controller {
     return buildReport({
       state: this.#state,
       status,
-      snapshot: this.#plane.readCounters(status),
+      snapshot: this.#plane.readCounters(status.backends),
       notReadyReason: findNotReady(this.#state, status),
       nowMs: this.#clock(),
     });
@@ -127,7 +127,7 @@ export class Controller {
   findUnhealthy(): string | undefined {
     if (this.#state.stopping) return undefined;
     const status = this.#plane.status();
-    return findUnhealthy(this.#state, status, this.#plane.readCounters(status).workers, this.#clock());
+    return findUnhealthy(this.#state, status, this.#plane.readCounters([]).workers, this.#clock());
   }
 
   /** Why no new traffic should come here, or undefined. */

@@ -1,13 +1,13 @@
 import { type CounterSnapshot, openCounters } from "../counters/read.ts";
-import { loadAddon, type NativeDataPlane, type NativeStatus } from "./addon.ts";
+import { loadAddon, type NativeBackend, type NativeDataPlane, type NativeStatus } from "./addon.ts";
 
 /** The running native side, as the rest of the proxy sees it. */
 export interface DataPlane {
   /** Swaps the contract while traffic flows. Throws NativeError; the old contract stays in force then. */
   apply(contract: Uint8Array): void;
   status(): NativeStatus;
-  /** Reads the shared counters for the backends of `status`; no worker is stopped for it. */
-  readCounters(status: NativeStatus): CounterSnapshot;
+  /** Reads the shared counters of all workers and of the given backends of the status; no worker is stopped for it. */
+  readCounters(backends: readonly NativeBackend[]): CounterSnapshot;
   /** Joins the workers and closes every socket. */
   stop(): void;
 }
@@ -19,7 +19,7 @@ export function wrapDataPlane(native: NativeDataPlane): DataPlane {
   return {
     apply: (contract) => native.apply(contract),
     status: () => native.status(),
-    readCounters: (status) => counters.read(status.backends),
+    readCounters: (backends) => counters.read(backends),
     stop: () => native.stop(),
   };
 }

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { get, type IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
 import { formatAddress } from "../apply/errors.ts";
 import type { CountersReport } from "../metrics/report.ts";
 import type { HttpAddress } from "../metrics/server.ts";
@@ -10,28 +13,44 @@ export class UnreachableError extends Error {
 
 function explainFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
-  if (code === "ECONNREFUSED")
-    return "nothing listens there; is the proxy running, and with --metrics on this address?";
-  if (error.name === "TimeoutError") return `no answer within ${TIMEOUT_MS} ms`;
-  return code ?? error.message;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ECONNREFUSED") return "nothing listens there; is the proxy running, with its metrics on this address?";
+  if (code === "ABORT_ERR") return `no answer within ${TIMEOUT_MS} ms`;
+  return error.message;
 }
 
-function isReport(value: unknown): value is CountersReport {
-  return typeof value === "object" && value !== null && "totals" in value && "workers" in value && "backends" in value;
+/** Not fetch: that refuses the ports of a list of old protocols, on any of which a proxy may serve its metrics. */
+async function getText({ address, port }: HttpAddress): Promise<string> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const request = get({ host: address, port, path: "/counters", signal });
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  const body = await text(response);
+  if (response.statusCode !== 200) throw new Error(`HTTP ${response.statusCode}: ${body.trim()}`);
+  return body;
+}
+
+function parseReport(body: string): CountersReport | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    if (typeof value !== "object" || value === null) return undefined;
+    return ["totals", "workers", "backends", "endpoints", "status"].every((key) => key in value)
+      ? (value as CountersReport)
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Reads /counters of a proxy. Throws UnreachableError with the reason in its message. */
-export async function fetchReport({ address, port }: HttpAddress): Promise<CountersReport> {
-  const where = formatAddress(address, port);
-  let body: unknown;
+export async function fetchReport(address: HttpAddress): Promise<CountersReport> {
+  const where = formatAddress(address.address, address.port);
+  let body: string;
   try {
-    const response = await fetch(`http://${where}/counters`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    if (!response.ok) throw new Error(`HTTP ${response.status}: ${(await response.text()).trim()}`);
-    body = await response.json();
+    body = await getText(address);
   } catch (error) {
     throw new UnreachableError(`no quicproxy answers on ${where}: ${explainFailure(error)}`, { cause: error });
   }
-  if (!isReport(body)) throw new UnreachableError(`what answers on ${where} is not quicproxy`);
-  return body;
+  const report = parseReport(body);
+  if (!report) throw new UnreachableError(`what answers on ${where} is not quicproxy`);
+  return report;
 }

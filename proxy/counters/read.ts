@@ -102,14 +102,8 @@ function readLayout(region: ArrayBuffer): RegionLayout {
   return layout;
 }
 
-function zeroTotals(): CounterTotals {
-  return Object.fromEntries(COUNTERS.map(({ name }) => [name, 0])) as CounterTotals;
-}
-
-function zeroBackend({ address, port, active, weight }: BackendSlot): BackendCounters {
-  const cells = Object.fromEntries(BACKEND_CELLS.map((name) => [name, 0])) as BackendCells;
-  return { address, port, active, weight, ...cells };
-}
+const ZERO_TOTALS = Object.freeze(Object.fromEntries(COUNTERS.map(({ name }) => [name, 0]))) as CounterTotals;
+const ZERO_CELLS = Object.freeze(Object.fromEntries(BACKEND_CELLS.map((name) => [name, 0]))) as BackendCells;
 
 /**
  * A reader over the region that DataPlane.counters() shares; the workers are neither stopped nor slowed by a read.
@@ -121,7 +115,7 @@ export function openCounters(region: ArrayBuffer): CounterReader {
 
   function readWorker(worker: number): WorkerCounters {
     const first = layout.workerCell + worker * layout.workerStrideCells;
-    const counters = zeroTotals();
+    const counters = { ...ZERO_TOTALS };
     for (let index = 0; index < COUNTERS.length; index++) {
       counters[COUNTERS[index]!.name] = Number(cells[first + index]);
     }
@@ -132,11 +126,11 @@ export function openCounters(region: ArrayBuffer): CounterReader {
     return { counters, gauges };
   }
 
-  function readBackend(backend: BackendSlot): BackendCounters {
-    const sums = zeroBackend(backend);
-    if (backend.slot >= layout.backendSlots) return sums;
+  function readBackend({ slot, address, port, active, weight }: BackendSlot): BackendCounters {
+    const sums = { address, port, active, weight, ...ZERO_CELLS };
+    if (slot >= layout.backendSlots) return sums;
     for (let worker = 0; worker < layout.workers; worker++) {
-      const first = layout.backendCell + worker * layout.backendStrideCells + backend.slot * BACKEND_CELLS.length;
+      const first = layout.backendCell + worker * layout.backendStrideCells + slot * BACKEND_CELLS.length;
       for (let index = 0; index < BACKEND_CELLS.length; index++) {
         sums[BACKEND_CELLS[index]!] += Number(cells[first + index]);
       }
@@ -153,7 +147,7 @@ export function openCounters(region: ArrayBuffer): CounterReader {
 }
 
 export function sumCounters(workers: readonly WorkerCounters[]): CounterTotals {
-  const totals = zeroTotals();
+  const totals = { ...ZERO_TOTALS };
   for (const { counters } of workers) {
     for (const { name } of COUNTERS) totals[name] += counters[name];
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { diffPlans, formatChanges } from "../../../../proxy/apply/changes.ts";
+import { countChanges, diffPlans, formatChanges } from "../../../../proxy/apply/changes.ts";
 import { fakePlan } from "./fakes.ts";
 
 const backend = (port: number, weight = 1) => ({ address: "10.0.0.7", port, weight });
@@ -26,7 +26,9 @@ describe("diffPlans", () => {
 
   it("keeps the log line short for very many backends", () => {
     const many = fakePlan({ backends: Array.from({ length: 10_000 }, (_, index) => backend(index + 1)) });
-    const text = formatChanges(diffPlans(fakePlan({ backends: [] }), many));
+    const changes = diffPlans(fakePlan({ backends: [] }), many);
+    expect(countChanges(changes)).toMatchObject({ backendsAdded: 10_000, backendsRemoved: 0 });
+    const text = formatChanges(changes);
     expect(text).toContain("and 9995 more");
     expect(text.length).toBeLessThan(200);
   });
