@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Plan, PlanManifest } from "../../../../proxy/apply/plan.ts";
+import { createPlanner } from "../../../../proxy/apply/planner.ts";
+
+const MANIFEST = `
+apiVersion: quicproxy.io/v1alpha1
+kind: QuicProxy
+metadata: { name: edge, namespace: media }
+spec:
+  listeners: [{ port: 4433, address: 192.0.2.1 }, { port: 8443 }]
+  backends: { static: [{ address: 198.51.100.7, port: 4433, weight: 3 }] }
+  nodes: {}
+`;
+
+let stateDir: string;
+let planManifest: PlanManifest;
+
+beforeEach(async () => {
+  stateDir = await mkdtemp(join(tmpdir(), "quicproxy-planner-"));
+  planManifest = createPlanner({ file: "edge.yaml", stateDir, cpus: 2 });
+});
+
+afterEach(async () => {
+  await rm(stateDir, { recursive: true });
+});
+
+async function planOf(text: string): Promise<Plan> {
+  const result = await planManifest(text);
+  if ("faults" in result) throw new Error(result.faults.join("\n"));
+  return result.plan;
+}
+
+describe("createPlanner", () => {
+  it("gives endpoints and backends in the contract's order, with the listener each came from", async () => {
+    const plan = await planOf(MANIFEST);
+    expect(plan).toMatchObject({ name: "edge", namespace: "media", mode: "RunToCompletion" });
+    expect(plan.endpoints.map(({ address, port, listener }) => [address, port, listener])).toEqual([
+      ["192.0.2.1", 4433, 0],
+      ["0.0.0.0", 8443, 1],
+      ["::", 8443, 1],
+    ]);
+    expect(plan.backends).toMatchObject([{ address: "198.51.100.7", port: 4433, weight: 3 }]);
+  });
+
+  it("encodes the same plan for any generation", async () => {
+    const plan = await planOf(MANIFEST);
+    const [first, second] = [plan.encode(1), plan.encode(2)];
+    const differing = first.filter((octet, index) => octet !== second[index]);
+    expect(first.length).toBe(second.length);
+    expect([...differing]).toEqual([1]);
+  });
+
+  it("uses one hash key for every manifest of the same name, also where it cannot be kept", async () => {
+    const unkept = createPlanner({ file: "edge.yaml", stateDir: "/dev/null/x", cpus: 2 });
+    for (const planned of [planManifest, unkept]) {
+      const results = [await planned(MANIFEST), await planned(MANIFEST)];
+      const [first, second] = results.map((result) => ("plan" in result ? result.plan.encode(1) : undefined));
+      expect(first).toBeDefined();
+      expect(second).toEqual(first);
+    }
+  });
+
+  it("never shows the hash key among the settings", async () => {
+    const { settings } = await planOf(MANIFEST);
+    expect(Object.values(settings).every((value) => ["string", "number"].includes(typeof value))).toBe(true);
+    expect(settings).toMatchObject({
+      endpoints: "192.0.2.1:4433 0.0.0.0:8443 [::]:8443",
+      upstreamSocketMax: "unbounded",
+      shortHeaderCidLength: "learned",
+    });
+    expect(settings).not.toHaveProperty("hashKey");
+  });
+
+  it("passes on warnings and where metrics are wanted", async () => {
+    const plan = await planOf(MANIFEST);
+    expect(plan.warnings.join("\n")).toContain("spec.nodes");
+    expect(plan.metrics).toEqual({ address: "127.0.0.1", port: 9464 });
+    expect((await planOf(`${MANIFEST}  metrics: { port: 0 }\n`)).metrics).toBeUndefined();
+  });
+
+  it("asks for upstream sockets only where the manifest does", async () => {
+    expect((await planOf(MANIFEST)).upstreamSocketMaxAsked).toBeUndefined();
+    const bounded = await planOf(`${MANIFEST}  dataPlane: { upstreamSockets: 10 }\n`);
+    expect([bounded.upstreamSocketMaxAsked, bounded.settings.upstreamSocketMax]).toEqual([10, 10]);
+  });
+
+  it("gives every fault as a line with the file's name", async () => {
+    const result = await planManifest(MANIFEST.replace("port: 8443", "port: 0"));
+    expect(result).toEqual({ faults: [expect.stringMatching(/^edge\.yaml:6:\d+: spec\.listeners\[1\]\.port: /)] });
+  });
+});
