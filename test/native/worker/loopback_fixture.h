@@ -1,0 +1,164 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../abi/contract_sample.h"
+#include "io/file_descriptor.h"
+#include "worker/data_plane.h"
+
+namespace quicproxy {
+
+/// A UDP socket on 127.0.0.1.
+class LoopbackSocket {
+ public:
+  explicit LoopbackSocket(uint16_t port = 0, bool sharePort = false) : fd_(socket(AF_INET, SOCK_DGRAM, 0)) {
+    const int on = sharePort ? 1 : 0;
+    setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    sockaddr_in address = loopback(port);
+    bound_ = bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    socklen_t length = sizeof address;
+    getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &length);
+    port_ = ntohs(address.sin_port);
+  }
+
+  static sockaddr_in loopback(uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+  }
+
+  [[nodiscard]] bool bound() const { return bound_; }
+  [[nodiscard]] uint16_t port() const { return port_; }
+
+  bool send(uint16_t port, const std::vector<uint8_t>& payload) {
+    const sockaddr_in to = loopback(port);
+    return sendto(fd_.get(), payload.data(), payload.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) ==
+           static_cast<ssize_t>(payload.size());
+  }
+
+  struct Received {
+    std::vector<uint8_t> payload;
+    uint16_t fromPort;
+  };
+  /// None when nothing comes within the time.
+  std::optional<Received> receive(int waitMs = 2000) {
+    pollfd poller{fd_.get(), POLLIN, 0};
+    if (poll(&poller, 1, waitMs) != 1) return std::nullopt;
+    std::array<uint8_t, 65536> buffer;
+    sockaddr_in from{};
+    socklen_t length = sizeof from;
+    const ssize_t size =
+        recvfrom(fd_.get(), buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &length);
+    if (size < 0) return std::nullopt;
+    return Received{{buffer.data(), buffer.data() + size}, ntohs(from.sin_port)};
+  }
+
+ private:
+  FileDescriptor fd_;
+  uint16_t port_ = 0;
+  bool bound_ = false;
+};
+
+inline uint16_t unusedPort() { return LoopbackSocket().port(); }
+
+/// A contract for 127.0.0.1: one listener, the given backends.
+class LoopbackContract {
+ public:
+  LoopbackContract(uint16_t port, const std::vector<uint16_t>& backendPorts) : sample(1, 0) {
+    sample.endpoints[0] = {.address = {127, 0, 0, 1}, .port = port, .family = 4, .flags = 0, .listener = 0, .reserved = 0};
+    sample.header.generation = 1;
+    sample.header.workers = 2;
+    sample.header.fallback = Fallback::kFourTuple;
+    sample.header.shortHeaderCidLength = 8;
+    sample.header.flowMemoryBytes = 1 << 20;
+    sample.header.receiveBufferBytes = 1 << 20;
+    setBackends(backendPorts);
+  }
+
+  void setBackends(const std::vector<uint16_t>& ports) {
+    sample.backends.clear();
+    for (const uint16_t port : ports) {
+      sample.backends.push_back({.address = {127, 0, 0, 1}, .port = port, .family = 4, .reserved = 0, .weight = 1});
+    }
+    layOut();
+  }
+
+  void setListeners(const std::vector<uint16_t>& ports) {
+    sample.endpoints.resize(1);
+    const EndpointRecord first = sample.endpoints[0];
+    sample.endpoints.assign(ports.size(), first);
+    for (size_t i = 0; i < ports.size(); i++) sample.endpoints[i].port = ports[i];
+    layOut();
+  }
+
+  LoopbackContract& next() {
+    sample.header.generation++;
+    return *this;
+  }
+
+  [[nodiscard]] std::vector<uint8_t> bytes() const { return sample.bytes(); }
+
+  ContractSample sample;
+
+ private:
+  void layOut() {
+    ContractHeader& header = sample.header;
+    header.endpointCount = static_cast<uint32_t>(sample.endpoints.size());
+    header.backendCount = static_cast<uint32_t>(sample.backends.size());
+    header.backendOffset =
+        static_cast<uint32_t>(sizeof(ContractHeader) + sample.endpoints.size() * sizeof(EndpointRecord));
+    header.totalBytes =
+        static_cast<uint32_t>(header.backendOffset + sample.backends.size() * sizeof(BackendRecord));
+  }
+};
+
+inline std::unique_ptr<DataPlane> startOrFail(const LoopbackContract& contract) {
+  auto started = DataPlane::start(contract.bytes());
+  if (auto* failure = std::get_if<Failure>(&started)) {
+    ADD_FAILURE() << failureName(failure->code) << ": " << failure->detail;
+    return nullptr;
+  }
+  return std::get<std::unique_ptr<DataPlane>>(std::move(started));
+}
+
+inline uint64_t counterOf(const DataPlane& plane, Counter counter) {
+  const auto region = plane.counters();
+  CountersHeader header;
+  std::memcpy(&header, region->data(), sizeof header);
+  uint64_t sum = 0;
+  for (uint32_t worker = 0; worker < header.workers; worker++) {
+    const auto* block = reinterpret_cast<const CounterCell*>(region->data() + header.workerOffset +
+                                                             size_t{worker} * header.workerStride);
+    sum += block[static_cast<uint32_t>(counter)].get();
+  }
+  return sum;
+}
+
+/// Counters move after the datagram has left: wait for them, never longer than two seconds.
+inline bool eventually(const std::function<bool()>& condition) {
+  for (int i = 0; i < 2000; i++) {
+    if (condition()) return true;
+    poll(nullptr, 0, 1);
+  }
+  return condition();
+}
+
+inline std::vector<uint8_t> shortPacket(uint8_t cid, size_t size = 64) {
+  std::vector<uint8_t> packet(size, cid);
+  packet[0] = 0x40;
+  return packet;
+}
+
+}  // namespace quicproxy
