@@ -1,0 +1,44 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type LogOptions, openLog } from "../../../proxy/log.ts";
+
+let directory: string;
+let destination: number;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "quicproxy-log-"));
+  destination = openSync(join(directory, "log"), "w");
+});
+
+afterEach(() => {
+  closeSync(destination);
+  rmSync(directory, { recursive: true });
+});
+
+/** What is in the file right after the call: the log is synchronous. */
+function logged(options: Pick<LogOptions, "format" | "isTerminal">): string {
+  const log = openLog({ ...options, level: "info", destination });
+  log.debug("not shown");
+  log.warn({ workers: 2 }, "2 workers");
+  return readFileSync(join(directory, "log"), "utf8");
+}
+
+it("writes one JSON object per line where there is no terminal", () => {
+  for (const [index, format] of (["auto", "json"] as const).entries()) {
+    const lines = logged({ format, isTerminal: false }).trim().split("\n");
+    expect(lines).toHaveLength(index + 1);
+    expect(JSON.parse(lines[index] ?? "")).toMatchObject({
+      level: 40,
+      controller: "proxy",
+      workers: 2,
+      msg: "2 workers",
+    });
+  }
+});
+
+it("writes for people on a terminal, and where asked to", () => {
+  expect(logged({ format: "auto", isTerminal: true })).toMatch(/^\[.*WARN.*2 workers/);
+  expect(logged({ format: "pretty", isTerminal: false })).toMatch(/\n\[\d\d:\d\d:\d\d\.\d{3}\] WARN: 2 workers\n$/);
+});
