@@ -5,6 +5,8 @@ import { keptLabName, namespacesOf, removeLab, removeStaleLabs } from "../lab/na
 import { labObstacle } from "../lab/required.ts";
 import type { ScenarioProgress } from "../lab/scenario.ts";
 
+const FAULTS_SHOWN = 10;
+
 interface DemoOptions {
   downloads: number;
   roaming: number;
@@ -69,7 +71,8 @@ async function play(options: DemoOptions, signal: AbortSignal): Promise<string[]
 }
 
 function report(options: DemoOptions, faults: readonly string[], seconds: string): void {
-  for (const fault of faults) console.error(pc.red(`FAULT ${fault}`));
+  for (const fault of faults.slice(0, FAULTS_SHOWN)) console.error(pc.red(`FAULT ${fault}`));
+  if (faults.length > FAULTS_SHOWN) console.error(pc.red(`and ${faults.length - FAULTS_SHOWN} more`));
   const all = options.downloads + options.roaming;
   const claim = `${all} downloads with checked content, ${options.roaming} of them from a client that changed its address`;
   console.log(faults.length === 0 ? pc.green(`ok: ${claim}; ${seconds} s`) : `${faults.length} faults; ${seconds} s`);

@@ -52,8 +52,13 @@ function outerName(socket: Socket): string {
   return `${address}:${port}`;
 }
 
-/** Starts one mapping; the returned report is kept up to date. */
-export async function startMapping(plan: MappingPlan): Promise<MappingReport> {
+export interface Mapping {
+  /** Kept up to date. */
+  report: MappingReport;
+  close(): void;
+}
+
+export async function startMapping(plan: MappingPlan): Promise<Mapping> {
   const family = plan.remote.address.includes(":") ? "udp6" : "udp4";
   const inner = await bind(plan.inner, family);
   const outers = [await bind(plan.outer[0], family), await bind(plan.outer[1], family)] as const;
@@ -77,15 +82,18 @@ export async function startMapping(plan: MappingPlan): Promise<MappingReport> {
       }
     });
   });
-  return report;
+  const close = (): void => {
+    for (const socket of [inner, ...outers]) socket.close();
+  };
+  return { report, close };
 }
 
 /** Prints `ready`, then on SIGTERM the reports of all mappings as one line of JSON. */
 async function main(planFile: string): Promise<void> {
   const plans = JSON.parse(readFileSync(planFile, "utf8")) as MappingPlan[];
-  const reports = await Promise.all(plans.map(startMapping));
+  const mappings = await Promise.all(plans.map(startMapping));
   process.once("SIGTERM", () => {
-    process.stdout.write(`${JSON.stringify(reports)}\n`, () => process.exit(0));
+    process.stdout.write(`${JSON.stringify(mappings.map(({ report }) => report))}\n`, () => process.exit(0));
   });
   process.stdout.write("ready\n");
 }

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { summaryLine, tallyGoogleTest, tallyJUnit, tallyVitest } from "../report.ts";
+
+test("GoogleTest: a suppressed and a skipped test are skipped, with their reasons", () => {
+  const testsuite = [
+    { name: "Passes", classname: "A", status: "RUN", result: "COMPLETED" },
+    { name: "Fails", classname: "A", status: "RUN", result: "COMPLETED", failures: [{ failure: "x" }] },
+    { name: "Skips", classname: "A", status: "RUN", result: "SKIPPED", skipped: [{ message: "a_test.cc:3\nno IPv6" }] },
+    { name: "DISABLED_Off", classname: "A", status: "NOTRUN", result: "SUPPRESSED" },
+  ];
+  expect(tallyGoogleTest(JSON.stringify({ testsuites: [{ testsuite }] }))).toEqual({
+    passed: 1,
+    failed: 1,
+    skipped: [
+      { name: "A.Skips", reason: "no IPv6" },
+      { name: "A.DISABLED_Off", reason: "disabled" },
+    ],
+  });
+});
+
+test("vitest: a file that fails as a whole counts as a failure", () => {
+  const assertion = (fullName: string, status: string): object => ({ fullName, status, failureMessages: [] });
+  const report = {
+    numPassedTests: 1,
+    numFailedTests: 1,
+    testResults: [
+      { name: "a", status: "failed", assertionResults: [assertion("a ok", "passed"), assertion("a bad", "failed")] },
+      { name: "b", status: "failed", assertionResults: [] },
+      { name: "c", status: "passed", assertionResults: [assertion("c left out", "skipped")] },
+    ],
+  };
+  expect(tallyVitest(JSON.stringify(report))).toEqual({
+    passed: 1,
+    failed: 2,
+    skipped: [{ name: "c left out", reason: "skipped" }],
+  });
+});
+
+test("JUnit of ctest", () => {
+  const text = `<?xml version="1.0"?>
+<testsuite name="x" tests="3" failures="1" disabled="0" skipped="1" hostname="h" time="0">
+  <testcase name="replay.a" status="run"><system-out>ok</system-out></testcase>
+  <testcase name="replay.b" status="fail"><failure message="crash"/></testcase>
+  <testcase name="replay.c" classname="replay.c" time="0" status="notrun"><skipped message="no corpus"/></testcase>
+</testsuite>`;
+  expect(tallyJUnit(text)).toEqual({ passed: 1, failed: 1, skipped: [{ name: "replay.c", reason: "no corpus" }] });
+});
+
+test("the last line sums all runners", () => {
+  const tallies = [
+    { passed: 2, failed: 0, skipped: [] },
+    { passed: 3, failed: 1, skipped: [{ name: "a", reason: "b" }] },
+  ];
+  expect(summaryLine(tallies)).toBe("5 passed, 1 failed, 1 skipped");
+});
