@@ -1,0 +1,98 @@
+import { z } from "zod";
+import { type AddressKind, addressKind, parseIpAddress } from "./ip_address.ts";
+import { DURATION_PATTERN, durationMs, SIZE_PATTERN, sizeBytes } from "./quantities.ts";
+
+/*
+ * Field constructors. The error text of every check is the same sentence: what is allowed there. Whoever reports a fault
+ * adds what was found, so a message never depends on which of the checks failed first.
+ */
+
+/** A whole number of a closed range. */
+export function integer(min: number, max: number, allowed = `a whole number from ${min} to ${max}`) {
+  return z.int({ error: allowed }).min(min, { error: allowed }).max(max, { error: allowed });
+}
+
+/** A UDP or TCP port. */
+export function port() {
+  return integer(1, 65_535, "a port number from 1 to 65535");
+}
+
+/** One of a few words. */
+export function choice<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, { error: values.join(" or ") });
+}
+
+/** True or false. */
+export function flag() {
+  return z.boolean({ error: "true or false" });
+}
+
+/** A text that matches a pattern. */
+export function text(pattern: RegExp, maxLength: number, allowed: string) {
+  return z
+    .string({ error: allowed })
+    .max(maxLength, { error: allowed, abort: true })
+    .regex(pattern, { error: allowed });
+}
+
+/** An amount of memory. Range in octets; the pattern cannot say it, so it is a check of its own. */
+export function size(min: string, max: string) {
+  const allowed = `a size from ${min} to ${max} in quotes or with a suffix Ki, Mi or Gi, such as 8Mi`;
+  return z
+    .string({ error: allowed })
+    .max(20, { error: allowed, abort: true })
+    .regex(SIZE_PATTERN, { error: allowed, abort: true })
+    .refine((value) => within(sizeBytes(value), sizeBytes(min), sizeBytes(max)), { error: allowed });
+}
+
+/** A time span. */
+export function duration(min: string, max: string) {
+  const allowed = `a duration from ${min} to ${max} with units h, m, s, ms, such as 120s or 1h30m`;
+  return z
+    .string({ error: allowed })
+    .max(32, { error: allowed, abort: true })
+    .regex(DURATION_PATTERN, { error: allowed, abort: true })
+    .refine((value) => within(durationMs(value), durationMs(min), durationMs(max)), { error: allowed });
+}
+
+/** An IP literal whose kind is one of `kinds`. */
+export function ipAddress(kinds: readonly AddressKind[], allowed: string) {
+  return z
+    .string({ error: allowed })
+    .max(45, { error: allowed, abort: true })
+    .regex(/^[0-9A-Fa-f:.]+$/, { error: allowed, abort: true })
+    .refine((value) => isAddressOf(value, kinds), { error: allowed });
+}
+
+/** The name of a Kubernetes object that also fits into a label value. */
+export function objectName(what: string) {
+  const allowed = `${what}: up to 63 of a-z, 0-9 and "-", starting and ending with a letter or digit`;
+  return text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 63, allowed);
+}
+
+/** Labels, annotations, selectors: texts by key. */
+export function textMap(maxValueLength: number) {
+  const allowed = `texts by key, each value at most ${maxValueLength} characters (numbers and true/false in quotes)`;
+  const value = z.string({ error: allowed }).max(maxValueLength, { error: allowed });
+  return z.record(z.string().max(317), value, { error: allowed });
+}
+
+/** A mapping with known keys. */
+export function mapping<T extends z.core.$ZodLooseShape>(shape: T) {
+  return z.object(shape, { error: `a mapping with the keys ${Object.keys(shape).join(", ")}` });
+}
+
+/** A list with bounded length. */
+export function list<T extends z.core.SomeType>(element: T, min: number, max: number, what: string) {
+  const allowed = `a list of ${min} to ${max} ${what}`;
+  return z.array(element, { error: allowed }).min(min, { error: allowed }).max(max, { error: allowed });
+}
+
+function within(value: number | undefined, min = 0, max = Number.POSITIVE_INFINITY): boolean {
+  return value !== undefined && value >= min && value <= max;
+}
+
+function isAddressOf(value: string, kinds: readonly AddressKind[]): boolean {
+  const address = parseIpAddress(value);
+  return address !== undefined && kinds.includes(addressKind(address));
+}

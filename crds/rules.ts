@@ -1,0 +1,131 @@
+import { backendRules } from "./rules_backends.ts";
+import { listenerRules } from "./rules_listeners.ts";
+import { DEFAULTS, type QuicProxySpecInput } from "./schema.ts";
+
+/** What a cross-field rule found: where in the spec, what is wrong there, what is allowed instead. */
+export interface RuleFinding {
+  readonly path: readonly (string | number)[];
+  readonly what: string;
+  readonly allowed: string;
+}
+
+/** A value of which any part may be missing, because it was absent or had a fault of its own. */
+export type Sound<T> = T extends readonly (infer E)[]
+  ? readonly (Sound<E> | undefined)[]
+  : T extends object
+    ? { readonly [K in keyof T]?: Sound<T[K]> | undefined }
+    : T;
+
+export type SoundSpec = Sound<QuicProxySpecInput>;
+
+/**
+ * Everything that a schema of single fields cannot refuse. Works on what is sound of a spec, before defaults, so that
+ * one wrong field does not hide another fault. `localAddresses` are the host's own, for the loop rule; empty where the
+ * spec is not for this host.
+ */
+export function crossFieldFaults(spec: SoundSpec, localAddresses: readonly string[]): RuleFinding[] {
+  return [
+    ...listenerRules(spec),
+    ...backendRules(spec, localAddresses),
+    ...connectionIdRules(spec),
+    ...quicLbRules(spec),
+    ...workerRules(spec),
+    ...nodeCountRules(spec),
+  ];
+}
+
+/** What is valid but does nothing; said aloud because silence looks like a broken proxy. */
+export function ineffectiveSettings(spec: SoundSpec): RuleFinding[] {
+  return [...baselineLimits(spec), ...unusedServerIds(spec)];
+}
+
+function connectionIdRules({ routing }: SoundSpec): RuleFinding[] {
+  if (routing?.fallback !== "ConnectionID" || "connectionIdLength" in routing) return [];
+  return [
+    {
+      path: ["routing", "connectionIdLength"],
+      what: "is missing, but routing.fallback is ConnectionID and short headers do not carry the length",
+      allowed: "the length of the Connection IDs in octets, 1 to 20",
+    },
+  ];
+}
+
+function quicLbRules({ routing }: SoundSpec): RuleFinding[] {
+  const findings: RuleFinding[] = [];
+  const seen = new Map<number, number>();
+  for (const [index, config] of (routing?.quicLB ?? []).entries()) {
+    if (config === undefined) continue;
+    const path = ["routing", "quicLB", index];
+    const { rotation, serverIdLength = 0, nonceLength = 0 } = config;
+    const first = rotation === undefined ? undefined : seen.get(rotation);
+    if (first !== undefined) {
+      const what = `rotation ${rotation} is already that of spec.routing.quicLB[${first}]`;
+      findings.push({ path: [...path, "rotation"], what, allowed: "each rotation once" });
+    } else if (rotation !== undefined) seen.set(rotation, index);
+    if (serverIdLength + nonceLength > 19) {
+      const what = `serverIdLength ${serverIdLength} + nonceLength ${nonceLength} is ${serverIdLength + nonceLength}`;
+      findings.push({ path, what, allowed: "a sum of at most 19 octets" });
+    }
+  }
+  return findings;
+}
+
+function workerRules({ dataPlane }: SoundSpec): RuleFinding[] {
+  const findings: RuleFinding[] = [];
+  const min = orDefault(dataPlane?.workers, "min", DEFAULTS.minWorkers);
+  const max = orDefault(dataPlane?.workers, "max", DEFAULTS.maxWorkers);
+  if (min !== undefined && max !== undefined && min > max) {
+    const what = `min ${min} is more than max ${max}${dataPlane?.workers?.max === undefined ? " (its default)" : ""}`;
+    findings.push({ path: ["dataPlane", "workers"], what, allowed: "min at most max" });
+  }
+  const mode = orDefault(dataPlane, "mode", DEFAULTS.mode);
+  const workers = mode === "Baseline" ? 1 : mode && max;
+  const sockets = dataPlane?.upstreamSockets;
+  if (sockets !== undefined && workers !== undefined && sockets < workers) {
+    const what = `${sockets} is fewer than the ${workers} workers that dataPlane.workers.max allows`;
+    findings.push({ path: ["dataPlane", "upstreamSockets"], what, allowed: "at least one socket for each worker" });
+  }
+  return findings;
+}
+
+function nodeCountRules({ autoscaling }: SoundSpec): RuleFinding[] {
+  const min = orDefault(autoscaling, "minNodes", DEFAULTS.minNodes);
+  const max = autoscaling?.maxNodes;
+  if (min === undefined || max === undefined || min <= max) return [];
+  const what = `minNodes ${min} is more than maxNodes ${max}`;
+  return [{ path: ["autoscaling"], what, allowed: "minNodes at most maxNodes" }];
+}
+
+/** The value of a key, its default where the key is absent, undefined where its value has a fault of its own. */
+function orDefault<T extends object, K extends keyof T>(
+  parent: T | undefined,
+  key: K,
+  otherwise: NonNullable<T[K]>,
+): T[K] | undefined {
+  return parent !== undefined && key in parent ? parent[key] : otherwise;
+}
+
+function baselineLimits({ dataPlane }: SoundSpec): RuleFinding[] {
+  if (dataPlane?.mode !== "Baseline") return [];
+  const findings: RuleFinding[] = [];
+  const { min = 1, max = 1 } = dataPlane.workers ?? {};
+  if (Math.max(min, max) > 1) {
+    const what = "has no effect: dataPlane.mode Baseline runs one worker";
+    findings.push({ path: ["dataPlane", "workers"], what, allowed: "max: 1, or another mode" });
+  }
+  if ((dataPlane.batch ?? 1) > 1) {
+    const what = "has no effect: dataPlane.mode Baseline moves one datagram per call";
+    findings.push({ path: ["dataPlane", "batch"], what, allowed: "1, or another mode" });
+  }
+  return findings;
+}
+
+function unusedServerIds({ backends, routing }: SoundSpec): RuleFinding[] {
+  if ((routing?.quicLB ?? []).length > 0) return [];
+  const index = (backends?.static ?? []).findIndex((backend) => backend?.serverId !== undefined);
+  if (index === -1) return [];
+  const what = "has no effect without routing.quicLB (here and in every later backend)";
+  return [
+    { path: ["backends", "static", index, "serverId"], what, allowed: "server IDs together with routing.quicLB" },
+  ];
+}

@@ -1,0 +1,231 @@
+import { z } from "zod";
+import {
+  choice,
+  duration,
+  flag,
+  integer,
+  ipAddress,
+  list,
+  mapping,
+  objectName,
+  port,
+  size,
+  text,
+  textMap,
+} from "./fields.ts";
+
+/*
+ * The one source of the QuicProxy shape: the manifest of `quicproxy run`, the types, the CRD and its documentation.
+ * Only plain objects, lists, texts, numbers and words, so that it converts to a structural CRD schema; a variant is an
+ * optional sub-object plus a rule "exactly one of". Rules that look at more than one field are in rules.ts.
+ */
+
+export const API_VERSION = "quicproxy.io/v1alpha1";
+export const KIND = "QuicProxy";
+
+/** Defaults that rules must know where a manifest leaves the field out. */
+export const DEFAULTS = {
+  mode: "RunToCompletion",
+  fallback: "FourTuple",
+  minWorkers: 1,
+  maxWorkers: 8,
+  minNodes: 1,
+} as const;
+
+const listener = mapping({
+  port: port().describe("UDP port to receive client datagrams on, 1 to 65535."),
+  address: ipAddress(
+    ["unicast", "loopback", "unspecified"],
+    "an IPv4 or IPv6 address of this host (0.0.0.0: all IPv4, :: all IPv6; not multicast, link-local or IPv4-mapped)",
+  )
+    .optional()
+    .describe(
+      "IP literal to receive on. Default: all IPv4 addresses and, where the host has IPv6, all IPv6 addresses.",
+    ),
+});
+
+const serviceBackends = mapping({
+  name: objectName("the name of a Service").describe("Name of the Service whose endpoints are the backends."),
+  namespace: objectName("a namespace").optional().describe("Namespace of the Service. Default: that of the QuicProxy."),
+  port: port().describe("Port of the Service, 1 to 65535."),
+});
+
+const staticBackend = mapping({
+  address: ipAddress(
+    ["unicast", "loopback"],
+    "the IPv4 or IPv6 address of one host (not unspecified, multicast, broadcast, link-local or IPv4-mapped)",
+  ).describe("IP literal of the backend."),
+  port: port().describe("UDP port of the backend, 1 to 65535."),
+  weight: integer(0, 65_535)
+    .default(1)
+    .describe("Share of new flows relative to the other backends, 0 to 65535. 0: keeps its flows, gets no new one."),
+  serverId: text(
+    /^([0-9A-Fa-f]{2}){1,15}$/,
+    30,
+    'an even number of 2 to 30 hexadecimal digits in quotes, such as "c4605e"',
+  )
+    .optional()
+    .describe(
+      "QUIC-LB server ID in hexadecimal, 1 to 15 octets; its length is one of routing.quicLB[].serverIdLength.",
+    ),
+});
+
+const backends = mapping({
+  service: serviceBackends.optional().describe("Backends from the EndpointSlices of a Service. Needs a cluster."),
+  static: list(staticBackend, 0, 16_384, "backends")
+    .optional()
+    .describe("Backends by address. At most 16384. An empty list is valid: the proxy is healthy but not ready."),
+});
+
+const quicLbConfig = mapping({
+  rotation: integer(0, 6).describe("Config rotation bits of the Connection ID, 0 to 6. Unique in the list."),
+  serverIdLength: integer(1, 15).describe("Octets of the server ID, 1 to 15. With the nonce at most 19."),
+  nonceLength: integer(4, 18).describe("Octets of the nonce, 4 to 18. With the server ID at most 19."),
+  key: mapping({
+    secretRef: mapping({
+      name: objectName("the name of a Secret").describe(
+        "Secret in the QuicProxy's namespace that holds the 16-octet AES key.",
+      ),
+    }).describe("Where the key is kept."),
+  })
+    .optional()
+    .describe("AES-128 key of this config. Absent: server IDs are in plain text."),
+});
+
+const routing = mapping({
+  quicLB: list(quicLbConfig, 0, 7, "QUIC-LB configs")
+    .optional()
+    .describe("Routable Connection IDs (draft-ietf-quic-load-balancers). At most 7. Default: none."),
+  fallback: choice(["FourTuple", "ConnectionID"])
+    .default(DEFAULTS.fallback)
+    .describe(
+      "What picks the backend of an unknown flow: FourTuple, or ConnectionID for protocols whose ID never changes.",
+    ),
+  connectionIdLength: integer(1, 20)
+    .optional()
+    .describe(
+      "Octets of the Connection ID in short headers, 1 to 20. Default: learned from the servers' long headers.",
+    ),
+  idleTimeout: duration("1s", "24h")
+    .default("120s")
+    .describe("How long a flow without datagrams is remembered, 1s to 24h. RFC 9312 asks for at least 120 s."),
+});
+
+const workers = mapping({
+  min: integer(1, 64).default(DEFAULTS.minWorkers).describe("Fewest forwarding threads, 1 to 64."),
+  max: integer(1, 64)
+    .default(DEFAULTS.maxWorkers)
+    .describe("Most forwarding threads, 1 to 64. The number of CPUs decides between."),
+});
+
+const dataPlane = mapping({
+  mode: choice(["RunToCompletion", "Decoupled", "Baseline"])
+    .default(DEFAULTS.mode)
+    .describe(
+      "RunToCompletion: each worker receives, routes and forwards. Decoupled: receiving and forwarding threads with a queue between. " +
+        "Baseline: one thread, one datagram per system call, for comparison.",
+    ),
+  fastPath: choice(["Auto", "Disabled", "XDP", "AFXDP"])
+    .default("Auto")
+    .describe("Auto: the fastest way this host and version offer, sockets otherwise. Disabled: sockets only."),
+  workers: workers.prefault({}).describe("How many forwarding threads run. Baseline always runs one."),
+  receiveBuffer: size("4Ki", "1Gi")
+    .default("8Mi")
+    .describe("Receive buffer of each socket, 4Ki to 1Gi, as asked of the kernel."),
+  sendBuffer: size("4Ki", "1Gi")
+    .default("4Mi")
+    .describe("Send buffer of each socket, 4Ki to 1Gi, as asked of the kernel."),
+  batch: integer(1, 1024)
+    .default(64)
+    .describe("Datagrams per receive or send call, 1 to 1024. Baseline always takes one."),
+  flowMemory: size("1Mi", "64Gi")
+    .default("64Mi")
+    .describe("Memory of the flow tables of all workers together, 1Mi to 64Gi."),
+  upstreamSockets: integer(1, 1_048_576)
+    .optional()
+    .describe(
+      "Most sockets toward backends, of all workers together, 1 to 1048576. Default: what the open-file limit leaves.",
+    ),
+  sampleOneIn: integer(1, 1_000_000_000)
+    .default(10_000)
+    .describe("One connection in this many is logged along its whole way, 1 to 1000000000."),
+});
+
+const metrics = mapping({
+  address: ipAddress(["unicast", "loopback", "unspecified"], "an IPv4 or IPv6 address of this host")
+    .default("127.0.0.1")
+    .describe("IP literal on which /metrics, /healthz, /readyz and /counters answer."),
+  port: integer(0, 65_535, "a port number from 1 to 65535, or 0 for no metrics and health")
+    .default(9464)
+    .describe("TCP port of the same, 1 to 65535. 0: nothing listens."),
+});
+
+const nodes = mapping({
+  selector: textMap(63).optional().describe("Labels of the nodes that run the proxy. Default: every node."),
+});
+
+const tuning = mapping({
+  mode: choice(["Observe", "Apply"])
+    .default("Observe")
+    .describe("Observe: report what would be changed. Apply: change the node."),
+  rps: choice(["Auto", "Disabled"]).default("Auto").describe("Receive packet steering."),
+  rfs: choice(["Auto", "Disabled"]).default("Auto").describe("Receive flow steering."),
+  rss: choice(["Auto", "Disabled"])
+    .default("Auto")
+    .describe("Receive queues of the NIC, their hash fields and indirection."),
+  noTrack: flag().default(false).describe("Keep the proxy's ports out of connection tracking."),
+});
+
+const autoscaling = mapping({
+  minNodes: integer(1, 5000).default(DEFAULTS.minNodes).describe("Fewest nodes, 1 to 5000."),
+  maxNodes: integer(1, 5000).describe("Most nodes, 1 to 5000."),
+  target: mapping({
+    dropRatio: text(
+      /^(0(\.[0-9]{1,12})?|1|[1-9](\.[0-9]{1,6})?e-[1-9][0-9]?)$/,
+      24,
+      'a share from 0 to 1 in quotes, such as "1e-5"',
+    )
+      .default("1e-5")
+      .describe("Share of datagrams that may be lost, 0 to 1."),
+  })
+    .prefault({})
+    .describe("What is held by scaling."),
+  scaleDownStabilization: duration("0s", "24h")
+    .default("10m")
+    .describe("How long pressure must stay low before a node goes, 0s to 24h."),
+});
+
+export const specShape = mapping({
+  listeners: list(listener, 1, 32, "listeners").describe("Where client datagrams arrive. 1 to 32."),
+  backends: backends.describe("Where they go. Exactly one of service and static."),
+  routing: routing.prefault({}).describe("How the backend of a datagram is found."),
+  dataPlane: dataPlane.prefault({}).describe("How datagrams are moved."),
+  metrics: metrics.prefault({}).describe("Where metrics and health are served."),
+  nodes: nodes.optional().describe("Which nodes run the proxy. Only in a cluster."),
+  tuning: tuning.optional().describe("What may be changed on those nodes. Only in a cluster."),
+  autoscaling: autoscaling.optional().describe("How many nodes run the proxy. Only in a cluster."),
+});
+
+const metadata = z.looseObject(
+  {
+    name: objectName("a name").describe("Name of the QuicProxy, at most 63 characters."),
+    namespace: objectName("a namespace").optional().describe("Namespace. Default outside a cluster: default."),
+    labels: textMap(63).optional().describe("Labels."),
+    annotations: textMap(262_144).optional().describe("Annotations."),
+  },
+  { error: "a mapping with at least the key name" },
+);
+
+export const quicProxyShape = mapping({
+  apiVersion: z.literal(API_VERSION, { error: API_VERSION }).describe("Version of this shape."),
+  kind: z.literal(KIND, { error: KIND }).describe("Kind of the object."),
+  metadata: metadata.describe("Name, labels and whatever else Kubernetes keeps there."),
+  spec: specShape.describe("What is wanted."),
+  status: z.looseObject({}).optional().describe("Written by the operator; not read from a manifest."),
+});
+
+/** A QuicProxy with every default filled in. */
+export type QuicProxy = z.output<typeof quicProxyShape>;
+export type QuicProxySpec = z.output<typeof specShape>;
+/** A spec as somebody wrote it. */
+export type QuicProxySpecInput = z.input<typeof specShape>;
