@@ -1,0 +1,49 @@
+/** Everything the data plane runs on, as one value. encode.ts writes it as native/abi/contract.h lays it out. */
+export interface Contract {
+  /** Grows with every contract of one process; the native side refuses an older one. */
+  readonly generation: number;
+  readonly mode: "RunToCompletion" | "Baseline";
+  readonly fallback: "FourTuple" | "ConnectionID";
+  /** Octets of the Connection ID in short headers, 1 to 20; undefined: learned from the servers' long headers. */
+  readonly shortHeaderCidLength: number | undefined;
+  /** Threads that forward, 1 to 64. */
+  readonly workers: number;
+  /** Datagrams per receive or send call, 1 to 1024. */
+  readonly batch: number;
+  readonly receiveBufferBytes: number;
+  readonly sendBufferBytes: number;
+  readonly idleTimeoutMs: number;
+  /** Sockets toward backends, of all workers together; UPSTREAM_SOCKETS_UNBOUNDED: what the open-file limit leaves. */
+  readonly upstreamSocketMax: number;
+  /** Flow tables of all workers together. */
+  readonly flowMemoryBytes: number;
+  /** SipHash key, 16 octets, the same in every proxy of one QuicProxy. */
+  readonly hashKey: Uint8Array;
+  readonly endpoints: readonly Endpoint[];
+  /** In the order of family, address, port: the order in the file decides nothing. */
+  readonly backends: readonly Backend[];
+}
+
+/** One address family of one listener. */
+export interface Endpoint {
+  /** IP literal in canonical form. */
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly port: number;
+  /** Skipped without complaint where the host has no such address family. */
+  readonly optional: boolean;
+  /** Index in spec.listeners. */
+  readonly listener: number;
+}
+
+export interface Backend {
+  /** IP literal in canonical form. */
+  readonly address: string;
+  readonly family: 4 | 6;
+  readonly port: number;
+  /** Share of new flows, 0 to 65535; 0: keeps its flows, gets no new one. */
+  readonly weight: number;
+}
+
+export const UPSTREAM_SOCKETS_UNBOUNDED = 0xffffffff;
+export const HASH_KEY_BYTES = 16;

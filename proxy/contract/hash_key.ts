@@ -1,0 +1,84 @@
+import { randomBytes } from "node:crypto";
+import { link, mkdir, open, readFile, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { HASH_KEY_BYTES } from "./contract.ts";
+
+export const DEFAULT_STATE_DIR = "/var/lib/quicproxy";
+
+export interface HashKeyOwner {
+  readonly stateDir: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface HashKey {
+  /** 16 octets. */
+  readonly key: Uint8Array;
+  /** What is not as it should be with the key, what follows from it, and what to do. */
+  readonly warning?: string;
+}
+
+const HEX_DIGITS = HASH_KEY_BYTES * 2;
+
+/**
+ * The SipHash key of one QuicProxy, made at the first call and read afterwards, so that a restarted proxy sends a flow
+ * it no longer remembers to the same backend. Kept as 32 hexadecimal digits in <stateDir>/<namespace>.<name>.key: copy
+ * the file to let proxies on several hosts choose alike. Never throws: without a usable file the key is random.
+ */
+export async function loadHashKey({ stateDir, namespace, name }: HashKeyOwner): Promise<HashKey> {
+  const file = join(stateDir, `${namespace}.${name}.key`);
+  try {
+    return (await readKey(file)) ?? (await createKey(stateDir, file));
+  } catch (error) {
+    return unkept(
+      (error as Error).message,
+      "make the directory writable for this user or name another with --state-dir",
+    );
+  }
+}
+
+async function readKey(file: string): Promise<HashKey | undefined> {
+  let text: string;
+  try {
+    text = (await readFile(file, "latin1")).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  if (text.length !== HEX_DIGITS || !/^[0-9A-Fa-f]+$/.test(text)) {
+    return unkept(`${file} does not hold ${HEX_DIGITS} hexadecimal digits`, "remove the file to have a new one made");
+  }
+  const key = Uint8Array.from(Buffer.from(text, "hex"));
+  if (key.every((octet) => octet === 0))
+    return unkept(`${file} holds only zeros`, "remove the file to have a new one made");
+  const { mode } = await stat(file);
+  if ((mode & 0o077) === 0) return { key };
+  const warning = `${file} may be read by others, who could then choose the backend of a flow; run: chmod 600 ${file}`;
+  return { key, warning };
+}
+
+/** Written beside and linked into place: of two proxies that start at once, one makes the key and both use it. */
+async function createKey(stateDir: string, file: string): Promise<HashKey> {
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const key = randomBytes(HASH_KEY_BYTES);
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  const handle = await open(draft, "wx", 0o600);
+  try {
+    await handle.writeFile(`${key.toString("hex")}\n`);
+    await handle.sync();
+    await link(draft, file);
+    return { key: Uint8Array.from(key) };
+  } catch (error) {
+    const present = (error as NodeJS.ErrnoException).code === "EEXIST" ? await readKey(file) : undefined;
+    if (present !== undefined) return present;
+    throw error;
+  } finally {
+    await handle.close();
+    await unlink(draft);
+  }
+}
+
+function unkept(cause: string, remedy: string): HashKey {
+  const consequence = "the hash key is random for this run, so a restart may send known flows to other backends";
+  return { key: Uint8Array.from(randomBytes(HASH_KEY_BYTES)), warning: `${cause}: ${consequence}; ${remedy}` };
+}

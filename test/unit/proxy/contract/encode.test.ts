@@ -1,0 +1,155 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { Contract } from "../../../../proxy/contract/contract.ts";
+import { encode } from "../../../../proxy/contract/encode.ts";
+import {
+  BACKEND,
+  CID_LENGTH_LEARNED,
+  CONTRACT_MAGIC,
+  CONTRACT_VERSION,
+  ENDPOINT,
+  ENDPOINT_OPTIONAL,
+  FALLBACKS,
+  HEADER,
+  type Layout,
+  MODES,
+} from "../../../../proxy/contract/layout.ts";
+
+const CONTRACT: Contract = {
+  generation: 0x1_0000_0002,
+  mode: "Baseline",
+  fallback: "ConnectionID",
+  shortHeaderCidLength: 18,
+  workers: 5,
+  batch: 1024,
+  receiveBufferBytes: 0x00800000,
+  sendBufferBytes: 0x00400000,
+  idleTimeoutMs: 120_000,
+  upstreamSocketMax: 0xffffffff,
+  flowMemoryBytes: 0x2_4000_0000,
+  hashKey: Uint8Array.from({ length: 16 }, (_, index) => 0xa0 + index),
+  endpoints: [
+    { address: "192.0.2.1", family: 4, port: 443, optional: false, listener: 0 },
+    { address: "2001:db8::1", family: 6, port: 8443, optional: true, listener: 1 },
+  ],
+  backends: [
+    { address: "10.0.0.7", family: 4, port: 4433, weight: 65_535 },
+    { address: "fd79:2::12", family: 6, port: 4434, weight: 0 },
+  ],
+};
+
+/** [offset, octets in hexadecimal, what] of every field, one after the other without a gap. */
+const GOLDEN = [
+  [0, "51505831", "magic QPX1"],
+  [4, "0100", "version"],
+  [6, "5800", "header bytes"],
+  [8, "0200000001000000", "generation"],
+  [16, "b8000000", "total bytes"],
+  [20, "01", "mode"],
+  [21, "01", "fallback"],
+  [22, "12", "short header CID length"],
+  [23, "00", "reserved"],
+  [24, "05000000", "workers"],
+  [28, "00040000", "batch"],
+  [32, "00008000", "receive buffer"],
+  [36, "00004000", "send buffer"],
+  [40, "c0d40100", "idle timeout"],
+  [44, "ffffffff", "upstream sockets"],
+  [48, "0000004002000000", "flow memory"],
+  [56, "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf", "hash key"],
+  [72, "02000000", "endpoint count"],
+  [76, "58000000", "endpoint offset"],
+  [80, "02000000", "backend count"],
+  [84, "88000000", "backend offset"],
+  [88, "c0000201000000000000000000000000", "endpoint 0 address"],
+  [104, "bb01", "endpoint 0 port"],
+  [106, "04", "endpoint 0 family"],
+  [107, "00", "endpoint 0 flags"],
+  [108, "0000", "endpoint 0 listener"],
+  [110, "0000", "endpoint 0 reserved"],
+  [112, "20010db8000000000000000000000001", "endpoint 1 address"],
+  [128, "fb20", "endpoint 1 port"],
+  [130, "06", "endpoint 1 family"],
+  [131, "01", "endpoint 1 flags"],
+  [132, "0100", "endpoint 1 listener"],
+  [134, "0000", "endpoint 1 reserved"],
+  [136, "0a000007000000000000000000000000", "backend 0 address"],
+  [152, "5111", "backend 0 port"],
+  [154, "04", "backend 0 family"],
+  [155, "00", "backend 0 reserved"],
+  [156, "ffff0000", "backend 0 weight"],
+  [160, "fd790002000000000000000000000012", "backend 1 address"],
+  [176, "5211", "backend 1 port"],
+  [178, "06", "backend 1 family"],
+  [179, "00", "backend 1 reserved"],
+  [180, "00000000", "backend 1 weight"],
+] as const;
+
+describe("encode", () => {
+  const buffer = Buffer.from(encode(CONTRACT));
+
+  it.each(GOLDEN)("puts at %i %s: %s", (offset, hex) => {
+    expect(buffer.toString("hex", offset, offset + hex.length / 2)).toBe(hex);
+  });
+
+  it("has nothing but these fields", () => {
+    expect(buffer.toString("hex")).toBe(GOLDEN.map(([, hex]) => hex).join(""));
+  });
+
+  it("says that the length of Connection IDs is learned", () => {
+    const { shortHeaderCidLength: _, ...rest } = CONTRACT;
+    expect(encode({ ...rest, shortHeaderCidLength: undefined })[22]).toBe(0xff);
+  });
+
+  it("needs no backends", () => {
+    const view = new DataView(encode({ ...CONTRACT, backends: [] }).buffer);
+    expect([view.getUint32(16, true), view.getUint32(80, true), view.getUint32(84, true)]).toEqual([136, 0, 136]);
+  });
+
+  it.each([
+    ["a short key", { hashKey: new Uint8Array(15) }, /15 octets/],
+    ["a negative number", { workers: -1 }, /-1 does not fit/],
+    ["a fraction", { batch: 1.5 }, /1.5 does not fit/],
+    ["a number too large", { idleTimeoutMs: 2 ** 32 }, /4 octets/],
+    [
+      "a host name",
+      { backends: [{ address: "localhost", family: 4 as const, port: 1, weight: 1 }] },
+      /localhost is not an IP address/,
+    ],
+  ])("refuses %s", (_, change, message) => {
+    expect(() => encode({ ...CONTRACT, ...change })).toThrow(message);
+  });
+});
+
+describe("the layout", () => {
+  const header = readFileSync(new URL("../../../../native/abi/contract.h", import.meta.url), "utf8");
+  const widthOf: Record<string, number> = { uint8_t: 1, uint16_t: 2, uint32_t: 4, uint64_t: 8, Mode: 1, Fallback: 1 };
+
+  /** Fields of a C++ struct: [name, octets]. */
+  function structOf(name: string): [string, number][] {
+    const body = new RegExp(`struct ${name} \\{([^}]*)\\}`).exec(header)?.[1] ?? "";
+    return [...body.matchAll(/^\s*(\w+) (\w+)(?:\[(\d+)\])?;/gm)].map(([, type = "", field = "", count = "1"]) => {
+      return [field, (widthOf[type] ?? Number.NaN) * Number(count)];
+    });
+  }
+
+  it.each([
+    ["ContractHeader", HEADER],
+    ["EndpointRecord", ENDPOINT],
+    ["BackendRecord", BACKEND],
+  ] as [string, Layout<string>][])("is that of %s in contract.h", (name, { widths, offsets, bytes }) => {
+    expect(Object.entries(widths)).toEqual(structOf(name));
+    expect(bytes).toBe(Number(new RegExp(`sizeof\\(${name}\\) == (\\d+)`).exec(header)?.[1]));
+    for (const [field, width] of structOf(name)) expect((offsets[field] ?? Number.NaN) % Math.min(width, 8)).toBe(0);
+  });
+
+  it("has the constants of contract.h", () => {
+    const constant = (name: string): number => Number(new RegExp(`${name} = (\\w+)[,; ]`).exec(header)?.[1]);
+    expect({ ...MODES }).toEqual({ RunToCompletion: constant("kRunToCompletion"), Baseline: constant("kBaseline") });
+    expect({ ...FALLBACKS }).toEqual({ FourTuple: constant("kFourTuple"), ConnectionID: constant("kConnectionId") });
+    expect(CONTRACT_MAGIC).toBe(constant("kContractMagic"));
+    expect(CONTRACT_VERSION).toBe(constant("kContractVersion"));
+    expect(CID_LENGTH_LEARNED).toBe(constant("kCidLengthLearned"));
+    expect(ENDPOINT_OPTIONAL).toBe(constant("kEndpointOptional"));
+  });
+});
