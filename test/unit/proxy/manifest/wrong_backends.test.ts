@@ -25,11 +25,7 @@ const BACKEND_ROWS: Row[] = [
     ["spec.backends.service", "needs a cluster"],
   ],
   ["an empty static", backends("{ static: }"), ["spec.backends.static", "is empty"]],
-  [
-    "16385 backends",
-    backend("{ address: 10.0.0.7, port: 4433 }, ".repeat(16_385)),
-    ["spec.backends.static", "found a list of 16385", "16384"],
-  ],
+  ["16385 backends", backend("1, ".repeat(16_385)), ["spec.backends.static", "found a list of 16385", "16384"]],
   [
     "an unspecified IPv4 backend",
     backend("{ address: 0.0.0.0, port: 1 }"),
