@@ -69,8 +69,8 @@ class IndexTable {
     std::optional<Pair> displaced;  ///< idle entry whose place was taken: sweep() will not report it any more
   };
 
-  /// Bytes of memory for at least `capacityEntries` (at most kMaxCapacity) places. Plan for
-  /// a load of two thirds: random keys met the first kFull at 76 % of a million places, later in smaller tables.
+  /// Bytes of memory for at least `capacityEntries` (at most kMaxCapacity) places. Plan for a load of two thirds:
+  /// random keys met the first kFull at 76 % of a million places, later in smaller tables.
   [[nodiscard]] static constexpr size_t bytesFor(uint32_t capacityEntries) {
     return sizeof(Header) + size_t{bucketsFor(capacityEntries)} * sizeof(Bucket);
   }

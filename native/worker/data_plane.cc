@@ -209,9 +209,9 @@ DataPlaneStatus DataPlane::status() const {
   }
   for (size_t slot = 0; slot < current_->backends.size(); slot++) {
     const Backend& backend = current_->backends[slot];
-    if (backend.epoch == 0) continue;
+    if (backend.state == BackendState::kRetired) continue;
     status.backends.push_back({static_cast<uint32_t>(slot), backend.address.addressText(), backend.address.port(),
-                               backend.weight, backend.active});
+                               backend.weight, backend.state == BackendState::kActive});
   }
   return status;
 }

@@ -20,11 +20,17 @@ struct ListenEndpoint {
   std::vector<FileDescriptor> sockets;  ///< by worker
 };
 
+enum class BackendState : uint8_t {
+  kActive,    ///< in the present contract
+  kDraining,  ///< removed, but flows still go to it
+  kRetired,   ///< removed and without flows: no new one can begin, the slot may be reused by the next snapshot
+};
+
 struct Backend {
   SocketAddress address;
-  uint32_t weight;
-  uint8_t epoch;  ///< 0: the slot is free
-  bool active;    ///< in the present contract; otherwise it only keeps its flows
+  uint32_t weight = 0;
+  uint8_t epoch = 0;  ///< raised when the slot gets another backend; never 0 once it had one
+  BackendState state = BackendState::kRetired;
 };
 
 /// What workers run on: made by the control thread, never changed afterwards, swapped by pointer.
@@ -38,7 +44,7 @@ struct Snapshot {
   SipKey hashKey;
   std::array<std::shared_ptr<const ListenEndpoint>, kMaxEndpoints> endpoints;
   std::vector<Backend> backends;       ///< by slot
-  std::vector<uint8_t> backendEpochs;  ///< by slot, for the router
+  std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to
   MaglevTable maglev;
 };
 

@@ -115,10 +115,12 @@ std::variant<std::shared_ptr<const ListenEndpoint>, Failure> SnapshotBuilder::en
 std::optional<Failure> SnapshotBuilder::placeBackends() {
   std::map<std::string, uint16_t> known;
   if (previous_ != nullptr) next_->backends = previous_->backends;
-  for (size_t slot = 0; slot < next_->backends.size(); slot++) {
+  for (size_t i = 0; i < next_->backends.size(); i++) {
+    const auto slot = static_cast<uint16_t>(i);
     Backend& backend = next_->backends[slot];
-    backend.active = false;
-    if (backend.epoch != 0) known.emplace(identity(backend.address), static_cast<uint16_t>(slot));
+    if (backend.state == BackendState::kRetired && !backendHasFlows_(slot)) reusable_.push_back(slot);
+    backend.state = backendHasFlows_(slot) ? BackendState::kDraining : BackendState::kRetired;
+    known.emplace(identity(backend.address), slot);
   }
   std::vector<BackendRecord> fresh;
   for (uint32_t i = 0; i < contract_.backendCount(); i++) {
@@ -128,40 +130,43 @@ std::optional<Failure> SnapshotBuilder::placeBackends() {
       fresh.push_back(record);
       continue;
     }
-    next_->backends[found->second].active = true;
+    next_->backends[found->second].state = BackendState::kActive;
     next_->backends[found->second].weight = record.weight;
   }
   for (const BackendRecord& record : fresh) {
-    const auto slot = freeSlot();
+    const auto slot = takeSlot();
     if (!slot) {
       return Failure{FailureCode::kNeedsRestart,
                      "removed backends still have flows and fill all " + std::to_string(kMaxBackends) + " places"};
     }
     Backend& backend = next_->backends[*slot];
     const auto epoch = static_cast<uint8_t>(backend.epoch == 0xff ? 1 : backend.epoch + 1);
-    backend = {addressOf(record), record.weight, epoch, true};
+    backend = {addressOf(record), record.weight, epoch, BackendState::kActive};
   }
-  for (const Backend& backend : next_->backends) next_->backendEpochs.push_back(backend.epoch);
+  for (const Backend& backend : next_->backends) {
+    next_->backendEpochs.push_back(backend.state == BackendState::kRetired ? uint8_t{0} : backend.epoch);
+  }
   return std::nullopt;
 }
 
-/// A place without a backend, or with a removed one whose last flow has ended. Connection IDs that still name the
-/// removed one carry its epoch and match no more.
-std::optional<uint16_t> SnapshotBuilder::freeSlot() {
-  for (; searchFrom_ < next_->backends.size(); searchFrom_++) {
-    const Backend& backend = next_->backends[searchFrom_];
-    if (!backend.active && !backendHasFlows_(searchFrom_)) return searchFrom_++;
+/// A slot that was retired in the previous snapshot and has no flows: no worker can have begun one since. Connection
+/// IDs that still name its former backend carry the former epoch and match no more.
+std::optional<uint16_t> SnapshotBuilder::takeSlot() {
+  while (!reusable_.empty()) {
+    const uint16_t slot = reusable_.back();
+    reusable_.pop_back();
+    if (next_->backends[slot].state != BackendState::kActive) return slot;
   }
   if (next_->backends.size() == kMaxBackends) return std::nullopt;
   next_->backends.push_back({});
-  return searchFrom_++;
+  return static_cast<uint16_t>(next_->backends.size() - 1);
 }
 
 void SnapshotBuilder::buildMaglev() {
   std::vector<MaglevBackend> backends;
   for (size_t slot = 0; slot < next_->backends.size(); slot++) {
     const Backend& backend = next_->backends[slot];
-    if (!backend.active) continue;
+    if (backend.state != BackendState::kActive) continue;
     backends.push_back({backendIdOf(recordOf(backend)), backend.weight, static_cast<uint16_t>(slot)});
   }
   next_->maglev = MaglevTable::build(next_->hashKey, backends);

@@ -2,7 +2,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <variant>
+#include <vector>
 
 #include "abi/contract_view.h"
 #include "io/failure.h"
@@ -27,14 +29,14 @@ class SnapshotBuilder {
   std::variant<std::shared_ptr<const ListenEndpoint>, Failure> endpoint(uint32_t index);
   [[nodiscard]] bool portIsOurs(const SocketAddress& address) const;
   std::optional<Failure> placeBackends();
-  std::optional<uint16_t> freeSlot();
+  std::optional<uint16_t> takeSlot();
   void buildMaglev();
 
   const ContractView& contract_;
   const Snapshot* previous_;
   std::function<bool(uint16_t)> backendHasFlows_;
   std::unique_ptr<Snapshot> next_;
-  uint16_t searchFrom_ = 0;
+  std::vector<uint16_t> reusable_;
 };
 
 }  // namespace quicproxy

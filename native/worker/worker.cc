@@ -22,8 +22,10 @@ constexpr int kEventsPerWait = 512;
 constexpr int kWaitMs = 100;
 /// Datagrams of one listening socket before the other sockets get their turn.
 constexpr uint32_t kDatagramsPerTurn = 256;
-/// Every place of the tables is looked at about this often, in steps that follow the clock.
-constexpr uint32_t kSweepPeriodMs = 8192;
+/// Every place of the tables is looked at eight times per idle timeout, within these bounds, in steps that follow the
+/// clock: a flow ends at most an eighth of its timeout late, and no step is long enough to be felt by a datagram.
+constexpr uint32_t kMinSweepPeriodMs = 250;
+constexpr uint32_t kMaxSweepPeriodMs = 8000;
 constexpr uint32_t kMaxSweepStep = 4096;
 
 uint32_t monotonicMs() {
@@ -167,6 +169,7 @@ void Worker::adopt(const Snapshot* next) {
       if (gone[context_.flows.at(flow).endpoint]) context_.endFlow(flow);
     });
   }
+  resetReusedBackends(previous, *next);
   context_.snapshot = next;
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
     const ListenEndpoint* after = endpointOf(next, slot);
@@ -175,6 +178,14 @@ void Worker::adopt(const Snapshot* next) {
   }
   publishGauges();
   adopted_.store(next, std::memory_order_release);
+}
+
+void Worker::resetReusedBackends(const Snapshot* previous, const Snapshot& next) {
+  if (previous == nullptr) return;
+  for (size_t slot = 0; slot < previous->backends.size(); slot++) {
+    if (previous->backends[slot].epoch == next.backends[slot].epoch) continue;
+    context_.counters.reset(static_cast<uint16_t>(slot));
+  }
 }
 
 void Worker::listen(uint8_t endpoint, int fd) {
@@ -191,9 +202,10 @@ void Worker::sweep() {
   const uint32_t elapsedMs = context_.nowMs - sweptAtMs_;
   if (elapsedMs == 0) return;
   sweptAtMs_ = context_.nowMs;
-  const uint64_t share = uint64_t{context_.flows.capacity()} * std::min(elapsedMs, kSweepPeriodMs) / kSweepPeriodMs;
-  const auto step = static_cast<uint32_t>(std::min<uint64_t>(share + 1, kMaxSweepStep));
   const uint32_t idleMs = context_.snapshot->idleTimeoutMs;
+  const uint32_t periodMs = std::clamp(idleMs / 8, kMinSweepPeriodMs, kMaxSweepPeriodMs);
+  const uint64_t share = uint64_t{context_.flows.capacity()} * std::min(elapsedMs, periodMs) / periodMs;
+  const auto step = static_cast<uint32_t>(std::min<uint64_t>(share + 1, kMaxSweepStep));
   context_.flows.sweepFlows(step, context_.nowMs, idleMs, [this](uint32_t flow) {
     context_.endFlow(flow);
     context_.counters.add(Counter::flow_expired);

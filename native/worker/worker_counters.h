@@ -19,6 +19,10 @@ class WorkerCounters {
   [[nodiscard]] uint64_t get(uint16_t backendSlot, BackendCounter counter) const {
     return backends_[backendSlot * kBackendCounterCount + static_cast<uint32_t>(counter)].get();
   }
+  /// For a slot that got another backend.
+  void reset(uint16_t backendSlot) {
+    for (uint32_t i = 0; i < kBackendCounterCount; i++) cell(backendSlot, static_cast<BackendCounter>(i)).set(0);
+  }
 
  private:
   CounterCell& cell(uint16_t backendSlot, BackendCounter counter) {

@@ -123,14 +123,28 @@ TEST(DataPlane, ABackendThatComesBackGetsItsPlaceBack) {
   EXPECT_EQ(slotOf(two.port()), before);
 }
 
-TEST(DataPlane, PlacesOfRemovedBackendsWithoutFlowsAreReused) {
-  LoopbackContract contract(unusedPort(), {1});
+TEST(DataPlane, PlacesOfRemovedBackendsAreReusedWithFreshCounters) {
+  LoopbackSocket client;
+  LoopbackSocket first;
+  const uint16_t port = unusedPort();
+  LoopbackContract contract(port, {first.port()});
+  contract.sample.header.idleTimeoutMs = 20;
   auto plane = startOrFail(contract);
-  for (uint16_t port = 2; port < 100; port++) {
-    contract.next().setBackends({port});
+  client.send(port, shortPacket(1));
+  ASSERT_TRUE(first.receive());
+  for (uint16_t backend = 2; backend < 100; backend++) {
+    contract.next().setBackends({backend});
     ASSERT_FALSE(plane->apply(contract.bytes()));
   }
-  EXPECT_LE(plane->status().backends.size(), 2U);
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::flow_expired) == 1; }));
+  for (uint16_t backend = 100; backend < 110; backend++) {
+    contract.next().setBackends({backend});
+    ASSERT_FALSE(plane->apply(contract.bytes()));
+    ASSERT_EQ(plane->status().backends.size(), 1U) << "only the present backend is left";
+    const uint32_t slot = plane->status().backends[0].slot;
+    EXPECT_LT(slot, 4U);
+    EXPECT_EQ(forwardedTo(*plane, slot), 0U);
+  }
 }
 
 TEST(DataPlane, ListenersComeAndGoByReload) {

@@ -146,6 +146,14 @@ inline uint64_t counterOf(const DataPlane& plane, Counter counter) {
   return sum;
 }
 
+inline uint64_t forwardedTo(const DataPlane& plane, uint32_t backendSlot) {
+  uint64_t sum = 0;
+  for (uint32_t worker = 0; worker < plane.status().workers; worker++) {
+    sum += plane.counters()->of(worker).get(static_cast<uint16_t>(backendSlot), BackendCounter::kForwarded);
+  }
+  return sum;
+}
+
 /// Counters move after the datagram has left: wait for them, never longer than two seconds.
 inline bool eventually(const std::function<bool()>& condition) {
   for (int i = 0; i < 2000; i++) {
