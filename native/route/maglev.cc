@@ -1,7 +1,9 @@
 #include "route/maglev.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
+#include <utility>
 
 namespace quicproxy {
 
@@ -13,21 +15,44 @@ constexpr size_t kEntriesPerBackend = 100;
 constexpr std::array<uint32_t, 6> kSizes = {65537, 131101, 262147, 524309, 1048583, 2097169};
 static_assert(kSizes.back() >= kEntriesPerBackend * kMaxBackends);
 
-/// A backend's walk over the table and its place in the order of turns.
+/// A backend's walk over the table.
 struct Walk {
   uint32_t position;
   uint32_t skip;
-  uint32_t turns;  ///< taken so far; the next one is due at turns / weight
-  uint32_t weight;
   uint32_t rank;
   uint16_t slot;
+
+  /// The next entry on the walk that nobody has, which is marked as taken.
+  void take(std::vector<uint16_t>& entries) {
+    const auto size = static_cast<uint32_t>(entries.size());
+    while (entries[position] != MaglevTable::kNoBackend) {
+      position += skip;
+      if (position >= size) position -= size;
+    }
+    entries[position] = slot;
+  }
+};
+
+/// Backends of one weight take their turns one after the other by rank, so only the groups need a heap.
+struct Group {
+  uint32_t weight = 0;
+  uint32_t turns = 0;  ///< that each of `walks` before `next` has one more of; the next is due at turns / weight
+  size_t next = 0;
+  std::vector<Walk> walks;
+
+  void turn(std::vector<uint16_t>& entries) {
+    walks[next].take(entries);
+    if (++next < walks.size()) return;
+    next = 0;
+    ++turns;
+  }
 };
 
 /// Heap order. Cross-multiplied, so exact: turns < 2^22 and weight < 2^32.
-bool isDueLater(const Walk& a, const Walk& b) {
+bool isDueLater(const Group& a, const Group& b) {
   const uint64_t dueA = uint64_t{a.turns} * b.weight;
   const uint64_t dueB = uint64_t{b.turns} * a.weight;
-  return dueA != dueB ? dueA > dueB : a.rank > b.rank;
+  return dueA != dueB ? dueA > dueB : a.walks[a.next].rank > b.walks[b.next].rank;
 }
 
 struct Draw {
@@ -36,7 +61,7 @@ struct Draw {
 };
 
 /// Ranked by digest: neither the order of the input nor an address alone decides who takes the first turn of a round.
-std::vector<Draw> rank(const SipKey& key, std::span<const MaglevBackend> backends) {
+std::vector<Draw> drawRanks(const SipKey& key, std::span<const MaglevBackend> backends) {
   std::vector<Draw> draws;
   draws.reserve(backends.size());
   for (const MaglevBackend& backend : backends) {
@@ -49,18 +74,21 @@ std::vector<Draw> rank(const SipKey& key, std::span<const MaglevBackend> backend
   return draws;
 }
 
-std::vector<Walk> startWalks(const std::vector<Draw>& draws, uint32_t size) {
-  std::vector<Walk> walks;
-  walks.reserve(draws.size());
-  for (const Draw& draw : draws) {
-    walks.push_back({.position = static_cast<uint32_t>(draw.digest.low % size),
-                     .skip = static_cast<uint32_t>(draw.digest.high % (size - 1) + 1),
-                     .turns = 0,
-                     .weight = draw.backend.weight,
-                     .rank = static_cast<uint32_t>(walks.size()),
-                     .slot = draw.backend.slot});
+std::vector<Group> startGroups(const std::vector<Draw>& draws, uint32_t size) {
+  std::map<uint32_t, Group> byWeight;
+  for (uint32_t rank = 0; rank < draws.size(); ++rank) {
+    const auto& [digest, backend] = draws[rank];
+    Group& group = byWeight[backend.weight];
+    group.weight = backend.weight;
+    group.walks.push_back({.position = static_cast<uint32_t>(digest.low % size),
+                           .skip = static_cast<uint32_t>(digest.high % (size - 1) + 1),
+                           .rank = rank,
+                           .slot = backend.slot});
   }
-  return walks;
+  std::vector<Group> groups;
+  for (auto& [weight, group] : byWeight) groups.push_back(std::move(group));
+  std::make_heap(groups.begin(), groups.end(), isDueLater);
+  return groups;
 }
 
 }  // namespace
@@ -88,22 +116,14 @@ uint32_t MaglevTable::sizeFor(size_t backendCount) {
 MaglevTable MaglevTable::build(const SipKey& key, std::span<const MaglevBackend> backends) {
   MaglevTable table;
   const uint32_t size = sizeFor(backends.size());
-  std::vector<Walk> walks = startWalks(rank(key, backends), size);
-  if (walks.empty()) return table;
+  std::vector<Group> groups = startGroups(drawRanks(key, backends), size);
+  if (groups.empty()) return table;
 
-  std::vector<uint16_t>& entries = table.entries_;
-  entries.assign(size, kNoBackend);
-  // All turns are 0, so the order by rank is a heap already.
+  table.entries_.assign(size, kNoBackend);
   for (uint32_t filled = 0; filled < size; ++filled) {
-    std::pop_heap(walks.begin(), walks.end(), isDueLater);
-    Walk& walk = walks.back();
-    while (entries[walk.position] != kNoBackend) {
-      walk.position += walk.skip;
-      if (walk.position >= size) walk.position -= size;
-    }
-    entries[walk.position] = walk.slot;
-    ++walk.turns;
-    std::push_heap(walks.begin(), walks.end(), isDueLater);
+    std::pop_heap(groups.begin(), groups.end(), isDueLater);
+    groups.back().turn(table.entries_);
+    std::push_heap(groups.begin(), groups.end(), isDueLater);
   }
   return table;
 }

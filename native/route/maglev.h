@@ -30,6 +30,11 @@ struct MaglevBackend {
 /// a whole entry, never none. M is 65537 up to 655 backends and doubles from there, so that it changes only when the
 /// number of backends crosses a step; crossing one draws the whole table anew, and only flow state keeps flows in
 /// place.
+///
+/// Disruption: removing 1 of N moves its own 1/N of the hash space and disturbs some of the rest, in expectation at
+/// most (1/N)(ln N / (1-1/N)^2 - 1/(1-1/N)) of the whole (derived in maglev_test.cc), less the larger M / N is.
+/// Measured at M = 65537: 1.02 / N at N = 10, 1.6 / N at N = 100, 5.5 / N at N = 500. The price of equal shares: exact
+/// minimal disruption (rendezvous hashing) would leave shares several percent apart.
 class MaglevTable {
  public:
   static constexpr uint16_t kNoBackend = 0xffff;

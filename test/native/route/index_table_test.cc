@@ -1,0 +1,437 @@
+#include "route/index_table.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdio>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "index_table_model.h"
+
+namespace quicproxy {
+namespace {
+
+using Outcome = IndexTable::Outcome;
+
+constexpr uint32_t kIdleMs = 1000;
+constexpr SipKey kKey{1, 2};
+
+Digest128 keyOf(uint64_t n) { return sipHash128(kKey, {reinterpret_cast<const uint8_t*>(&n), sizeof n}); }
+
+struct Fixture {
+  explicit Fixture(uint32_t capacity)
+      : memory(IndexTable::bytesFor(capacity)), table(*IndexTable::create(memory.span(), capacity)) {}
+  TableMemory memory;
+  IndexTable table;
+};
+
+TEST(IndexTable, FindsWhatWasInsertedAndNothingElse) {
+  Fixture f(64);
+  const auto inserted = f.table.insert(keyOf(1), 11, 5, kIdleMs);
+  EXPECT_EQ(inserted.outcome, Outcome::kInserted);
+  EXPECT_FALSE(inserted.displaced);
+  const auto found = f.table.find(keyOf(1), 5, kIdleMs);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->value, 11u);
+  EXPECT_EQ(found->handle.place, inserted.handle.place);
+  EXPECT_EQ(f.table.findForeign(keyOf(1), 5, kIdleMs), 11u);
+  EXPECT_FALSE(f.table.find(keyOf(2), 5, kIdleMs));
+  EXPECT_FALSE(f.table.findForeign(keyOf(2), 5, kIdleMs));
+  EXPECT_EQ(f.table.occupied(), 1u);
+}
+
+TEST(IndexTable, ComparesAll128BitsOfTheKey) {
+  Fixture f(4);
+  f.table.insert({7, 7}, 1, 0, kIdleMs);
+  for (const Digest128 other : {Digest128{7, 8}, Digest128{8, 7}}) {
+    EXPECT_FALSE(f.table.find(other, 0, kIdleMs));
+    EXPECT_FALSE(f.table.findForeign(other, 0, kIdleMs));
+  }
+}
+
+TEST(IndexTable, TheAllZeroKeyIsAKeyLikeAnyOther) {
+  Fixture f(4);
+  EXPECT_FALSE(f.table.find({0, 0}, 0, kIdleMs));
+  EXPECT_FALSE(f.table.findForeign({0, 0}, 0, kIdleMs));
+  EXPECT_EQ(f.table.insert({0, 0}, 9, 0, kIdleMs).outcome, Outcome::kInserted);
+  EXPECT_EQ(f.table.find({0, 0}, 0, kIdleMs)->value, 9u);
+  EXPECT_EQ(f.table.findForeign({0, 0}, 0, kIdleMs), 9u);
+  EXPECT_TRUE(f.table.erase(Digest128{0, 0}));
+  EXPECT_EQ(f.table.occupied(), 0u);
+}
+
+TEST(IndexTable, AnEntryIsIdleOnceItsTimeIsUp) {
+  Fixture f(64);
+  const auto at = f.table.insert(keyOf(1), 11, 100, kIdleMs).handle;
+  EXPECT_TRUE(f.table.find(keyOf(1), 1099, kIdleMs));
+  EXPECT_FALSE(f.table.find(keyOf(1), 1100, kIdleMs));
+  EXPECT_FALSE(f.table.findForeign(keyOf(1), 1100, kIdleMs));
+  f.table.touch(at, 1099);
+  EXPECT_TRUE(f.table.find(keyOf(1), 1100, kIdleMs));
+  EXPECT_EQ(f.table.findForeign(keyOf(1), 2098, kIdleMs), 11u);
+}
+
+TEST(IndexTable, AReaderWhoseClockLagsStillFindsAFreshEntry) {
+  Fixture f(64);
+  f.table.insert(keyOf(1), 11, 5000, kIdleMs);
+  EXPECT_EQ(f.table.findForeign(keyOf(1), 4990, kIdleMs), 11u);
+}
+
+TEST(IndexTable, TheClockMayWrap) {
+  Fixture f(64);
+  f.table.insert(keyOf(1), 11, 0xffffff00, kIdleMs);
+  EXPECT_TRUE(f.table.find(keyOf(1), 0xffffff00 + 999, kIdleMs));
+  EXPECT_FALSE(f.table.find(keyOf(1), 0xffffff00 + 1000, kIdleMs));
+  f.table.insert(keyOf(2), 22, 0xffffffff, IndexTable::kMaxIdleMs);
+  EXPECT_TRUE(f.table.find(keyOf(2), IndexTable::kMaxIdleMs - 2, IndexTable::kMaxIdleMs));
+  EXPECT_FALSE(f.table.find(keyOf(2), IndexTable::kMaxIdleMs - 1, IndexTable::kMaxIdleMs));
+}
+
+TEST(IndexTable, UpdatesAndErases) {
+  Fixture f(64);
+  f.table.insert(keyOf(1), 11, 0, kIdleMs);
+  EXPECT_EQ(f.table.insert(keyOf(1), 12, 1, kIdleMs).outcome, Outcome::kUpdated);
+  EXPECT_EQ(f.table.occupied(), 1u);
+  const auto found = f.table.find(keyOf(1), 1, kIdleMs);
+  EXPECT_EQ(found->value, 12u);
+  f.table.update(found->handle, 13, 2);
+  EXPECT_EQ(f.table.findForeign(keyOf(1), 1001, kIdleMs), 13u);
+  f.table.erase(found->handle);
+  f.table.erase(found->handle);
+  EXPECT_EQ(f.table.occupied(), 0u);
+  EXPECT_FALSE(f.table.erase(keyOf(1)));
+  EXPECT_FALSE(f.table.findForeign(keyOf(1), 2, kIdleMs));
+}
+
+TEST(IndexTable, RefusesWhenBothBucketsAreLiveAndEvictsNothing) {
+  Fixture f(4);
+  for (uint64_t n = 1; n <= 4; ++n) EXPECT_EQ(f.table.insert(keyOf(n), n, 0, kIdleMs).outcome, Outcome::kInserted);
+  EXPECT_EQ(f.table.insert(keyOf(5), 5, 999, kIdleMs).outcome, Outcome::kFull);
+  for (uint64_t n = 1; n <= 4; ++n) EXPECT_EQ(f.table.find(keyOf(n), 999, kIdleMs)->value, n);
+  EXPECT_EQ(f.table.insert(keyOf(3), 33, 999, kIdleMs).outcome, Outcome::kUpdated) << "its own place is not needed";
+}
+
+TEST(IndexTable, TakesAnIdlePlaceAndSaysWhoseItWas) {
+  Fixture f(4);
+  for (uint64_t n = 1; n <= 4; ++n) f.table.insert(keyOf(n), n, n == 3 ? 0 : 500, kIdleMs);
+  const auto taken = f.table.insert(keyOf(5), 5, 1000, kIdleMs);
+  EXPECT_EQ(taken.outcome, Outcome::kInserted);
+  ASSERT_TRUE(taken.displaced);
+  EXPECT_EQ(taken.displaced->key, keyOf(3));
+  EXPECT_EQ(taken.displaced->value, 3u);
+  EXPECT_EQ(f.table.occupied(), 4u);
+}
+
+TEST(IndexTable, AnIdleEntryOfTheSameKeyIsDisplacedNotUpdated) {
+  Fixture f(64);
+  f.table.insert(keyOf(1), 11, 0, kIdleMs);
+  const auto again = f.table.insert(keyOf(1), 12, 1000, kIdleMs);
+  EXPECT_EQ(again.outcome, Outcome::kInserted);
+  ASSERT_TRUE(again.displaced);
+  EXPECT_EQ(again.displaced->value, 11u);
+  EXPECT_EQ(f.table.occupied(), 1u);
+}
+
+/// Low 32 bits of a word that choose bucket `n` of `count`.
+uint64_t wordFor(uint64_t n, uint64_t count, uint64_t salt) { return salt << 32 | ((n << 32) / count + 1); }
+
+TEST(IndexTable, MovesAnEntryToItsOtherBucketBeforeItRefuses) {
+  Fixture f(12);
+  const auto key = [](uint64_t a, uint64_t b, uint64_t salt) {
+    return Digest128{wordFor(a, 3, salt), wordFor(b, 3, salt)};
+  };
+  f.table.insert(key(0, 2, 8), 8, 20, kIdleMs);
+  f.table.insert(key(1, 1, 9), 9, 30, kIdleMs);
+  for (uint64_t salt = 1; salt <= 6; ++salt) f.table.insert(key(0, 1, salt), salt, 30, kIdleMs);
+  ASSERT_EQ(f.table.occupied(), 8u);
+  const auto crowded = f.table.insert(key(0, 1, 10), 10, 30, kIdleMs);
+  EXPECT_EQ(crowded.outcome, Outcome::kInserted) << "number 8 may go to bucket 2";
+  EXPECT_EQ(f.table.insert(key(0, 1, 11), 11, 30, kIdleMs).outcome, Outcome::kFull) << "nobody else may";
+  EXPECT_EQ(f.table.find(key(0, 2, 8), 1019, kIdleMs)->value, 8u) << "with the stamp it had";
+  EXPECT_FALSE(f.table.find(key(0, 2, 8), 1020, kIdleMs));
+  for (uint64_t salt = 1; salt <= 6; ++salt) EXPECT_EQ(f.table.findForeign(key(0, 1, salt), 30, kIdleMs), salt);
+  EXPECT_EQ(f.table.findForeign(key(0, 1, 10), 30, kIdleMs), 10u);
+  EXPECT_EQ(f.table.occupied(), 9u);
+}
+
+TEST(IndexTable, PrefersAFreePlaceToAnIdleOne) {
+  Fixture f(4);
+  f.table.insert(keyOf(1), 1, 0, kIdleMs);
+  const auto second = f.table.insert(keyOf(2), 2, 1000, kIdleMs);
+  EXPECT_FALSE(second.displaced);
+  EXPECT_EQ(f.table.occupied(), 2u);
+}
+
+TEST(IndexTable, ASweepIsBoundedAndComesRoundToEveryPlace) {
+  Fixture f(64);
+  for (uint64_t n = 0; n < 32; ++n) ASSERT_EQ(f.table.insert(keyOf(n), n, 0, kIdleMs).outcome, Outcome::kInserted);
+  uint64_t expired = 0;
+  uint64_t sum = 0;
+  const auto count = [&](const IndexTable::Pair& pair) {
+    ++expired;
+    sum += pair.value;
+    EXPECT_EQ(pair.key, keyOf(pair.value));
+    EXPECT_FALSE(f.table.findForeign(pair.key, 0, kIdleMs)) << "free before it is reported";
+  };
+  f.table.sweep(64, 999, kIdleMs, count);
+  EXPECT_EQ(expired, 0u);
+  for (uint32_t call = 1; call <= 8; ++call) {
+    f.table.sweep(8, 1000, kIdleMs, count);
+    EXPECT_LE(expired, 8u * call);
+  }
+  EXPECT_EQ(expired, 32u);
+  EXPECT_EQ(sum, 31u * 32 / 2);
+  EXPECT_EQ(f.table.occupied(), 0u);
+  f.table.sweep(UINT32_MAX, 1000, kIdleMs, count);
+  EXPECT_EQ(expired, 32u);
+}
+
+TEST(IndexTable, ASweepMayChangeTheTableItSweeps) {
+  Fixture f(64);
+  f.table.insert(keyOf(1), 2, 0, kIdleMs);
+  f.table.insert(keyOf(2), 1, 0, kIdleMs);
+  int expired = 0;
+  f.table.sweep(64, 1000, kIdleMs, [&](const IndexTable::Pair& pair) {
+    ++expired;
+    f.table.erase(keyOf(pair.value));
+  });
+  EXPECT_EQ(expired, 1);
+  EXPECT_EQ(f.table.occupied(), 0u);
+}
+
+struct Expect {
+  void operator()(bool holds, const char* claim) const { ASSERT_TRUE(holds) << claim; }
+};
+
+void runModel(uint32_t seed, uint32_t capacity, uint64_t keys) {
+  std::mt19937_64 random(seed);
+  IndexTableModel model(capacity, 0xffffc000, kIdleMs, Expect{});
+  for (int step = 0; step < 20000 && !testing::Test::HasFatalFailure(); ++step) {
+    const Digest128 key = keyOf(random() % keys);
+    const uint64_t draw = random();
+    switch (random() % 8) {
+      case 0:
+        model.advance(static_cast<uint32_t>(draw % 40));
+        break;
+      case 1:
+        model.erase(key);
+        break;
+      case 2:
+        model.sweep(static_cast<uint32_t>(draw % 16));
+        break;
+      case 3:
+        model.touch(key);
+        break;
+      case 4:
+        model.update(key, draw);
+        break;
+      default:
+        model.insert(key, draw);
+    }
+    if (step % 1000 == 0) model.compareAll();
+  }
+  model.compareAll();
+}
+
+TEST(IndexTable, AgreesWithAMapOverRandomOperationsAndAWrappingClock) {
+  for (uint32_t seed = 0; seed < 8; ++seed) runModel(seed, 256, 120);
+}
+
+TEST(IndexTable, AgreesWithAMapWhenItIsOverfull) {
+  for (uint32_t seed = 100; seed < 108; ++seed) runModel(seed, 16, 200);
+}
+
+TEST(IndexTable, TakesTwoThirdsOfItsCapacityOfRandomKeysWithoutRefusal) {
+  for (const uint32_t capacity : {1024u, 65536u, 262144u}) {
+    Fixture f(capacity);
+    uint64_t n = 0;
+    while (f.table.insert(keyOf(n), n, 0, kIdleMs).outcome == Outcome::kInserted) ++n;
+    const double load = static_cast<double>(n) / f.table.capacity();
+    std::printf("index table: %u places, first refusal at %.1f %% load\n", f.table.capacity(), 100 * load);
+    EXPECT_GE(load, 0.7) << capacity;
+    EXPECT_EQ(f.table.occupied(), n);
+    for (uint64_t k = 0; k < n; ++k) ASSERT_EQ(f.table.findForeign(keyOf(k), 0, kIdleMs), k);
+  }
+}
+
+TEST(IndexTable, AnyCapacityIsRoundedUpToWholeBuckets) {
+  for (const uint32_t capacity : {0u, 1u, 3u, 4u, 5u, 100u, 1001u}) {
+    Fixture f(capacity);
+    EXPECT_GE(f.table.capacity(), std::max(capacity, 1u));
+    EXPECT_LT(f.table.capacity(), capacity + 5);
+    EXPECT_EQ(IndexTable::bytesFor(capacity), 128 + 32 * size_t{f.table.capacity()});
+    EXPECT_EQ(f.table.insert(keyOf(1), 1, 0, kIdleMs).outcome, Outcome::kInserted);
+  }
+  EXPECT_GE(IndexTable::bytesFor(IndexTable::kMaxCapacity), size_t{32} * IndexTable::kMaxCapacity);
+}
+
+TEST(IndexTable, CreateRefusesMemoryTooSmallOrMisaligned) {
+  TableMemory memory(IndexTable::bytesFor(64) + 128);
+  EXPECT_FALSE(IndexTable::create(memory.span().first(IndexTable::bytesFor(64) - 1), 64));
+  EXPECT_FALSE(IndexTable::create(memory.span().subspan(64), 64));
+  EXPECT_TRUE(IndexTable::create(memory.span(), 64));
+}
+
+TEST(IndexTable, ASecondViewOfTheMemorySeesTheSameEntries) {
+  Fixture f(64);
+  f.table.insert(keyOf(1), 11, 0, kIdleMs);
+  const auto other = IndexTable::attach(f.memory.span());
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->capacity(), f.table.capacity());
+  EXPECT_EQ(other->findForeign(keyOf(1), 0, kIdleMs), 11u);
+  EXPECT_EQ(other->occupied(), 1u);
+}
+
+TEST(IndexTable, AttachRefusesAnyHeaderThatIsNotOurs) {
+  Fixture f(64);
+  for (size_t field = 0; field < 4; ++field) {
+    const std::span<std::byte> word = f.memory.span().subspan(4 * field, 4);
+    uint32_t good = 0;
+    std::memcpy(&good, word.data(), 4);
+    for (const uint32_t bad : {0u, good + 1, UINT32_MAX}) {
+      std::memcpy(word.data(), &bad, 4);
+      EXPECT_FALSE(IndexTable::attach(f.memory.span())) << "word " << field << " = " << bad;
+    }
+    std::memcpy(word.data(), &good, 4);
+  }
+  EXPECT_FALSE(IndexTable::attach(f.memory.span().first(127)));
+  EXPECT_FALSE(IndexTable::attach(f.memory.span().first(IndexTable::bytesFor(64) - 128)));
+  EXPECT_TRUE(IndexTable::attach(f.memory.span()));
+}
+
+/// The sequence word of the only entry, by the layout that index_table.h draws.
+std::span<std::byte> sequenceOf(const Fixture& f, IndexTable::Handle at) {
+  return f.memory.span().subspan(128 + 32 * size_t{at.place} + 28, 4);
+}
+
+TEST(IndexTable, AnEntryThatAWriterLeftHalfWrittenIsAMissUntilItIsWrittenAgain) {
+  Fixture f(64);
+  const auto at = f.table.insert(keyOf(1), 11, 0, kIdleMs).handle;
+  uint32_t sequence = 0;
+  std::memcpy(&sequence, sequenceOf(f, at).data(), 4);
+  EXPECT_EQ(sequence % 2, 0u);
+  ++sequence;
+  std::memcpy(sequenceOf(f, at).data(), &sequence, 4);
+  EXPECT_FALSE(f.table.findForeign(keyOf(1), 0, kIdleMs));
+  f.table.insert(keyOf(1), 12, 0, kIdleMs);
+  EXPECT_EQ(f.table.findForeign(keyOf(1), 0, kIdleMs), 12u);
+}
+
+/// Keys that share few places, values that tell their key and only grow.
+class Stress {
+ public:
+  static constexpr uint64_t kKeys = 48;
+  static constexpr int kReaders = 3;
+  static constexpr int kLooksPerReader = 30000;
+
+  void run() {
+    std::vector<std::thread> readers;
+    for (uint32_t i = 0; i < kReaders; ++i) readers.emplace_back([this, i] { read(i); });
+    write();
+    for (std::thread& reader : readers) reader.join();
+    EXPECT_EQ(wrong_.load(), 0u);
+    EXPECT_GT(hits_.load(), 0u);
+  }
+
+ private:
+  void write() {
+    std::mt19937_64 random(99);
+    for (uint64_t version = 1; done_.load() < kReaders; ++version) {
+      const uint64_t n = random() % kKeys;
+      const auto nowMs = static_cast<uint32_t>(version >> 4);
+      const auto found = f_.table.find(keyOf(n), nowMs, kIdleMs);
+      if (!found) {
+        f_.table.insert(keyOf(n), n << 56 | version, nowMs, kIdleMs);
+      } else if (version % 4 == 0) {
+        f_.table.erase(found->handle);
+      } else if (version % 4 == 1) {
+        f_.table.update(found->handle, n << 56 | version, nowMs);
+      } else {
+        f_.table.touch(found->handle, nowMs);
+      }
+      if (version % 64 == 0) f_.table.sweep(8, nowMs, kIdleMs, [](const IndexTable::Pair&) {});
+      nowMs_.store(nowMs, std::memory_order_relaxed);
+    }
+  }
+
+  void read(uint32_t seed) {
+    const auto view = IndexTable::attach(f_.memory.span());
+    std::mt19937_64 random(seed);
+    std::vector<uint64_t> last(kKeys);
+    for (int look = 0; look < kLooksPerReader; ++look) {
+      const uint64_t n = random() % kKeys;
+      const auto value = view->findForeign(keyOf(n), nowMs_.load(std::memory_order_relaxed), kIdleMs);
+      if (!value) continue;
+      hits_.fetch_add(1, std::memory_order_relaxed);
+      const bool isOfKey = *value >> 56 == n;
+      const bool isNotOlder = *value >= last[n];
+      if (!isOfKey || !isNotOlder) wrong_.fetch_add(1, std::memory_order_relaxed);
+      last[n] = *value;
+    }
+    done_.fetch_add(1);
+  }
+
+  Fixture f_{32};
+  std::atomic<uint32_t> nowMs_{0};
+  std::atomic<int> done_{0};
+  std::atomic<uint64_t> wrong_{0};
+  std::atomic<uint64_t> hits_{0};
+};
+
+TEST(IndexTable, ReadersNeverSeeATornOrAnOlderEntryWhileTheWriterWrites) { Stress().run(); }
+
+/// Keys that are only ever moved, at a load at which nearly every insertion moves one.
+class MoveStress {
+ public:
+  void run() {
+    for (uint64_t n = 0; n < kKept; ++n) ASSERT_NE(f_.table.insert(keyOf(n), n, 0, kIdleMs).outcome, Outcome::kFull);
+    std::vector<std::thread> readers;
+    for (uint32_t i = 0; i < kReaders; ++i) readers.emplace_back([this, i] { read(i); });
+    write();
+    for (std::thread& reader : readers) reader.join();
+    EXPECT_EQ(missed_.load(), 0u);
+  }
+
+ private:
+  static constexpr uint64_t kKept = 40;
+  static constexpr uint64_t kPassing = 12;
+  static constexpr uint64_t kMoves = 5000;
+  static constexpr uint32_t kReaders = 2;
+  static constexpr uint64_t kLooks = 100000;
+
+  [[nodiscard]] uint64_t moves() const {
+    uint64_t count = 0;
+    std::memcpy(&count, f_.memory.span().data() + 64, sizeof count);
+    return count;
+  }
+
+  void write() {
+    for (uint64_t n = kKept; moves() < kMoves || looks_.load() < kLooks; ++n) {
+      f_.table.insert(keyOf(n), 0, 0, kIdleMs);
+      if (n >= kKept + kPassing) f_.table.erase(keyOf(n - kPassing));
+    }
+    done_.store(true);
+  }
+
+  void read(uint32_t seed) {
+    std::mt19937_64 random(seed);
+    const IndexTable& table = f_.table;
+    while (!done_.load()) {
+      const uint64_t n = random() % kKept;
+      if (table.findForeign(keyOf(n), 0, kIdleMs) != n) missed_.fetch_add(1);
+      looks_.fetch_add(1);
+    }
+  }
+
+  Fixture f_{64};
+  std::atomic<bool> done_{false};
+  std::atomic<uint64_t> missed_{0};
+  std::atomic<uint64_t> looks_{0};
+};
+
+TEST(IndexTable, ReadersNeverMissAnEntryThatIsBeingMoved) { MoveStress().run(); }
+
+}  // namespace
+}  // namespace quicproxy
