@@ -36,6 +36,7 @@ test-asan: native-asan ## Native unit tests under AddressSanitizer and Undefined
 lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types, import rules
 	@$(WITH_NODE) biome check .
 	@$(WITH_NODE) tsc
+	@$(BIN)/node test/lint/includes.ts
 	@clang-format-19 --dry-run --Werror $(CXX_FILES)
 
 fuzz: packages-fuzz packages-native ## Every libFuzzer target for FUZZ_SECONDS (default 60)

@@ -1,0 +1,61 @@
+import { globSync, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+
+/*
+ * What C++ files may include, as lint: folder -> why, and the quoted includes that are allowed there. Angle brackets are
+ * the standard library unless they name one of SYSTEM.
+ */
+
+const root = resolve(import.meta.dirname, "../..");
+const SYSTEM = /^(linux|sys|net|netinet|arpa)\/|^(unistd|pthread|dirent|poll|fcntl|errno|signal|napi|node_api)\.h$/;
+
+interface Rule {
+  readonly folder: string;
+  readonly quoted: RegExp;
+  readonly system: boolean;
+  readonly why: string;
+}
+
+const RULES: readonly Rule[] = [
+  {
+    folder: "native/abi",
+    quoted: /^abi\//,
+    system: false,
+    why: "both languages and BPF build on it: standard library only",
+  },
+  {
+    folder: "native/route",
+    quoted: /^(abi|route)\//,
+    system: false,
+    why: "fuzzers, sanitizers and simulations link it alone: standard library, abi and route only",
+  },
+  { folder: "native/io", quoted: /^(abi|route|io)\//, system: true, why: "sockets know nothing of workers" },
+];
+
+const NODE_API = /^(napi|node_api)\.h$/;
+
+function includesOf(file: string): { quoted: string[]; system: string[] } {
+  const text = readFileSync(resolve(root, file), "utf8");
+  const all = (pattern: RegExp) => [...text.matchAll(pattern)].map(([, name]) => name!);
+  return { quoted: all(/^#include "([^"]+)"/gm), system: all(/^#include <([^>]+)>/gm) };
+}
+
+function faultsOf(file: string): string[] {
+  const { quoted, system } = includesOf(file);
+  const faults: string[] = [];
+  for (const rule of RULES.filter(({ folder }) => dirname(file).startsWith(folder))) {
+    const wrong = [...quoted.filter((name) => !rule.quoted.test(name))];
+    if (!rule.system) wrong.push(...system.filter((name) => SYSTEM.test(name)));
+    for (const name of wrong) faults.push(`${file} includes ${name}: ${rule.folder}: ${rule.why}`);
+  }
+  if (!file.startsWith("native/binding/") && system.some((name) => NODE_API.test(name))) {
+    faults.push(`${file} includes Node-API: only native/binding does`);
+  }
+  return faults;
+}
+
+const files = globSync("native/**/*.{cc,h}", { cwd: root });
+const faults = files.flatMap(faultsOf);
+for (const fault of faults) console.error(fault);
+if (files.length === 0) console.error("no C++ file found");
+process.exitCode = faults.length > 0 || files.length === 0 ? 1 : 0;
