@@ -24,13 +24,13 @@ help: ## Print the targets
 demo: packages-lab build ## Real QUIC downloads through the proxy, in network namespaces of their own (root)
 	@$(BIN)/node proxy/cli/main.ts demo $(DEMO)
 
-test: packages-lab build native-release native-asan build/venv/.stamp ## Every test: native, also with sanitizers; unit, network, interop (root)
+test: packages-native packages-lab build build/venv/.stamp ## Every test: native, also with sanitizers; unit, network, interop (root)
 	@$(BIN)/node test/run.ts
 
-test-native: native-release ## Native unit tests
+test-native: packages-native deps ## Native unit tests
 	@$(BIN)/node test/run.ts native-release fuzz-replay-release
 
-test-asan: native-asan ## Native unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+test-asan: packages-native deps ## Native unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(BIN)/node test/run.ts native-asan fuzz-replay-asan
 
 lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types, import rules
@@ -69,10 +69,6 @@ $(BIN)/quicproxy: | node_modules/.package-lock.json
 
 $(ADDON): $(NATIVE_SOURCES) binding.gyp node_modules/.package-lock.json | packages-build
 	@setup/addon.sh
-
-native-%: packages-native deps
-	@cd native && cmake --preset $* >/dev/null
-	@cmake --build build/native/$* --parallel $(JOBS)
 
 build/venv/.stamp: test/interop/aioquic/requirements.txt | packages-interop
 	setup/venv.sh build/venv test/interop/aioquic/requirements.txt

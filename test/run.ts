@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { readTally, summaryLine, type Tally, tallyGoogleTest, tallyJUnit, tallyVitest } from "./report.ts";
 
@@ -10,6 +11,8 @@ import { readTally, summaryLine, type Tally, tallyGoogleTest, tallyJUnit, tallyV
 
 interface Runner {
   name: string;
+  /** Builds what the command runs. */
+  build?: readonly (readonly string[])[];
   command: readonly string[];
   report: string;
   tally: (text: string) => Tally;
@@ -17,20 +20,27 @@ interface Runner {
 
 const root = resolve(import.meta.dirname, "..");
 const reports = join(root, "build/reports");
+const jobs = process.env.JOBS ?? String(availableParallelism());
 
 function nativeRunners(preset: "release" | "asan"): Runner[] {
   const built = join("build/native", preset);
   const unit = join(reports, `native-${preset}.json`);
+  const build = [
+    ["cmake", "-S", "native", "--preset", preset, "--log-level=WARNING"],
+    ["cmake", "--build", built, "--parallel", jobs],
+  ];
   const replay = join(reports, `fuzz-replay-${preset}.xml`);
   return [
     {
       name: `native-${preset}`,
+      build,
       command: [join(built, "native_tests"), "--gtest_brief=1", `--gtest_output=json:${unit}`],
       report: unit,
       tally: tallyGoogleTest,
     },
     {
       name: `fuzz-replay-${preset}`,
+      build,
       command: ["ctest", "--test-dir", built, "-R", "fuzz_replay", "--output-on-failure", "--output-junit", replay],
       report: replay,
       tally: tallyJUnit,
@@ -58,21 +68,26 @@ const runners: readonly Runner[] = [
   vitestRunner("interop"),
 ];
 
-/** A runner that ends without a report, or with a failure that its report does not show, counts as one failure. */
-function run({ name, command, report, tally }: Runner): Tally {
+function runCommand([file, ...args]: readonly string[]): string | undefined {
+  const { status, signal, error } = spawnSync(file!, args, { cwd: root, stdio: "inherit" });
+  return status === 0 ? undefined : `${file} ended with ${error?.message ?? signal ?? status}`;
+}
+
+/** A runner that does not build, leaves no report, or fails in a way its report does not show counts as one failure. */
+function run({ name, build, command, report, tally }: Runner): Tally {
   console.log(`\n== ${name}`);
   rmSync(report, { force: true });
-  const [file, ...args] = command;
-  const { status, signal, error } = spawnSync(file!, args, { cwd: root, stdio: "inherit" });
-  const broken: Tally = { passed: 0, failed: 1, skipped: [] };
-  let counted: Tally;
+  let fault: string | undefined;
+  for (const step of [...(build ?? []), command]) fault ??= runCommand(step);
+  let counted: Tally = { passed: 0, failed: 0, skipped: [] };
   try {
     counted = readTally(report, tally);
   } catch {
-    console.error(`${name} left no report; it ended with ${error?.message ?? signal ?? status}`);
-    return broken;
+    fault ??= "it left no report";
   }
-  return status !== 0 && counted.failed === 0 ? { ...counted, failed: 1 } : counted;
+  if (fault === undefined || counted.failed > 0) return counted;
+  console.error(`${name} failed: ${fault}`);
+  return { ...counted, failed: 1 };
 }
 
 const asked = process.argv.slice(2);
