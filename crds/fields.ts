@@ -7,6 +7,17 @@ import { DURATION_PATTERN, durationMs, SIZE_PATTERN, sizeBytes } from "./quantit
  * adds what was found, so a message never depends on which of the checks failed first.
  */
 
+/** One rule for the API server in its own language (CEL), where a pattern cannot say what the check of a field says. */
+export interface CelRule {
+  readonly rule: string;
+  readonly message: string;
+}
+
+/** Metadata under the name that a CRD schema gives it; the conversion to JSON Schema passes it through. */
+export function validations(...rules: readonly CelRule[]): { "x-kubernetes-validations": readonly CelRule[] } {
+  return { "x-kubernetes-validations": rules };
+}
+
 /** A whole number of a closed range. */
 export function integer(min: number, max: number, allowed = `a whole number from ${min} to ${max}`) {
   return z.int({ error: allowed }).min(min, { error: allowed }).max(max, { error: allowed });
@@ -42,7 +53,8 @@ export function size(min: string, max: string) {
     .string({ error: allowed })
     .max(20, { error: allowed, abort: true })
     .regex(SIZE_PATTERN, { error: allowed, abort: true })
-    .refine((value) => within(sizeBytes(value), sizeBytes(min), sizeBytes(max)), { error: allowed });
+    .refine((value) => within(sizeBytes(value), sizeBytes(min), sizeBytes(max)), { error: allowed })
+    .meta(validations(celRange("quantity", { min, max, allowed })));
 }
 
 /** A time span. */
@@ -52,7 +64,8 @@ export function duration(min: string, max: string) {
     .string({ error: allowed })
     .max(32, { error: allowed, abort: true })
     .regex(DURATION_PATTERN, { error: allowed, abort: true })
-    .refine((value) => within(durationMs(value), durationMs(min), durationMs(max)), { error: allowed });
+    .refine((value) => within(durationMs(value), durationMs(min), durationMs(max)), { error: allowed })
+    .meta(validations(celRange("duration", { min, max, allowed })));
 }
 
 /** An IP literal whose kind is one of `kinds`. */
@@ -61,7 +74,8 @@ export function ipAddress(kinds: readonly AddressKind[], allowed: string) {
     .string({ error: allowed })
     .max(45, { error: allowed, abort: true })
     .regex(/^[0-9A-Fa-f:.]+$/, { error: allowed, abort: true })
-    .refine((value) => isAddressOf(value, kinds), { error: allowed });
+    .refine((value) => isAddressOf(value, kinds), { error: allowed })
+    .meta(validations({ rule: celAddress(kinds), message: allowed }));
 }
 
 /** The name of a Kubernetes object that also fits into a label value. */
@@ -86,6 +100,32 @@ export function mapping<T extends z.core.$ZodLooseShape>(shape: T) {
 export function list<T extends z.core.SomeType>(element: T, min: number, max: number, what: string) {
   const allowed = `a list of ${min} to ${max} ${what}`;
   return z.array(element, { error: allowed }).min(min, { error: allowed }).max(max, { error: allowed });
+}
+
+interface Range {
+  readonly min: string;
+  readonly max: string;
+  readonly allowed: string;
+}
+
+/** `self` between two literals of a CEL type that is made from a text. A text that is none of the type fails as well. */
+function celRange(type: "quantity" | "duration", { min, max, allowed }: Range): CelRule {
+  if (type === "duration") {
+    return { rule: `duration(self) >= duration('${min}') && duration(self) <= duration('${max}')`, message: allowed };
+  }
+  const side = (limit: string, sign: string): string => `quantity(self).compareTo(quantity('${limit}')) ${sign} 0`;
+  return { rule: `isQuantity(self) && ${side(min, ">=")} && ${side(max, "<=")}`, message: allowed };
+}
+
+/** CEL's own IP library takes neither zones nor IPv4-mapped addresses for an IP address. */
+function celAddress(kinds: readonly AddressKind[]): string {
+  const methods: Partial<Record<AddressKind, string>> = {
+    unicast: "isGlobalUnicast",
+    loopback: "isLoopback",
+    unspecified: "isUnspecified",
+  };
+  const allowed = kinds.flatMap((kind) => (methods[kind] === undefined ? [] : `ip(self).${methods[kind]}()`));
+  return `isIP(self) && (${allowed.join(" || ")})`;
 }
 
 function within(value: number | undefined, min = 0, max = Number.POSITIVE_INFINITY): boolean {

@@ -16,6 +16,7 @@ export function backendRules(spec: SoundSpec, localAddresses: readonly string[])
   const local = new Set(localAddresses.flatMap((text) => parseIpAddress(text)?.text ?? []));
   return [
     ...sourceRule(spec),
+    ...servicePortRule(spec),
     ...duplicateRule(backends),
     ...serverIdRules(spec, backends),
     ...loopRule(listenerReaches(spec), backends, local),
@@ -34,6 +35,15 @@ function sourceRule({ backends }: SoundSpec): RuleFinding[] {
   if (sources.length === 1) return [];
   const what = sources.length === 0 ? "names no backends" : "has both service and static";
   return [{ path: ["backends"], what, allowed: "exactly one of service and static" }];
+}
+
+function servicePortRule({ backends }: SoundSpec): RuleFinding[] {
+  const { service } = backends ?? {};
+  if (service === undefined) return [];
+  const given = ["port", "portName"].filter((key) => key in service);
+  if (given.length === 1) return [];
+  const what = given.length === 0 ? "names no port" : "has both port and portName";
+  return [{ path: ["backends", "service"], what, allowed: "exactly one of port and portName" }];
 }
 
 function duplicateRule(backends: readonly SoundBackend[]): RuleFinding[] {

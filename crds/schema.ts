@@ -12,12 +12,14 @@ import {
   size,
   text,
   textMap,
+  validations,
 } from "./fields.ts";
 
 /*
  * The one source of the QuicProxy shape: the manifest of `quicproxy run`, the types, the CRD and its documentation.
  * Only plain objects, lists, texts, numbers and words, so that it converts to a structural CRD schema; a variant is an
- * optional sub-object plus a rule "exactly one of". Rules that look at more than one field are in rules.ts.
+ * optional sub-object plus a rule "exactly one of". Rules that look at more than one field are in rules.ts; those that
+ * the API server can decide as well stand here once more in its language, as `validations`.
  */
 
 export const API_VERSION = "quicproxy.io/v1alpha1";
@@ -31,6 +33,11 @@ export const DEFAULTS = {
   maxWorkers: 8,
   minNodes: 1,
 } as const;
+
+/** The entries of a list are told apart by these fields; the API server refuses two alike. */
+function listMap(...keys: readonly string[]): Record<string, unknown> {
+  return { "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys };
+}
 
 const listener = mapping({
   port: port().describe("UDP port to receive client datagrams on, 1 to 65535."),
@@ -46,9 +53,14 @@ const listener = mapping({
 
 const serviceBackends = mapping({
   name: objectName("the name of a Service").describe("Name of the Service whose endpoints are the backends."),
-  namespace: objectName("a namespace").optional().describe("Namespace of the Service. Default: that of the QuicProxy."),
-  port: port().describe("Port of the Service, 1 to 65535."),
-});
+  namespace: objectName("a namespace")
+    .optional()
+    .describe("Namespace of the Service: that of the QuicProxy, which is the default. No other is allowed."),
+  port: port().optional().describe("Port of the Service by number, 1 to 65535. Exactly one of port and portName."),
+  portName: objectName("the name of a port of the Service")
+    .optional()
+    .describe("Port of the Service by name. Exactly one of port and portName."),
+}).meta(validations({ rule: "has(self.port) != has(self.portName)", message: "exactly one of port and portName" }));
 
 const staticBackend = mapping({
   address: ipAddress(
@@ -74,8 +86,9 @@ const backends = mapping({
   service: serviceBackends.optional().describe("Backends from the EndpointSlices of a Service. Needs a cluster."),
   static: list(staticBackend, 0, 16_384, "backends")
     .optional()
+    .meta(listMap("address", "port"))
     .describe("Backends by address. At most 16384. An empty list is valid: the proxy is healthy but not ready."),
-});
+}).meta(validations({ rule: "has(self.service) != has(self.static)", message: "exactly one of service and static" }));
 
 const quicLbConfig = mapping({
   rotation: integer(0, 6).describe("Config rotation bits of the Connection ID, 0 to 6. Unique in the list."),
@@ -90,11 +103,17 @@ const quicLbConfig = mapping({
   })
     .optional()
     .describe("AES-128 key of this config. Absent: server IDs are in plain text."),
-});
+}).meta(
+  validations({
+    rule: "self.serverIdLength + self.nonceLength <= 19",
+    message: "serverIdLength and nonceLength: a sum of at most 19 octets",
+  }),
+);
 
 const routing = mapping({
   quicLB: list(quicLbConfig, 0, 7, "QUIC-LB configs")
     .optional()
+    .meta(listMap("rotation"))
     .describe("Routable Connection IDs (draft-ietf-quic-load-balancers). At most 7. Default: none."),
   fallback: choice(["FourTuple", "ConnectionID"])
     .default(DEFAULTS.fallback)
@@ -109,14 +128,19 @@ const routing = mapping({
   idleTimeout: duration("1s", "24h")
     .default("120s")
     .describe("How long a flow without datagrams is remembered, 1s to 24h. RFC 9312 asks for at least 120 s."),
-});
+}).meta(
+  validations({
+    rule: "self.fallback != 'ConnectionID' || has(self.connectionIdLength)",
+    message: "fallback ConnectionID needs connectionIdLength: short headers do not carry the length",
+  }),
+);
 
 const workers = mapping({
   min: integer(1, 64).default(DEFAULTS.minWorkers).describe("Fewest forwarding threads, 1 to 64."),
   max: integer(1, 64)
     .default(DEFAULTS.maxWorkers)
     .describe("Most forwarding threads, 1 to 64. The number of CPUs decides between."),
-});
+}).meta(validations({ rule: "self.min <= self.max", message: "min at most max" }));
 
 const dataPlane = mapping({
   mode: choice(["RunToCompletion", "Decoupled", "Baseline"])
@@ -149,7 +173,12 @@ const dataPlane = mapping({
   sampleOneIn: integer(1, 1_000_000_000)
     .default(10_000)
     .describe("One connection in this many is logged along its whole way, 1 to 1000000000."),
-});
+}).meta(
+  validations({
+    rule: "!has(self.upstreamSockets) || self.mode == 'Baseline' || self.upstreamSockets >= self.workers.max",
+    message: "upstreamSockets: at least one socket for each worker that workers.max allows",
+  }),
+);
 
 const metrics = mapping({
   address: ipAddress(["unicast", "loopback", "unspecified"], "an IPv4 or IPv6 address of this host")
@@ -160,8 +189,34 @@ const metrics = mapping({
     .describe("TCP port of the same, 1 to 65535. 0: nothing listens."),
 });
 
+const toleration = mapping({
+  key: text(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 317, "the key of a taint")
+    .optional()
+    .describe("Key of the taint. Absent, with operator Exists: every key."),
+  operator: choice(["Exists", "Equal"])
+    .default("Equal")
+    .describe("Exists: any value of the key. Equal: the value given here."),
+  value: text(/^[-A-Za-z0-9_.]*$/, 63, "the value of a taint")
+    .optional()
+    .describe("Value of the taint, with Equal."),
+  effect: choice(["NoSchedule", "PreferNoSchedule", "NoExecute"])
+    .optional()
+    .describe("Effect of the taint. Absent: every effect."),
+});
+
 const nodes = mapping({
   selector: textMap(63).optional().describe("Labels of the nodes that run the proxy. Default: every node."),
+  tolerations: list(toleration, 0, 32, "tolerations")
+    .optional()
+    .describe("Taints that do not keep the proxy off a node. At most 32. Default: none."),
+});
+
+const scaling = mapping({
+  nodes: integer(0, 5000)
+    .optional()
+    .describe(
+      "How many of the matching nodes run the proxy, 0 to 5000. Default: all of them. kubectl scale sets this field.",
+    ),
 });
 
 const tuning = mapping({
@@ -193,15 +248,25 @@ const autoscaling = mapping({
   scaleDownStabilization: duration("0s", "24h")
     .default("10m")
     .describe("How long pressure must stay low before a node goes, 0s to 24h."),
-});
+}).meta(validations({ rule: "self.minNodes <= self.maxNodes", message: "minNodes at most maxNodes" }));
 
 export const specShape = mapping({
-  listeners: list(listener, 1, 32, "listeners").describe("Where client datagrams arrive. 1 to 32."),
+  listeners: list(listener, 1, 32, "listeners")
+    .meta(
+      validations({
+        rule:
+          "self.all(a, self.filter(b, a.port == b.port && " +
+          "(!has(a.address) || !has(b.address) || a.address == b.address)).size() == 1)",
+        message: "each address and port in one listener; one without address takes every address of its port",
+      }),
+    )
+    .describe("Where client datagrams arrive. 1 to 32."),
   backends: backends.describe("Where they go. Exactly one of service and static."),
   routing: routing.prefault({}).describe("How the backend of a datagram is found."),
   dataPlane: dataPlane.prefault({}).describe("How datagrams are moved."),
   metrics: metrics.prefault({}).describe("Where metrics and health are served."),
   nodes: nodes.optional().describe("Which nodes run the proxy. Only in a cluster."),
+  scaling: scaling.optional().describe("On how many of those nodes. Only in a cluster."),
   tuning: tuning.optional().describe("What may be changed on those nodes. Only in a cluster."),
   autoscaling: autoscaling.optional().describe("How many nodes run the proxy. Only in a cluster."),
 });
@@ -222,6 +287,15 @@ export const quicProxyShape = mapping({
   metadata: metadata.describe("Name, labels and whatever else Kubernetes keeps there."),
   spec: specShape.describe("What is wanted."),
   status: z.looseObject({}).optional().describe("Written by the operator; not read from a manifest."),
+});
+
+/** What a QuicProxyNode carries of a spec: all that the proxy on a node runs on. */
+export const intentShape = specShape.pick({
+  listeners: true,
+  backends: true,
+  routing: true,
+  dataPlane: true,
+  metrics: true,
 });
 
 /** A QuicProxy with every default filled in. */

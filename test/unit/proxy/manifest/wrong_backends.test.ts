@@ -21,7 +21,7 @@ const BACKEND_ROWS: Row[] = [
   [
     "a Service without port",
     backends("{ service: { name: a } }"),
-    ["spec.backends.service.port", "is missing"],
+    ["spec.backends.service", "names no port"],
     ["spec.backends.service", "needs a cluster"],
   ],
   ["an empty static", backends("{ static: }"), ["spec.backends.static", "is empty"]],

@@ -1,0 +1,129 @@
+import { nodeSpecShape } from "./node_schema.ts";
+import { specShape } from "./schema.ts";
+import { quicProxyNodeStatusShape, quicProxyStatusShape } from "./status_schema.ts";
+import { type StructuralSchema, toStructural } from "./structural.ts";
+
+/** One CustomResourceDefinition and what its documentation needs. */
+export interface KindDefinition {
+  readonly kind: string;
+  readonly plural: string;
+  readonly about: string;
+  readonly schema: StructuralSchema;
+  readonly crd: object;
+}
+
+interface KindInputs {
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames: readonly string[];
+  readonly about: string;
+  readonly nameMaxLength: number;
+  readonly spec: StructuralSchema;
+  readonly status: StructuralSchema;
+  readonly scale?: object;
+  readonly columns: readonly object[];
+}
+
+export const GROUP = "quicproxy.io";
+export const VERSION = "v1alpha1";
+
+const READY_CONDITION = '.status.conditions[?(@.type=="Ready")]';
+const AGE = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" };
+
+function column(name: string, type: string, jsonPath: string, description: string): object {
+  return { name, type, jsonPath, description };
+}
+
+const QUIC_PROXY_COLUMNS = [
+  column("Ready", "string", `${READY_CONDITION}.status`, "Whether every node takes traffic."),
+  column("Nodes", "string", ".status.nodes.summary", "Nodes ready of those desired."),
+  column("Workers", "integer", ".status.workers", "Forwarding threads of all nodes."),
+  column("Drops/s", "integer", ".status.dropsPerSecond", "Datagrams lost per second on all nodes."),
+  AGE,
+  { ...column("Reason", "string", `${READY_CONDITION}.message`, "Why it is ready or not."), priority: 1 },
+];
+
+const NODE_COLUMNS = [
+  column("Ready", "boolean", ".status.ready", "Whether this node is ready for traffic."),
+  column("Generation", "integer", ".spec.generation", "Generation asked for."),
+  column("Applied", "integer", ".status.appliedGeneration", "Generation in force."),
+  column("Workers", "integer", ".status.workers", "Forwarding threads."),
+  column("Drops/s", "integer", ".status.rates.droppedPerSecond", "Datagrams lost per second."),
+  AGE,
+  { ...column("Message", "string", ".status.message", "Why it is not ready."), priority: 1 },
+];
+
+/** All kinds of the API group, as the API server and the documentation want them. */
+export function kindDefinitions(): KindDefinition[] {
+  return [
+    define({
+      kind: "QuicProxy",
+      plural: "quicproxies",
+      shortNames: ["qp"],
+      about: "A QuicProxy forwards UDP datagrams of QUIC clients to backends, on the nodes it selects.",
+      nameMaxLength: 63,
+      spec: toStructural(specShape),
+      status: toStructural(quicProxyStatusShape),
+      scale: {
+        specReplicasPath: ".spec.scaling.nodes",
+        statusReplicasPath: ".status.nodes.desired",
+        labelSelectorPath: ".status.selector",
+      },
+      columns: QUIC_PROXY_COLUMNS,
+    }),
+    define({
+      kind: "QuicProxyNode",
+      plural: "quicproxynodes",
+      shortNames: ["qpn"],
+      about: "A QuicProxyNode is what one node runs for one QuicProxy. The operator makes it; do not edit it.",
+      nameMaxLength: 253,
+      spec: toStructural(nodeSpecShape),
+      status: toStructural(quicProxyNodeStatusShape),
+      columns: NODE_COLUMNS,
+    }),
+  ];
+}
+
+function define(inputs: KindInputs): KindDefinition {
+  const { kind, plural, about } = inputs;
+  const schema = rootSchema(inputs);
+  return { kind, plural, about, schema, crd: definition(inputs, schema) };
+}
+
+function rootSchema({ about, nameMaxLength, spec, status }: KindInputs): StructuralSchema {
+  const text = (description: string): StructuralSchema => ({ description, type: "string" });
+  return {
+    description: about,
+    type: "object",
+    required: ["spec"],
+    properties: {
+      apiVersion: text("Version of this shape."),
+      kind: text("Kind of the object."),
+      metadata: { type: "object", properties: { name: { type: "string", maxLength: nameMaxLength } } },
+      spec: { ...spec, description: "What is wanted." },
+      status: { ...status, description: "What is so." },
+    },
+  };
+}
+
+function definition({ kind, plural, shortNames, scale, columns }: KindInputs, schema: StructuralSchema): object {
+  const version = {
+    name: VERSION,
+    served: true,
+    storage: true,
+    additionalPrinterColumns: columns,
+    subresources: { status: {}, ...(scale === undefined ? {} : { scale }) },
+    schema: { openAPIV3Schema: schema },
+  };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: "Namespaced",
+      names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase(), shortNames, categories: ["quic"] },
+      versions: [version],
+    },
+  };
+}

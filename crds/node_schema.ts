@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { choice, integer, mapping, objectName, text } from "./fields.ts";
+import { API_VERSION, intentShape } from "./schema.ts";
+import { quicProxyNodeStatusShape } from "./status_schema.ts";
+
+/*
+ * QuicProxyNode: what one node is to run for one QuicProxy. The operator writes the spec, the proxy on the node the
+ * status. It is the whole interface between the two.
+ */
+
+export const NODE_KIND = "QuicProxyNode";
+
+/** Whether backends that are missing now were seen to go. */
+export const REMOVALS = ["Observed", "Unobserved"] as const;
+
+export const nodeSpecShape = mapping({
+  proxy: objectName("the name of a QuicProxy").describe("Name of the QuicProxy this belongs to."),
+  nodeName: text(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 253, "the name of a node").describe("Name of the node."),
+  generation: integer(1, Number.MAX_SAFE_INTEGER).describe(
+    "Grows with every change of the rest; the proxy refuses a lower one than it runs on.",
+  ),
+  hashKey: text(/^[0-9a-f]{32}$/, 32, "32 hexadecimal digits").describe(
+    "Key of the hash that picks backends, the same on every node. Whoever reads it can choose the backend of a flow.",
+  ),
+  removals: choice(REMOVALS)
+    .default("Observed")
+    .describe(
+      "Unobserved: backends may be missing because the operator was away or lists failed, so the proxy holds the loss " +
+        "of more than half of them for 60 s.",
+    ),
+  intent: intentShape.describe("What to run: the QuicProxy's spec with the addresses of its backends."),
+});
+
+export const quicProxyNodeShape = mapping({
+  apiVersion: z.literal(API_VERSION, { error: API_VERSION }).describe("Version of this shape."),
+  kind: z.literal(NODE_KIND, { error: NODE_KIND }).describe("Kind of the object."),
+  metadata: z.looseObject({}).describe("Name <proxy>.<node>, labels and whatever else Kubernetes keeps there."),
+  spec: nodeSpecShape.describe("Written by the operator."),
+  status: quicProxyNodeStatusShape.optional().describe("Written by the proxy on the node."),
+});
+
+export type QuicProxyNode = z.output<typeof quicProxyNodeShape>;
+export type QuicProxyNodeSpec = z.output<typeof nodeSpecShape>;
+
+const OBJECT_NAME_MAX = 253;
+
+/**
+ * The name of the object for a proxy on a node. A QuicProxy's name has no dot, so no two pairs share one.
+ * Undefined where it would be longer than Kubernetes allows (node names beyond 189 characters).
+ */
+export function nodeObjectName(proxy: string, nodeName: string): string | undefined {
+  const name = `${proxy}.${nodeName}`;
+  return name.length <= OBJECT_NAME_MAX ? name : undefined;
+}

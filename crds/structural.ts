@@ -1,0 +1,99 @@
+import { z } from "zod";
+
+/** A CRD's schema of one value, as far as ours go: OpenAPI 3.0, structural, with the extensions of Kubernetes. */
+export interface StructuralSchema {
+  type: "object" | "array" | "string" | "integer" | "number" | "boolean";
+  description?: string;
+  default?: unknown;
+  enum?: unknown[];
+  format?: string;
+  pattern?: string;
+  minLength?: number;
+  maxLength?: number;
+  minimum?: number;
+  maximum?: number;
+  minItems?: number;
+  maxItems?: number;
+  items?: StructuralSchema;
+  properties?: Record<string, StructuralSchema>;
+  required?: string[];
+  additionalProperties?: StructuralSchema;
+  "x-kubernetes-validations"?: { rule: string; message: string }[];
+  "x-kubernetes-list-type"?: "map" | "set" | "atomic";
+  "x-kubernetes-list-map-keys"?: string[];
+  "x-kubernetes-preserve-unknown-fields"?: true;
+}
+
+/** Everything of JSON Schema that a structural schema may hold, in the order in which it is written. */
+const KEPT = [
+  "description",
+  "type",
+  "format",
+  "enum",
+  "default",
+  "pattern",
+  "minLength",
+  "maxLength",
+  "minimum",
+  "maximum",
+  "minItems",
+  "maxItems",
+  "x-kubernetes-list-type",
+  "x-kubernetes-list-map-keys",
+  "x-kubernetes-validations",
+] as const;
+
+/** What zod writes and the API server must not see; the rest it does not know either is an error here. */
+const DROPPED = new Set(["propertyNames", "properties", "required", "items", "additionalProperties"]);
+
+/** The API server's regular expressions (RE2) know no look-ahead; ours says "not empty", and a length says it too. */
+const NOT_EMPTY = "(?=[0-9])";
+
+/**
+ * A shape -> the structural schema of a CRD (KEP-2335).
+ * @throws Error for what a structural schema cannot say, such as a union.
+ */
+export function toStructural(shape: z.core.$ZodType): StructuralSchema {
+  return convert(z.toJSONSchema(shape, { target: "openapi-3.0", io: "input" }) as Record<string, unknown>, "");
+}
+
+function convert(schema: Record<string, unknown>, path: string): StructuralSchema {
+  for (const key of Object.keys(schema)) {
+    if (!DROPPED.has(key) && !(KEPT as readonly string[]).includes(key)) {
+      throw new Error(`${path || "the root"}: a structural schema has no ${key}`);
+    }
+  }
+  const kept = Object.fromEntries(KEPT.filter((key) => schema[key] !== undefined).map((key) => [key, schema[key]]));
+  return { ...patternOf(kept), ...integerFormat(kept), ...childrenOf(schema, path) } as StructuralSchema;
+}
+
+function patternOf(schema: Record<string, unknown>): Record<string, unknown> {
+  const { pattern } = schema;
+  if (typeof pattern !== "string" || !pattern.includes(NOT_EMPTY)) return schema;
+  return { ...schema, pattern: pattern.replace(NOT_EMPTY, ""), minLength: 1 };
+}
+
+/** Without a format, a whole number of more than 32 bits may lose its last digits on the way. */
+function integerFormat({ type }: Record<string, unknown>): { format?: string } {
+  return type === "integer" ? { format: "int64" } : {};
+}
+
+function childrenOf(schema: Record<string, unknown>, path: string): Partial<StructuralSchema> {
+  const { properties, items, required, additionalProperties } = schema as {
+    properties?: Record<string, Record<string, unknown>>;
+    items?: Record<string, unknown>;
+    required?: string[];
+    additionalProperties?: Record<string, unknown>;
+  };
+  const children: Partial<StructuralSchema> = {};
+  if (items !== undefined) children.items = convert(items, `${path}[]`);
+  if (properties !== undefined) {
+    const entries = Object.entries(properties).map(([key, child]) => [key, convert(child, `${path}.${key}`)]);
+    children.properties = Object.fromEntries(entries);
+  }
+  if (required !== undefined && required.length > 0) children.required = required;
+  if (additionalProperties === undefined) return children;
+  if (Object.keys(additionalProperties).length === 0) children["x-kubernetes-preserve-unknown-fields"] = true;
+  else if (properties === undefined) children.additionalProperties = convert(additionalProperties, `${path}.*`);
+  return children;
+}
