@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the system packages of the named groups: build lab interop bench lint fuzz.
+# Installs the system packages of the named groups: build native lab cluster interop bench lint fuzz.
 # Nothing to do: says nothing. As root on Debian/Ubuntu: installs with apt. Otherwise: prints the command and stops.
 set -eu
 # Servers live where the PATH of an ordinary user does not look.
@@ -17,6 +17,15 @@ lab      ip                                             iproute2
 lab      gtlsclient                                     ngtcp2-client
 lab      gtlsserver                                     ngtcp2-server
 lab      openssl                                        openssl
+cluster  ip                                             iproute2
+cluster  openssl                                        openssl
+cluster  etcd                                           etcd-server
+cluster  containerd                                     containerd
+cluster  runc                                           runc
+cluster  /usr/lib/cni/ptp                               containernetworking-plugins
+cluster  nft                                            nftables
+cluster  /usr/share/doc/busybox-static                  busybox-static
+cluster  /usr/lib/python3*/ensurepip/__init__.py        python3-venv
 interop  /usr/bin/python3                               python3
 interop  /usr/lib/python3*/ensurepip/__init__.py        python3-venv
 bench    nginx                                          nginx-light
@@ -58,7 +67,8 @@ allow_services() {
 # Only the program is wanted: what was installed here must not start at the next boot either.
 disable_services() {
   for package in "$@"; do
-    case $package in nginx-light) service=nginx ;; ngtcp2-server) service=ngtcp2d ;; *) continue ;; esac
+    case $package in nginx-light) service=nginx ;; ngtcp2-server) service=ngtcp2d ;; containerd) service=containerd ;;
+      etcd-server) service=etcd ;; *) continue ;; esac
     if command -v systemctl >/dev/null 2>&1; then systemctl --quiet disable "$service" >/dev/null 2>&1 || true
     elif command -v update-rc.d >/dev/null 2>&1; then update-rc.d "$service" disable >/dev/null 2>&1 || true; fi
   done
@@ -76,7 +86,7 @@ install_with_apt() {
   disable_services "$@"
 }
 
-[ $# -gt 0 ] || { echo "usage: $0 build|native|lab|interop|bench|lint|fuzz ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: $0 build|native|lab|cluster|interop|bench|lint|fuzz ..." >&2; exit 2; }
 packages=$(missing_packages "$@" | tr '\n' ' ')
 packages=${packages% }
 [ -n "$packages" ] || exit 0
