@@ -48,11 +48,10 @@ Napi::Object backendOf(Napi::Env env, const quicproxy::BackendStatus& backend) {
 class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "DataPlane",
-                       {InstanceMethod<&DataPlaneObject::apply>("apply"),
-                        InstanceMethod<&DataPlaneObject::status>("status"),
-                        InstanceMethod<&DataPlaneObject::counters>("counters"),
-                        InstanceMethod<&DataPlaneObject::stop>("stop")});
+    return DefineClass(
+        env, "DataPlane",
+        {InstanceMethod<&DataPlaneObject::apply>("apply"), InstanceMethod<&DataPlaneObject::status>("status"),
+         InstanceMethod<&DataPlaneObject::counters>("counters"), InstanceMethod<&DataPlaneObject::stop>("stop")});
   }
 
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {

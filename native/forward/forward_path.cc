@@ -25,8 +25,9 @@ Counter droppedCounter(int error) {
   }
 }
 
-/// An ICMP error that came in since the last call is told by the next call on the socket, which then sends nothing.
-bool isEarlierError(int error) { return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH; }
+/// An ICMP error that came in since the last call is told by the next call on the socket, which then sends nothing. But
+/// for ECONNREFUSED it may as well be this call's own: then the second attempt meets it again.
+bool mayBeEarlierError(int error) { return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH; }
 
 }  // namespace
 
@@ -86,13 +87,17 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
 
 uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint) {
   WorkerCounters& counters = context_.counters;
+  // Before the sockets: their bound is never above the number of flows, and the remedies differ.
+  if (context_.flows.full()) {
+    counters.add(Counter::route_dropped_table_full);
+    return kNoFlow;
+  }
   if (context_.upstream.atBound()) {
     counters.add(Counter::route_dropped_no_socket);
     return kNoFlow;
   }
   const Backend& backend = context_.snapshot->backends[decision.backendSlot];
-  const uint32_t flow =
-      context_.flows.create({tuple, decision.backendSlot, backend.epoch, endpoint}, context_.nowMs);
+  const uint32_t flow = context_.flows.create({tuple, decision.backendSlot, backend.epoch, endpoint}, context_.nowMs);
   if (flow == kNoFlow) {
     counters.add(Counter::route_dropped_table_full);
     return kNoFlow;
@@ -129,23 +134,23 @@ void ForwardPath::send(const Group& group) {
   for (uint16_t i = 0; i < group.count; i++, index = next_[index]) indexes_[i] = index;
   const int fd = context_.upstream.fd(group.flow);
   std::span<const uint16_t> left(indexes_.data(), group.count);
-  bool retried = false;
+  int firstError = 0;  // of the datagram in front, when it is being tried a second time
   while (!left.empty()) {
     context_.counters.add(Counter::forward_calls);
     const int sent = batch_.sendConnected(fd, left);
+    const int error = sent > 0 ? 0 : errno;
+    if (firstError == ECONNREFUSED || (firstError != 0 && error != firstError)) countRefused(group);
+    if (firstError == 0 && mayBeEarlierError(error)) {
+      firstError = error;
+      continue;
+    }
+    firstError = 0;
     if (sent > 0) {
       countSent(group, left.first(sent));
-      left = left.subspan(sent);
-      retried = false;
-    } else if (isEarlierError(errno) && !retried) {
-      context_.counters.add(Counter::return_backend_refused);
-      context_.counters.add(context_.flows.at(group.flow).backendSlot, BackendCounter::kRefused);
-      retried = true;
     } else {
-      countDropped(group, errno);
-      left = left.subspan(1);
-      retried = false;
+      countDropped(group, error);
     }
+    left = left.subspan(sent > 0 ? sent : 1);
   }
 }
 
@@ -157,6 +162,11 @@ void ForwardPath::countSent(const Group& group, std::span<const uint16_t> sent) 
   const uint16_t slot = context_.flows.at(group.flow).backendSlot;
   context_.counters.add(slot, BackendCounter::kForwarded, sent.size());
   context_.counters.add(slot, BackendCounter::kForwardedBytes, bytes);
+}
+
+void ForwardPath::countRefused(const Group& group) {
+  context_.counters.add(Counter::return_backend_refused);
+  context_.counters.add(context_.flows.at(group.flow).backendSlot, BackendCounter::kRefused);
 }
 
 void ForwardPath::countDropped(const Group& group, int error) {

@@ -32,6 +32,7 @@ class ForwardPath {
   void enqueue(uint16_t index, uint32_t flow);
   void send(const Group& group);
   void countSent(const Group& group, std::span<const uint16_t> sent);
+  void countRefused(const Group& group);
   void countDropped(const Group& group, int error);
 
   WorkerContext& context_;

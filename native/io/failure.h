@@ -22,8 +22,8 @@ enum class FailureCode {
 struct Failure {
   FailureCode code;
   std::string detail;
-  int systemError = 0;   ///< errno, 0 when no system call failed
-  int endpoint = -1;     ///< index in the contract's endpoints, -1 when none is concerned
+  int systemError = 0;  ///< errno, 0 when no system call failed
+  int endpoint = -1;    ///< index in the contract's endpoints, -1 when none is concerned
 };
 
 /// Name that the TypeScript error catalogue knows.

@@ -37,8 +37,7 @@ FileDescriptor newSocket(int family) {
 
 bool setPathOptions(int fd, int family) {
   if (family == AF_INET) {
-    return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) &&
-           setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) && setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   }
   return setOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
          setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);

@@ -23,7 +23,7 @@ namespace quicproxy {
 /// A key may lie in two buckets (A from key.low, B from key.high) and goes to the emptier one, so a look-up reads at
 /// most 8 entries whatever is in the table, and there are no tombstones. When both are full, one of their entries moves
 /// to its own other bucket if there is room: at most 8 more buckets are looked at, nothing cascades. (Without that
-/// single move the first refusal comes at 44 % load of a million places, with it at 76 %.) Keys are digests under a
+/// single move the first refusal comes at 44 % load of a million places, with it at 74 %.) Keys are digests under a
 /// secret key: nobody outside can choose the buckets.
 ///
 /// ONE thread writes (all members that are not const), any number read by findForeign() without a lock. Each entry is a
@@ -70,7 +70,7 @@ class IndexTable {
   };
 
   /// Bytes of memory for at least `capacityEntries` (at most kMaxCapacity) places. Plan for a load of two thirds:
-  /// random keys met the first kFull at 76 % of a million places, later in smaller tables.
+  /// random keys met the first kFull at 74 % of a million places, later in smaller tables.
   [[nodiscard]] static constexpr size_t bytesFor(uint32_t capacityEntries) {
     return sizeof(Header) + size_t{bucketsFor(capacityEntries)} * sizeof(Bucket);
   }

@@ -86,6 +86,7 @@ std::vector<Group> startGroups(const std::vector<Draw>& draws, uint32_t size) {
                            .slot = backend.slot});
   }
   std::vector<Group> groups;
+  groups.reserve(byWeight.size());
   for (auto& [weight, group] : byWeight) groups.push_back(std::move(group));
   std::make_heap(groups.begin(), groups.end(), isDueLater);
   return groups;

@@ -155,10 +155,12 @@ Decision Router::decideStateless(const RouteView& view, const FourTuple& tuple, 
   return decision;
 }
 
-void Router::insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
+bool Router::insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
                     Recorded& recorded) {
   const auto insertion = table.insert(key, own_.referenceTo(flow).pack(), nowMs, idleMs);
-  if (insertion.outcome == IndexTable::Outcome::kFull) recorded.tableFull++;
+  const bool placed = insertion.outcome != IndexTable::Outcome::kFull;
+  if (!placed) recorded.tableFull++;
+  return placed;
 }
 
 Recorded Router::record(const RouteView& view, const Decision& decision, uint32_t index, uint32_t nowMs) {
@@ -173,8 +175,8 @@ Recorded Router::record(const RouteView& view, const Decision& decision, uint32_
   const bool trusted = decision.rule == Rule::kFallback || (flow.flags & kFlowAssured) != 0;
   if (decision.dcidKey && trusted && flow.claimedCids < kMaxClaimedCids) {
     flow.claimedCids++;
-    recorded.cids++;
-    insert(own_.byDcid(), *decision.dcidKey, index, nowMs, view.idleTimeoutMs, recorded);
+    const bool placed = insert(own_.byDcid(), *decision.dcidKey, index, nowMs, view.idleTimeoutMs, recorded);
+    if (placed) recorded.cids++;
   }
   if (decision.scidKey && flow.claimedScids < kMaxClaimedCids) {
     flow.claimedScids++;
@@ -196,13 +198,11 @@ Recorded Router::learn(const RouteView& view, uint32_t index, std::span<const ui
   const Digest128 key = own_.cidKey(packet.scid);
   const auto known = own_.byDcid().find(key, nowMs, view.idleTimeoutMs);
   if (!known) {
-    recorded.cids++;
-    insert(own_.byDcid(), key, index, nowMs, view.idleTimeoutMs, recorded);
+    if (insert(own_.byDcid(), key, index, nowMs, view.idleTimeoutMs, recorded)) recorded.cids++;
     return recorded;
   }
   const FlowReference reference = FlowReference::unpack(known->value);
-  const bool sameBackend =
-      reference.backendSlot == flow.backendSlot && reference.backendEpoch == flow.backendEpoch;
+  const bool sameBackend = reference.backendSlot == flow.backendSlot && reference.backendEpoch == flow.backendEpoch;
   if (sameBackend) {
     own_.byDcid().touch(known->handle, nowMs);
   } else if (backendIsKnown(view, reference)) {

@@ -78,7 +78,8 @@ class Router {
   void takeCidHit(const CidHit& hit, const FourTuple& tuple, uint32_t nowMs, Decision& decision) const;
   [[nodiscard]] std::optional<std::span<const uint8_t>> expectedCid(const RouteView& view, const Flow* flow,
                                                                     std::span<const uint8_t> datagram) const;
-  void insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
+  /// False when there is no free place; that is recorded.
+  bool insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
               Recorded& recorded);
 
   FlowTable& own_;

@@ -3,9 +3,9 @@
 #include <dirent.h>
 #include <sys/random.h>
 #include <sys/resource.h>
-#include <ctime>
 
 #include <algorithm>
+#include <ctime>
 
 #include "worker/snapshot_builder.h"
 
@@ -56,7 +56,8 @@ std::optional<Failure> DataPlane::load(std::span<const uint8_t> contract) {
   std::vector<uint8_t> bytes(contract.begin(), contract.end());
   const ParsedContract parsed = ContractView::parse(bytes);
   if (parsed.error != nullptr) {
-    return Failure{FailureCode::kContractInvalid, std::string(parsed.error) + " (entry " + std::to_string(parsed.index) + ")"};
+    return Failure{FailureCode::kContractInvalid,
+                   std::string(parsed.error) + " (entry " + std::to_string(parsed.index) + ")"};
   }
   if (running_) {
     if (parsed.view.header().generation <= contract_.header().generation) {
@@ -122,8 +123,8 @@ std::optional<Failure> DataPlane::startWorkers(std::unique_ptr<Snapshot> first) 
   for (const auto& table : flowTables_) tables.push_back(table.get());
   running_ = true;
   for (uint32_t i = 0; i < header.workers; i++) {
-    auto worker = Worker::create({i, header.batch, flowsPerWorker_, socketsPerWorker_}, shared_, tables,
-                                 counters_->of(i));
+    auto worker =
+        Worker::create({i, header.batch, flowsPerWorker_, socketsPerWorker_}, shared_, tables, counters_->of(i));
     if (!worker) return Failure{FailureCode::kNoMemory, "no memory or descriptors for a worker", errno};
     workers_.push_back(std::move(worker));
   }
@@ -219,8 +220,8 @@ DataPlaneStatus DataPlane::status() const {
 EndpointStatus DataPlane::endpointStatus(uint32_t index) const {
   const EndpointRecord record = contract_.endpoint(index);
   const SocketAddress address = SocketAddress::from(record.address, record.family, record.port);
-  EndpointStatus status{index, address.addressText(), record.port, record.family, "", contract_.header().receiveBufferBytes,
-                        0,     0,                     0};
+  EndpointStatus status{
+      index, address.addressText(), record.port, record.family, "", contract_.header().receiveBufferBytes, 0, 0, 0};
   for (const auto& endpoint : current_->endpoints) {
     if (!endpoint || !(endpoint->address == address)) continue;
     for (const FileDescriptor& fd : endpoint->sockets) {

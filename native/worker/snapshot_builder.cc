@@ -75,7 +75,8 @@ std::optional<Failure> SnapshotBuilder::placeEndpoints() {
       failure->endpoint = static_cast<int>(index);
       return *failure;
     }
-    // A slot that the previous snapshot uses is left alone: workers tell endpoints apart by slot while they change over.
+    // A slot that the previous snapshot uses is left alone: workers tell endpoints apart by slot while they change
+    // over.
     size_t slot = 0;
     while (slot < kMaxEndpoints && (next_->endpoints[slot] || (previous_ != nullptr && previous_->endpoints[slot]))) {
       slot++;

@@ -56,8 +56,7 @@ std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& share
   FileDescriptor wakeUp(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll || !wakeUp) return nullptr;
   addToEpoll(epoll.get(), wakeUp.get(), {EventTag::Kind::kWake, 0, 0});
-  std::unique_ptr<Worker> worker(
-      new Worker(limits, shared, flows, counters, std::move(epoll), std::move(wakeUp)));
+  std::unique_ptr<Worker> worker(new Worker(limits, shared, flows, counters, std::move(epoll), std::move(wakeUp)));
   if (!worker->forward_.ready() || !worker->return_.ready()) return nullptr;
   return worker;
 }
@@ -188,9 +187,7 @@ void Worker::resetReusedBackends(const Snapshot* previous, const Snapshot& next)
   }
 }
 
-void Worker::listen(uint8_t endpoint, int fd) {
-  addToEpoll(epoll_.get(), fd, {EventTag::Kind::kListen, 0, endpoint});
-}
+void Worker::listen(uint8_t endpoint, int fd) { addToEpoll(epoll_.get(), fd, {EventTag::Kind::kListen, 0, endpoint}); }
 
 /// What the socket has received is still forwarded.
 void Worker::unlisten(uint8_t endpoint, int fd) {

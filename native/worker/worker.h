@@ -34,8 +34,8 @@ class Worker {
   };
 
   /// Allocates everything the worker will ever use. `flows` are the tables of all workers.
-  static std::unique_ptr<Worker> create(const Limits& limits, WorkerShared& shared,
-                                        std::span<FlowTable* const> flows, WorkerCounters counters);
+  static std::unique_ptr<Worker> create(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
+                                        WorkerCounters counters);
   ~Worker();
 
   std::optional<Failure> start();

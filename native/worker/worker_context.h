@@ -25,9 +25,7 @@ struct WorkerContext {
             snapshot->fallback, snapshot->shortHeaderCidLength, snapshot->idleTimeoutMs};
   }
 
-  [[nodiscard]] int listenFd(uint8_t endpoint) const {
-    return snapshot->endpoints[endpoint]->sockets[index].get();
-  }
+  [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->endpoints[endpoint]->sockets[index].get(); }
 
   /// Ends a flow: its socket is closed, its places in the tables are free.
   void endFlow(uint32_t flow) {

@@ -44,7 +44,8 @@ TEST(FlowTable, ATupleMayHaveFlowsToTwoBackendsAndTheLaterOneIsFoundByTuple) {
   EXPECT_EQ(table.findByTuple(table.tupleKey(tuple), 60), second);
   EXPECT_EQ(table.findByPath(tuple, 1, 60), first);
   table.remove(first);
-  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple), 60), second) << "removing the earlier flow must not hide the later";
+  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple), 60), second)
+      << "removing the earlier flow must not hide the later";
   table.remove(second);
   EXPECT_EQ(table.findByTuple(table.tupleKey(tuple), 60), kNoFlow);
 }

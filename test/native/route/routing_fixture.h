@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -33,9 +34,9 @@ inline std::vector<uint8_t> longHeader(const std::vector<uint8_t>& dcid, const s
 }
 
 inline std::vector<uint8_t> shortHeader(const std::vector<uint8_t>& dcid) {
-  std::vector<uint8_t> packet = {0x40};
-  packet.insert(packet.end(), dcid.begin(), dcid.end());
-  packet.insert(packet.end(), 20, 0xbb);
+  std::vector<uint8_t> packet(1 + dcid.size() + 20, 0xbb);
+  packet[0] = 0x40;
+  std::copy(dcid.begin(), dcid.end(), packet.begin() + 1);
   return packet;
 }
 

@@ -5,8 +5,8 @@
 
 #include "route/siphash.h"
 
-/// The vectors of the reference implementation of SipHash-2-4 (vectors.h, CC0), as little-endian words: key 00 01 .. 0f,
-/// entry n is the digest of the n octets 00 01 .. n-1.
+/// The vectors of the reference implementation of SipHash-2-4 (vectors.h, CC0), as little-endian words: key 00 01 ..
+/// 0f, entry n is the digest of the n octets 00 01 .. n-1.
 namespace quicproxy {
 
 // clang-format off

@@ -77,7 +77,8 @@ inline uint16_t unusedPort() { return LoopbackSocket().port(); }
 class LoopbackContract {
  public:
   LoopbackContract(uint16_t port, const std::vector<uint16_t>& backendPorts) : sample(1, 0) {
-    sample.endpoints[0] = {.address = {127, 0, 0, 1}, .port = port, .family = 4, .flags = 0, .listener = 0, .reserved = 0};
+    sample.endpoints[0] = {
+        .address = {127, 0, 0, 1}, .port = port, .family = 4, .flags = 0, .listener = 0, .reserved = 0};
     sample.header.generation = 1;
     sample.header.workers = 2;
     sample.header.fallback = Fallback::kFourTuple;
@@ -119,8 +120,7 @@ class LoopbackContract {
     header.backendCount = static_cast<uint32_t>(sample.backends.size());
     header.backendOffset =
         static_cast<uint32_t>(sizeof(ContractHeader) + sample.endpoints.size() * sizeof(EndpointRecord));
-    header.totalBytes =
-        static_cast<uint32_t>(header.backendOffset + sample.backends.size() * sizeof(BackendRecord));
+    header.totalBytes = static_cast<uint32_t>(header.backendOffset + sample.backends.size() * sizeof(BackendRecord));
   }
 };
 

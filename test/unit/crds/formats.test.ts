@@ -75,10 +75,17 @@ describe("parseIpAddress", () => {
     expect(parseIpAddress(canonical)).toEqual(address);
   });
 
-  it.each(["", "localhost", "10.0.0", "10.0.0.256", "010.0.0.1", "10.0.0.1/8", "1::2::3", "fe80::1%eth0", " ::1"])(
-    "refuses %j",
-    (text) => {
-      expect(parseIpAddress(text)).toBeUndefined();
-    },
-  );
+  it.each([
+    "",
+    "localhost",
+    "10.0.0",
+    "10.0.0.256",
+    "010.0.0.1",
+    "10.0.0.1/8",
+    "1::2::3",
+    "fe80::1%eth0",
+    " ::1",
+  ])("refuses %j", (text) => {
+    expect(parseIpAddress(text)).toBeUndefined();
+  });
 });

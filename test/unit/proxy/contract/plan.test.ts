@@ -106,12 +106,13 @@ describe("plan of what a contract cannot say", () => {
   it.each([
     ["Decoupled", { dataPlane: { mode: "Decoupled" } }, /Decoupled has no contract/],
     ["a Service", { backends: { service: { name: "a", port: 1 } } }, /must be resolved/],
-  ] as [string, Partial<QuicProxySpecInput>, RegExp][])(
-    "refuses %s, which parse refuses before",
-    (_, parts, message) => {
-      expect(() => planOf(parts)).toThrow(message);
-    },
-  );
+  ] as [
+    string,
+    Partial<QuicProxySpecInput>,
+    RegExp,
+  ][])("refuses %s, which parse refuses before", (_, parts, message) => {
+    expect(() => planOf(parts)).toThrow(message);
+  });
 
   it("refuses a spec that no schema has seen", () => {
     const spec = specOf();

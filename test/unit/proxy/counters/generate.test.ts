@@ -36,12 +36,13 @@ describe("parseCounterDefinitions", () => {
     expect(renderMetricsReference(text)).toMatch(/\| `quicproxy_b_y_z_total` +\| Outcome +\| Y, z +\|/);
   });
 
-  it.each(['QP_COUNTER(a, x, Sum, "X")', "QP_COUNTER(a, x,", 'QP_COUNTER(a, x, Entry, "X") // later'])(
-    "refuses to skip a line it cannot read: %s",
-    (line) => {
-      expect(() => parseCounterDefinitions(`${line}\n`)).toThrow("counters.def:1");
-    },
-  );
+  it.each([
+    'QP_COUNTER(a, x, Sum, "X")',
+    "QP_COUNTER(a, x,",
+    'QP_COUNTER(a, x, Entry, "X") // later',
+  ])("refuses to skip a line it cannot read: %s", (line) => {
+    expect(() => parseCounterDefinitions(`${line}\n`)).toThrow("counters.def:1");
+  });
 
   it("reads the members of an enum without their comments", () => {
     const header = "enum class Gauge : uint32_t {\n  kAbC,  ///< not kThis\n  kD,\n  kCount,\n};";

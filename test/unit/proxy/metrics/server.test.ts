@@ -23,15 +23,17 @@ afterEach(async () => {
 });
 
 describe("the HTTP endpoint", () => {
-  it.each(["/metrics", "/healthz", "/readyz", "/counters"])(
-    "answers 503 on %s until the data plane runs",
-    async (path) => {
-      view = undefined;
-      expect((await request(path)).status).toBe(503);
-      view = { report: () => fakeReport(), findUnhealthy: () => undefined, findNotReady: () => undefined };
-      expect((await request(path)).status).toBe(200);
-    },
-  );
+  it.each([
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/counters",
+  ])("answers 503 on %s until the data plane runs", async (path) => {
+    view = undefined;
+    expect((await request(path)).status).toBe(503);
+    view = { report: () => fakeReport(), findUnhealthy: () => undefined, findNotReady: () => undefined };
+    expect((await request(path)).status).toBe(200);
+  });
 
   it("serves Prometheus text with its content type", async () => {
     const response = await request("/metrics?name=x");
