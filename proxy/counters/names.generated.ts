@@ -94,7 +94,8 @@ export const COUNTERS = [
     stage: "route",
     outcome: "dropped_no_socket",
     kind: "Outcome",
-    help: "Dropped: a new flow was refused because the pool of upstream sockets is at its bound",
+    help:
+      "Dropped: a new flow was refused because the pool of upstream sockets is at its bound, or its socket failed (flow_socket_error)",
   },
   {
     name: "route_dropped_table_full",
@@ -255,7 +256,7 @@ export const COUNTERS = [
     stage: "flow",
     outcome: "socket_error",
     kind: "Event",
-    help: "Upstream sockets that could not be opened",
+    help: "Upstream sockets that could not be opened, for want of a route or of descriptors",
   },
   {
     name: "cid_learned",
