@@ -16,7 +16,7 @@ ADDON := build/Release/quicproxy.node
 NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def')
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h')
 
-.PHONY: help demo test test-native test-asan lint bench fuzz generate build deps clean
+.PHONY: help demo test test-native test-asan cluster cluster-down lint bench fuzz generate build deps clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ test-native: packages-native deps ## Native unit tests
 
 test-asan: packages-native deps ## Native unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(BIN)/node test/run.ts native-asan fuzz-replay-asan
+
+cluster: deps ## A real Kubernetes cluster of two nodes, in network namespaces (root) or by kind
+	@$(BIN)/node test/cluster/up.ts
+
+cluster-down: deps ## Takes that cluster away again
+	@$(BIN)/node test/cluster/down.ts
 
 lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types, import rules
 	@$(WITH_NODE) biome check .
@@ -54,6 +60,7 @@ build: deps $(ADDON) ## The addon, build/Release/quicproxy.node
 deps: packages-build node_modules/.package-lock.json $(BIN)/quicproxy ## The npm packages of package-lock.json
 
 clean: ## Remove everything that was built; node_modules stays
+	@[ ! -e build/cluster/state.json ] || $(MAKE) cluster-down
 	@rm -rf build
 
 packages-%:
