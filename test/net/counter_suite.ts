@@ -1,0 +1,43 @@
+import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
+import { playRow, type Row, type Scene } from "./counter_rows.ts";
+import type { Network } from "./network.ts";
+import { type ManifestOptions, manifest, Place, ProxyProcess } from "./proxy.ts";
+
+export interface Suite {
+  name: string;
+  network: () => Network;
+  options: () => ManifestOptions;
+  /** Whose sockets the backends are. Default: the backend's peer. */
+  backends?: () => Network["backend"];
+}
+
+/** One proxy, the real program, for all tests that `define` makes. */
+export function describeProxy(suite: Suite, define: (scene: () => Scene) => void): void {
+  describe(suite.name, () => {
+    const place = new Place();
+    let scene: Scene;
+    beforeAll(async () => {
+      const network = suite.network();
+      place.write(manifest(suite.options()));
+      const { namespace } = network.topology.edge;
+      const proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, until: "healthy" });
+      scene = { network, proxy, ...(suite.backends ? { backends: suite.backends() } : {}) };
+    });
+    afterAll(async () => {
+      await scene?.proxy.stop();
+      place.remove();
+    });
+    // What a failed test left must not become the next one's.
+    afterEach(async () => {
+      const { client, edge, backend } = suite.network();
+      for (const peer of [client, edge, backend]) await peer.take(0);
+    });
+    define(() => scene);
+  });
+}
+
+export function describeRows(suite: Suite, rows: readonly Row[]): void {
+  describeProxy(suite, (scene) => {
+    test.each(rows)("$name", (row) => playRow(scene(), row));
+  });
+}

@@ -1,0 +1,301 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
+import { type Delta, expectMoves, type Row, type Scene, type Step, settle } from "./counter_rows.ts";
+import { describeProxy, describeRows, type Suite } from "./counter_suite.ts";
+import { addressOf, createNetwork, edgeAliases, type Network } from "./network.ts";
+import { longHeader, octets, shortHeader } from "./packets.ts";
+import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions } from "./proxy.ts";
+
+/* Everything that can become of a datagram but arriving. */
+
+let network: Network;
+
+beforeAll(async () => {
+  network = createNetwork();
+  for (const family of [4, 6] as const) {
+    const address = addressOf(network.topology.backends[0]!, family);
+    await network.backend.open({ family, address, port: BACKEND_PORT });
+  }
+});
+
+afterAll(() => network.remove());
+
+const suite = (name: string, options: () => ManifestOptions): Suite => ({ name, network: () => network, options });
+const backendOf = (family: 4 | 6, port = BACKEND_PORT): ManifestOptions["backends"] => [
+  { address: addressOf(network.topology.backends[0]!, family), port },
+];
+
+/** Datagrams from source ports of choice, as no socket would send them. */
+function sendRaw(family: 4 | 6, payload: Uint8Array, ...ports: readonly string[]): void {
+  const { client, edge } = network.topology;
+  const ends = [addressOf(client.own, family), addressOf(edge.towardClients, family), String(LISTEN_PORT)];
+  const command = ["/usr/bin/python3", join(import.meta.dirname, "raw_udp.py")];
+  const hex = Buffer.from(payload).toString("hex");
+  const [file, args] = insideNamespace(client.namespace, [...command, ...ends, hex, ...ports]);
+  execFileSync(file, args, { stdio: ["ignore", "ignore", "pipe"] });
+}
+
+interface Burst {
+  family: 4 | 6;
+  payload: Uint8Array;
+  /** `7` or `7-9`, one after the other. */
+  ports: readonly string[];
+  /** How many datagrams that is, and how many of them reach the backend, no two of one flow in a row. */
+  count: number;
+  forwarded: number;
+  moves: Delta;
+}
+
+/** Sends short headers in a burst: it alone decides how many arrive in one receive call. */
+async function playBurst({ proxy }: Scene, { family, payload, ports, count, forwarded, moves }: Burst): Promise<void> {
+  const before = await settle(proxy, () => true);
+  sendRaw(family, payload, ...ports);
+  const enough = before.totals.receive_datagrams + count;
+  const after = await settle(proxy, ({ totals }) => totals.receive_datagrams === enough);
+  const batches = after.totals.receive_batches - before.totals.receive_batches;
+  expect(batches).toBeGreaterThanOrEqual(Math.ceil(count / after.status.batch));
+  expect(batches).toBeLessThanOrEqual(count);
+  expectMoves(before, after, {
+    receive_datagrams: count,
+    receive_bytes: count * payload.length,
+    receive_batches: batches,
+    parse_short_header: count,
+    forward_sent: forwarded,
+    forward_bytes: forwarded * payload.length,
+    forward_calls: forwarded,
+    ...moves,
+  });
+}
+
+const short = (seed: string, payloadBytes = 20): Buffer => shortHeader(octets(8, seed), { payloadBytes });
+const oneWorker = { workers: { max: 1 } };
+
+const families = [
+  { family: 4, prefix: "10.79", mask: 24, largest: 65_507, largestHere: 65_507 },
+  { family: 6, prefix: "fd79", mask: 64, largest: 65_527, largestHere: 65_488 },
+] as const;
+
+for (const { family, mask, largest, largestHere } of families) {
+  const tag = `IPv${family}`;
+  const network_ = family === 4 ? (part: number) => `10.79.${part}.0/24` : (part: number) => `fd79:${part}::/64`;
+  const withoutRoute = (part: number, device: string): [Step, Step] => {
+    const route = (verb: string) => () =>
+      ipInside(network.topology.edge.namespace, [`route ${verb} ${network_(part)} dev ${device}`]);
+    return [{ act: route("del") }, { act: route("add") }];
+  };
+  const [cutBackends, joinBackends] = withoutRoute(2, "backends");
+  const [cutClients, joinClients] = withoutRoute(1, "clients");
+  const alias = edgeAliases[family][0];
+  const takeAlias = (verb: string) => () => {
+    const line = `addr ${verb} ${alias}/${mask} dev clients`;
+    ipInside(network.topology.edge.namespace, [family === 6 && verb === "add" ? `${line} nodad` : line]);
+  };
+  const rows: Row[] = [
+    {
+      name: "larger than the path to the backend takes",
+      steps: [
+        { send: short("big"), family },
+        { send: short("big", 9000 - 9), family, fate: "dropped" },
+        { send: short("big", largest - 9), family, fate: "dropped" },
+        { send: short("big"), family },
+      ],
+      moves: {
+        parse_short_header: 4,
+        route_fallback: 1,
+        route_four_tuple: 3,
+        flow_created: 1,
+        forward_dropped_too_big: 2,
+        forward_calls: 4,
+      },
+    },
+    {
+      name: "no route to the backend any more, then again",
+      steps: [
+        { send: short("route"), family },
+        cutBackends,
+        { send: short("route"), family, fate: "dropped" },
+        { send: short("route"), family, fate: "dropped" },
+        joinBackends,
+        { send: short("route"), family },
+      ],
+      moves: {
+        parse_short_header: 4,
+        route_fallback: 1,
+        route_four_tuple: 3,
+        flow_created: 1,
+        forward_dropped_unreachable: 2,
+        // Each is tried twice: the first error may have been an earlier datagram's.
+        forward_calls: 6,
+      },
+    },
+    {
+      name: "no route to the backend of a new flow",
+      steps: [cutBackends, { send: short("no route"), family, fate: "dropped" }, joinBackends],
+      moves: { parse_short_header: 1, route_dropped_no_socket: 1, flow_socket_error: 1 },
+    },
+    {
+      name: "no route to the client any more",
+      steps: [
+        { send: short("back"), family },
+        cutClients,
+        { answer: short("back"), fate: "dropped" },
+        joinClients,
+        { answer: short("back") },
+      ],
+      moves: { parse_short_header: 1, route_fallback: 1, flow_created: 1, return_dropped_unreachable: 1 },
+    },
+    {
+      name: "the address that the client had sent to is gone",
+      steps: [
+        { send: short("alias"), to: alias, family },
+        { act: takeAlias("del") },
+        { answer: short("alias"), fate: "dropped" },
+        { act: takeAlias("add") },
+        { answer: short("alias") },
+      ],
+      moves: {
+        parse_short_header: 1,
+        route_fallback: 1,
+        flow_created: 1,
+        // IPv4 finds no route from such an address, IPv6 says that the address is none of its own.
+        [family === 4 ? "return_dropped_unreachable" : "return_dropped_error"]: 1,
+      },
+    },
+  ];
+  describeRows(
+    suite(`${tag}, one backend`, () => ({ backends: backendOf(family), dataPlane: oneWorker })),
+    rows,
+  );
+
+  describeRows(
+    suite(`${tag}, a backend that refuses`, () => ({
+      backends: backendOf(family, BACKEND_PORT + 1),
+      dataPlane: oneWorker,
+    })),
+    [
+      {
+        name: "each datagram is sent, each refusal is counted",
+        steps: [1, 2, 3].map(() => ({ send: short("refused"), family, fate: "sent" })),
+        moves: {
+          parse_short_header: 3,
+          route_fallback: 1,
+          route_four_tuple: 2,
+          flow_created: 1,
+          return_backend_refused: 3,
+        },
+      },
+    ],
+  );
+
+  const local = family === 4 ? "127.0.0.1" : "::1";
+  let localBackend: { id: number } | undefined;
+  beforeAll(async () => {
+    localBackend = await network.edge.open({ family, address: local, port: BACKEND_PORT });
+  });
+  afterAll(() => network.edge.close(localBackend!.id));
+  describeRows(
+    {
+      ...suite(`${tag}, a backend on the edge itself`, () => ({
+        backends: [{ address: local, port: BACKEND_PORT }],
+        dataPlane: oneWorker,
+      })),
+      backends: () => network.edge,
+    },
+    [
+      {
+        name: "the largest datagram there is passes; on the way back the path to the client is too narrow",
+        steps: [
+          { send: short("64 KiB", largestHere - 9), family },
+          { send: longHeader({ dcid: octets(8, "l"), payloadBytes: largestHere - 15 }), family },
+          { answer: Buffer.alloc(9000, 1), fate: "dropped" },
+          { answer: Buffer.alloc(largestHere, 1), fate: "dropped" },
+          { answer: Buffer.alloc(1200, 1) },
+        ],
+        moves: {
+          parse_short_header: 1,
+          parse_long_header: 1,
+          route_fallback: 1,
+          route_four_tuple: 1,
+          flow_created: 1,
+          return_dropped_too_big: 2,
+        },
+      },
+    ],
+  );
+}
+
+describeProxy(
+  suite("two upstream sockets", () => ({ backends: backendOf(4), dataPlane: { ...oneWorker, upstreamSockets: 2 } })),
+  (scene) => {
+    test("a third flow is refused, the two go on", async () => {
+      expect((await scene().proxy.counters()).status.upstreamSocketMax).toBe(2);
+      const burst = { family: 4, payload: short("third") } as const;
+      const ports = ["5001", "5002", "5003", "5003"];
+      const moves = { route_fallback: 2, route_dropped_no_socket: 2, flow_created: 2 };
+      await playBurst(scene(), { ...burst, ports, count: 4, forwarded: 2, moves });
+      const later = { route_four_tuple: 2, route_dropped_no_socket: 1 };
+      await playBurst(scene(), { ...burst, ports: ["5001-5003"], count: 3, forwarded: 2, moves: later });
+    });
+  },
+);
+
+describeProxy(
+  suite("room for few flows", () => ({ backends: backendOf(4), dataPlane: { ...oneWorker, flowMemory: "1Mi" } })),
+  (scene) => {
+    test("new flows beyond it are refused as such, the others go on", async () => {
+      const { flowCapacity, upstreamSocketMax } = (await scene().proxy.counters()).status;
+      expect(upstreamSocketMax, "this test needs as many open files as flows").toBe(flowCapacity);
+      const beyond = 100;
+      const last = 10_000 + flowCapacity + beyond - 1;
+      await playBurst(scene(), {
+        family: 4,
+        payload: short("full"),
+        ports: [`10000-${last}`, "10000-10009"],
+        count: flowCapacity + beyond + 10,
+        forwarded: flowCapacity + 10,
+        moves: {
+          route_fallback: flowCapacity,
+          route_four_tuple: 10,
+          route_dropped_table_full: beyond,
+          flow_created: flowCapacity,
+        },
+      });
+    });
+  },
+);
+
+describeProxy(
+  suite("any source port", () => ({ backends: backendOf(4), dataPlane: oneWorker })),
+  (scene) => {
+    test.each([4, 6] as const)("IPv%i: source port 0 is refused, 1 and 65535 are not", async (family) => {
+      await playBurst(scene(), {
+        family,
+        payload: short(`port ${family}`),
+        ports: ["0", "1", "0", "65535"],
+        count: 4,
+        forwarded: 2,
+        moves: { route_fallback: 2, route_dropped_source: 2, flow_created: 2 },
+      });
+    });
+  },
+);
+
+describeProxy(
+  suite("idle timeout of one second", () => ({
+    backends: backendOf(4),
+    routing: { idleTimeout: "1s" },
+    dataPlane: oneWorker,
+  })),
+  (scene) => {
+    test("each flow ends once, and a later datagram begins a new one", async () => {
+      const { proxy } = scene();
+      const burst = { family: 4, payload: short("idle"), ports: ["7001-7003"], count: 3, forwarded: 3 } as const;
+      const begun = { route_fallback: 3, flow_created: 3 };
+      await playBurst(scene(), { ...burst, moves: begun });
+      await expect.poll(async () => (await proxy.counters()).totals.flow_expired, { timeout: 10_000 }).toBe(3);
+      await playBurst(scene(), { ...burst, moves: begun });
+    });
+  },
+);

@@ -1,0 +1,229 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { CountersReport } from "../../proxy/metrics/report.ts";
+import { expectMoves, movesPerWorker, settle } from "./counter_rows.ts";
+import { describeProxy } from "./counter_suite.ts";
+import { createNetwork, type Network } from "./network.ts";
+import { longHeader, octets, shortHeader } from "./packets.ts";
+import type { Received } from "./peer.ts";
+import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, type ProxyProcess } from "./proxy.ts";
+
+/* Several workers, and several datagrams in one call. */
+
+let network: Network;
+let backendSocket: number;
+
+beforeAll(async () => {
+  network = createNetwork();
+  const { id } = await network.backend.open({
+    family: 4,
+    address: network.topology.backends[0]!.v4,
+    port: BACKEND_PORT,
+  });
+  backendSocket = id;
+});
+
+afterAll(() => network.remove());
+
+const options = (dataPlane: object): ManifestOptions => ({
+  backends: [{ address: network.topology.backends[0]!.v4, port: BACKEND_PORT }],
+  dataPlane: { ...dataPlane },
+});
+
+const openClient = async (address = network.topology.client.own.v4): Promise<number> =>
+  (await network.client.open({ family: 4, address })).id;
+
+async function send(socket: number, payload: Uint8Array): Promise<Received> {
+  const address = network.topology.edge.towardClients.v4;
+  await network.client.send({ socket, payload, address, port: LISTEN_PORT });
+  const [seen] = await network.backend.take(1);
+  expect(seen?.payload.equals(payload)).toBe(true);
+  return seen!;
+}
+
+const initial = (seed: string): Buffer =>
+  longHeader({ dcid: octets(8, `${seed} random`), scid: octets(8, `${seed} client`) });
+const reply = (serverId: Uint8Array): Buffer => longHeader({ dcid: octets(8, "client"), scid: serverId });
+
+const byWorker = (before: CountersReport, after: CountersReport): number[] =>
+  movesPerWorker(before, after, "receive_datagrams");
+
+describeProxy(
+  { name: "four workers", network: () => network, options: () => options({ workers: { min: 4, max: 4 } }) },
+  (scene) => {
+    test("a Connection ID is found in another worker's table once per worker, from any port and address", async () => {
+      const { proxy } = scene();
+      const serverId = octets(8, "roaming server");
+      const before = await settle(proxy, () => true);
+      const home = await openClient();
+      const { address, port } = await send(home, initial("roaming"));
+      await network.backend.send({ socket: backendSocket, payload: reply(serverId), address, port });
+      expect(await network.client.take(1)).toHaveLength(1);
+      const between = await settle(proxy, () => true);
+
+      const others = [];
+      const { own, alternate } = network.topology.client;
+      for (let index = 0; index < 24; index++) others.push(await openClient(index % 2 === 0 ? own.v4 : alternate.v4));
+      const upstreamPorts = new Set([port]);
+      const payload = shortHeader(serverId);
+      for (const client of others) upstreamPorts.add((await send(client, payload)).port);
+      expect(upstreamPorts.size, "each path has an upstream port of its own").toBe(others.length + 1);
+
+      const after = await settle(proxy, () => true);
+      const homeWorker = byWorker(before, between).indexOf(1);
+      const visited = byWorker(between, after).filter((count, worker) => count > 0 && worker !== homeWorker);
+      expect(visited.length, "24 paths reach more workers than one").toBeGreaterThan(0);
+      expectMoves(between, after, {
+        receive_datagrams: 24,
+        receive_bytes: 24 * payload.length,
+        receive_batches: 24,
+        parse_short_header: 24,
+        route_dcid: 24,
+        forward_sent: 24,
+        forward_bytes: 24 * payload.length,
+        forward_calls: 24,
+        flow_created: 24,
+        flow_readdressed: 24,
+        cid_found_elsewhere: visited.length,
+      });
+      for (const client of [home, ...others]) await network.client.close(client);
+    });
+  },
+);
+
+/** Packets that a device of the edge received. */
+function arrived(pid: number, device: string): number {
+  const line = readFileSync(`/proc/${pid}/net/dev`, "utf8")
+    .split("\n")
+    .find((text) => text.trim().startsWith(`${device}:`));
+  return Number(line!.split(":")[1]!.trim().split(/\s+/)[1]);
+}
+
+const GRACE_MS = 50;
+
+interface Pause {
+  proxy: ProxyProcess;
+  device: "clients" | "backends";
+  count: number;
+}
+
+/** While the proxy stands still, `count` datagrams come in by a device; then it goes on. */
+async function whileStopped({ proxy, device, count }: Pause, act: () => Promise<void>): Promise<void> {
+  const before = arrived(proxy.pid, device);
+  proxy.process.kill("SIGSTOP");
+  try {
+    await act();
+    const enough = before + count;
+    await expect.poll(() => arrived(proxy.pid, device), { timeout: 5_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
+    // From the device to the socket, and for what else the device may have received.
+    await new Promise((wake) => setTimeout(wake, GRACE_MS));
+  } finally {
+    proxy.process.kill("SIGCONT");
+  }
+}
+
+describeProxy(
+  { name: "one worker, batches of 64", network: () => network, options: () => options({ workers: { max: 1 } }) },
+  (scene) => {
+    test("what waits is received in batches of 64 and sent in one call per flow and batch", async () => {
+      const { proxy } = scene();
+      const clients = [await openClient(), await openClient(), await openClient()];
+      const before = await settle(proxy, () => true);
+      const count = 130;
+      const payloads = Array.from({ length: count }, (_, index) => shortHeader(octets(8, `waiting ${index}`)));
+      await whileStopped({ proxy, device: "clients", count }, async () => {
+        const address = network.topology.edge.towardClients.v4;
+        for (const [index, payload] of payloads.entries()) {
+          await network.client.send({ socket: clients[index % 3]!, payload, address, port: LISTEN_PORT });
+        }
+      });
+      const seen = await network.backend.take(count);
+      expect(seen).toHaveLength(count);
+      for (const rest of [0, 1, 2]) {
+        const sent = payloads.filter((_, index) => index % 3 === rest).map((payload) => payload.toString("hex"));
+        const { port } = seen.find(({ payload }) => payload.equals(payloads[rest]!))!;
+        const got = seen.filter((datagram) => datagram.port === port).map(({ payload }) => payload.toString("hex"));
+        expect(got, "each flow in the order in which it was sent").toEqual(sent);
+      }
+      const enough = before.totals.forward_sent + count;
+      const after = await settle(proxy, ({ totals }) => totals.forward_sent === enough);
+      expectMoves(before, after, {
+        receive_datagrams: count,
+        receive_bytes: count * payloads[0]!.length,
+        receive_batches: 3,
+        parse_short_header: count,
+        route_fallback: 3,
+        route_four_tuple: count - 3,
+        forward_sent: count,
+        forward_bytes: count * payloads[0]!.length,
+        // Two full batches with all three flows, then one of the last two datagrams.
+        forward_calls: 3 + 3 + 2,
+        flow_created: 3,
+      });
+      for (const client of clients) await network.client.close(client);
+    });
+
+    test("answers of many flows leave in one call", async () => {
+      const { proxy } = scene();
+      const clients = [await openClient(), await openClient(), await openClient()];
+      const upstream: Received[] = [];
+      for (const client of clients) upstream.push(await send(client, shortHeader(octets(8, `many ${client}`))));
+      const before = await settle(proxy, () => true);
+      const payload = shortHeader(octets(8, "answer"));
+      await whileStopped({ proxy, device: "backends", count: 30 }, async () => {
+        for (let index = 0; index < 30; index++) {
+          const { address, port } = upstream[index % 3]!;
+          await network.backend.send({ socket: backendSocket, payload, address, port });
+        }
+      });
+      const got = await network.client.take(30);
+      expect(clients.map((client) => got.filter(({ socket }) => socket === client).length)).toEqual([10, 10, 10]);
+      const enough = before.totals.return_sent + 30;
+      const after = await settle(proxy, ({ totals }) => totals.return_sent === enough);
+      expectMoves(before, after, {
+        return_received: 30,
+        return_received_bytes: 30 * payload.length,
+        return_sent: 30,
+        return_bytes: 30 * payload.length,
+        return_calls: 1,
+      });
+      for (const client of clients) await network.client.close(client);
+    });
+  },
+);
+
+describeProxy(
+  {
+    name: "few places for Connection IDs",
+    network: () => network,
+    options: () => options({ workers: { max: 1 }, flowMemory: "1Mi" }),
+  },
+  (scene) => {
+    test("an ID that finds no place is counted as such and its datagram passes", async () => {
+      const { proxy } = scene();
+      const client = await openClient();
+      const { address, port } = await send(client, shortHeader(octets(8, "full")));
+      const before = await settle(proxy, () => true);
+      const count = 4 * before.status.flowCapacity;
+      const bytes = reply(octets(8, "0")).length;
+      for (let index = 0; index < count; index++) {
+        const payload = reply(octets(8, String(index)));
+        await network.backend.send({ socket: backendSocket, payload, address, port });
+        if (index % 64 === 63) await network.client.take(64);
+      }
+      const after = await settle(proxy, ({ totals }) => totals.return_sent - before.totals.return_sent === count);
+      const learned = after.totals.cid_learned - before.totals.cid_learned;
+      expect(learned).toBeGreaterThan(before.status.flowCapacity);
+      expect(learned).toBeLessThan(count);
+      expectMoves(before, after, {
+        return_received: count,
+        return_received_bytes: count * bytes,
+        return_sent: count,
+        return_bytes: count * bytes,
+        return_calls: after.totals.return_calls - before.totals.return_calls,
+        cid_learned: learned,
+        cid_table_full: count - learned,
+      });
+    });
+  },
+);

@@ -1,0 +1,180 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { insideNamespace } from "../../proxy/lab/namespace.ts";
+import type { CountersReport } from "../../proxy/metrics/report.ts";
+import type { Peer } from "./peer.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+const program = join(root, "proxy/cli/main.ts");
+const READY_LIMIT_MS = 20_000;
+
+/** Where every proxy of these tests serves metrics and health. */
+export const METRICS = "http://127.0.0.1:9464";
+export const LISTEN_PORT = 443;
+export const BACKEND_PORT = 4433;
+
+export interface ManifestOptions {
+  /** Default: port 443 on all addresses. */
+  listeners?: readonly { port: number; address?: string }[];
+  backends: readonly { address: string; port: number; weight?: number }[];
+  routing?: Record<string, string | number>;
+  dataPlane?: Record<string, unknown>;
+}
+
+/** JSON is YAML. */
+export function manifest({
+  listeners = [{ port: LISTEN_PORT }],
+  backends,
+  routing,
+  dataPlane,
+}: ManifestOptions): string {
+  return JSON.stringify({
+    apiVersion: "quicproxy.io/v1alpha1",
+    kind: "QuicProxy",
+    metadata: { name: "edge" },
+    spec: {
+      listeners,
+      backends: { static: backends },
+      ...(routing ? { routing } : {}),
+      ...(dataPlane ? { dataPlane } : {}),
+    },
+  });
+}
+
+/** A manifest file and a state directory of their own. */
+export class Place {
+  readonly directory = mkdtempSync(join(tmpdir(), "quicproxy-net-"));
+  readonly file = join(this.directory, "edge.yaml");
+
+  /** By rename, as editors and ConfigMaps do: no reader sees half a file. */
+  write(text: string): void {
+    const draft = join(this.directory, "draft");
+    writeFileSync(draft, text);
+    renameSync(draft, this.file);
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+export interface Ended {
+  code: number | string;
+  stdout: string;
+  stderr: string;
+}
+
+export interface ProgramOptions {
+  namespace: string;
+  /** A command that ends in running the one after it, such as setpriv. */
+  wrapper?: readonly string[];
+  /** What is done with the program's standard output. Default: kept. */
+  stdout?: "pipe" | number;
+}
+
+/** `quicproxy <args>`, the real program, inside a namespace. */
+export class Program {
+  readonly process: ChildProcess;
+  readonly ended: Promise<Ended>;
+  #stdout = "";
+  #stderr = "";
+
+  constructor(args: readonly string[], { namespace, wrapper = [], stdout = "pipe" }: ProgramOptions) {
+    const [file, all] = insideNamespace(namespace, [...wrapper, process.execPath, program, ...args]);
+    const cache = process.env.NODE_COMPILE_CACHE ?? join(root, "build/node-cache");
+    this.process = spawn(file, all, {
+      stdio: ["ignore", stdout, "pipe"],
+      env: { ...process.env, NODE_COMPILE_CACHE: cache },
+    });
+    this.process.stdout?.on("data", (text) => (this.#stdout += text));
+    this.process.stderr?.on("data", (text) => (this.#stderr += text));
+    this.ended = once(this.process, "close").then(([code, signal]) => {
+      return { code: code ?? signal, stdout: this.#stdout, stderr: this.#stderr };
+    });
+  }
+
+  get pid(): number {
+    return this.process.pid!;
+  }
+
+  get output(): string {
+    return this.#stdout + this.#stderr;
+  }
+
+  get running(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** Ends the program if it runs; resolves with how it ended. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Ended> {
+    if (this.running) this.process.kill(signal);
+    const forced = setTimeout(() => this.process.kill("SIGKILL"), 10_000);
+    try {
+      return await this.ended;
+    } finally {
+      clearTimeout(forced);
+    }
+  }
+}
+
+export interface ProxyPlan {
+  place: Place;
+  namespace: string;
+  /** Reads the proxy's HTTP endpoint from inside the namespace. */
+  reader: Peer;
+  wrapper?: readonly string[];
+  stdout?: number;
+  /** Default: /readyz answers 200. */
+  until?: "healthy" | "ready";
+}
+
+/** `quicproxy run` on the manifest of a place. */
+export class ProxyProcess extends Program {
+  readonly #reader: Peer;
+
+  private constructor({ place, namespace, reader, ...options }: ProxyPlan) {
+    super(["run", "-f", place.file, "--state-dir", join(place.directory, "state")], { namespace, ...options });
+    this.#reader = reader;
+  }
+
+  static async start(plan: ProxyPlan): Promise<ProxyProcess> {
+    const proxy = new ProxyProcess(plan);
+    const path = plan.until === "healthy" ? "/healthz" : "/readyz";
+    const deadline = Date.now() + READY_LIMIT_MS;
+    while (!(await proxy.answers(path))) {
+      if (!proxy.running || Date.now() > deadline) {
+        await proxy.stop("SIGKILL");
+        throw new Error(`the proxy did not become ready:\n${proxy.output}`);
+      }
+      await new Promise((wake) => setTimeout(wake, 20));
+    }
+    return proxy;
+  }
+
+  async answers(path: string): Promise<boolean> {
+    try {
+      return (await this.get(path)).status === 200;
+    } catch {
+      return false;
+    }
+  }
+
+  get(path: string): Promise<{ status: number; body: string }> {
+    return this.#reader.fetch(METRICS + path);
+  }
+
+  async counters(): Promise<CountersReport> {
+    return JSON.parse((await this.get("/counters")).body) as CountersReport;
+  }
+
+  /** One sample of /metrics by its name and labels as written there. */
+  async metric(sample: string): Promise<number> {
+    const { body } = await this.get("/metrics");
+    const line = body.split("\n").find((text) => text.startsWith(`${sample} `));
+    if (line === undefined) throw new Error(`/metrics has no ${sample}`);
+    return Number(line.slice(sample.length + 1));
+  }
+}
