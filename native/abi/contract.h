@@ -39,8 +39,12 @@ struct ContractHeader {
   uint32_t endpointOffset;
   uint32_t backendCount;
   uint32_t backendOffset;
+  uint32_t quicLbCount;
+  uint32_t quicLbOffset;
+  uint32_t serverIdCount;
+  uint32_t serverIdOffset;
 };
-static_assert(sizeof(ContractHeader) == 88);
+static_assert(sizeof(ContractHeader) == 104);
 
 inline constexpr uint8_t kEndpointOptional = 1;  ///< skip it where the host has no such address family
 
@@ -63,9 +67,32 @@ struct BackendRecord {
 };
 static_assert(sizeof(BackendRecord) == 24);
 
+/// A live config of draft-ietf-quic-load-balancers.
+struct QuicLbRecord {
+  uint8_t rotation;        ///< 0..6, unique in the list
+  uint8_t serverIdLength;  ///< 1..15
+  uint8_t nonceLength;     ///< 4..18, with the server ID at most 19
+  uint8_t encrypted;       ///< 1: key is an AES-128 key; 0: plain text, key is zero
+  uint32_t reserved;
+  uint8_t key[16];
+};
+static_assert(sizeof(QuicLbRecord) == 24);
+
+/// What one backend is called in the Connection IDs of one config.
+struct ServerIdRecord {
+  uint32_t backend;  ///< index of the backend record
+  uint8_t rotation;  ///< of a QuicLbRecord
+  uint8_t length;    ///< that config's serverIdLength
+  uint16_t reserved;
+  uint8_t octets[16];  ///< zero behind `length`
+};
+static_assert(sizeof(ServerIdRecord) == 24);
+
 inline constexpr uint32_t kMaxWorkers = 64;
 inline constexpr uint32_t kMaxBatch = 1024;
 inline constexpr uint32_t kMaxEndpoints = 64;
 inline constexpr uint32_t kMaxBackends = 16384;
+inline constexpr uint32_t kMaxQuicLbConfigs = 7;
+inline constexpr uint32_t kMaxServerIds = kMaxBackends * kMaxQuicLbConfigs;
 
 }  // namespace quicproxy

@@ -51,7 +51,7 @@ const char* checkFrame(const ContractHeader& header, size_t bufferBytes) {
   return firstBroken({
       {header.magic == kContractMagic, "magic: not a contract"},
       {header.version == kContractVersion, "version: not the one of this build"},
-      {header.headerBytes == sizeof(ContractHeader), "headerBytes: must be 88"},
+      {header.headerBytes == sizeof(ContractHeader), "headerBytes: must be 104"},
       {header.totalBytes == bufferBytes, "totalBytes: must be the size of the buffer"},
   });
 }
@@ -81,6 +81,8 @@ bool isInside(const ContractHeader& header, uint32_t offset, uint64_t bytes) {
 const char* checkTables(const ContractHeader& header) {
   const uint64_t endpointBytes = uint64_t{header.endpointCount} * sizeof(EndpointRecord);
   const uint64_t backendBytes = uint64_t{header.backendCount} * sizeof(BackendRecord);
+  const uint64_t quicLbBytes = uint64_t{header.quicLbCount} * sizeof(QuicLbRecord);
+  const uint64_t serverIdBytes = uint64_t{header.serverIdCount} * sizeof(ServerIdRecord);
   return firstBroken({
       {isWithin(header.endpointCount, 1, kMaxEndpoints), "endpointCount: must be 1..64"},
       {header.endpointOffset % kRecordAlignment == 0, "endpointOffset: must be a multiple of 8"},
@@ -88,6 +90,12 @@ const char* checkTables(const ContractHeader& header) {
       {header.backendCount <= kMaxBackends, "backendCount: must be 0..16384"},
       {header.backendOffset % kRecordAlignment == 0, "backendOffset: must be a multiple of 8"},
       {isInside(header, header.backendOffset, backendBytes), "backendOffset: records leave the buffer"},
+      {header.quicLbCount <= kMaxQuicLbConfigs, "quicLbCount: must be 0..7"},
+      {header.quicLbOffset % kRecordAlignment == 0, "quicLbOffset: must be a multiple of 8"},
+      {isInside(header, header.quicLbOffset, quicLbBytes), "quicLbOffset: records leave the buffer"},
+      {header.serverIdCount <= kMaxServerIds, "serverIdCount: must be 0..114688"},
+      {header.serverIdOffset % kRecordAlignment == 0, "serverIdOffset: must be a multiple of 8"},
+      {isInside(header, header.serverIdOffset, serverIdBytes), "serverIdOffset: records leave the buffer"},
   });
 }
 
@@ -115,6 +123,52 @@ const char* checkBackend(const BackendRecord& record) {
   });
 }
 
+bool isZeroFrom(std::span<const uint8_t> octets, size_t first) {
+  return std::all_of(octets.begin() + static_cast<ptrdiff_t>(first), octets.end(), [](uint8_t o) { return o == 0; });
+}
+
+const char* checkQuicLb(const QuicLbRecord& record, uint32_t rotationsSeen) {
+  return firstBroken({
+      {record.rotation < kMaxQuicLbConfigs, "quicLb.rotation: must be 0..6"},
+      {(rotationsSeen >> (record.rotation % 32) & 1) == 0, "quicLb.rotation: must be unique"},
+      {isWithin(record.serverIdLength, 1, 15), "quicLb.serverIdLength: must be 1..15"},
+      {isWithin(record.nonceLength, 4, 18), "quicLb.nonceLength: must be 4..18"},
+      {record.serverIdLength + record.nonceLength <= 19, "quicLb: server ID and nonce must be 19 octets at most"},
+      {record.encrypted <= 1, "quicLb.encrypted: must be 0 or 1"},
+      {record.encrypted == 1 || isZeroFrom(record.key, 0), "quicLb.key: must be zero without encryption"},
+      {record.reserved == 0, "quicLb.reserved: must be 0"},
+  });
+}
+
+using IdLengths = std::array<uint8_t, kMaxQuicLbConfigs>;
+
+const char* checkServerId(const ServerIdRecord& record, uint32_t backendCount, const IdLengths& lengths) {
+  const bool known = record.rotation < lengths.size() && lengths[record.rotation] != 0;
+  return firstBroken({
+      {record.backend < backendCount, "serverId.backend: no such backend"},
+      {known, "serverId.rotation: no such config"},
+      {known && record.length == lengths[record.rotation], "serverId.length: must be the config's serverIdLength"},
+      {!known || isZeroFrom(record.octets, lengths[record.rotation]), "serverId.octets: must be 0 behind the ID"},
+      {record.reserved == 0, "serverId.reserved: must be 0"},
+  });
+}
+
+ParsedContract checkRouting(const ContractView& view) {
+  IdLengths lengths{};
+  uint32_t rotationsSeen = 0;
+  for (uint32_t i = 0; i < view.quicLbCount(); ++i) {
+    const QuicLbRecord record = view.quicLb(i);
+    if (const char* error = checkQuicLb(record, rotationsSeen)) return {.view = {}, .error = error, .index = i};
+    rotationsSeen |= uint32_t{1} << record.rotation;
+    lengths[record.rotation] = record.serverIdLength;
+  }
+  for (uint32_t i = 0; i < view.serverIdCount(); ++i) {
+    const char* error = checkServerId(view.serverId(i), view.backendCount(), lengths);
+    if (error != nullptr) return {.view = {}, .error = error, .index = i};
+  }
+  return {.view = view};
+}
+
 ParsedContract checkRecords(const ContractView& view) {
   for (uint32_t i = 0; i < view.endpointCount(); ++i) {
     if (const char* error = checkEndpoint(view.endpoint(i))) return {.view = {}, .error = error, .index = i};
@@ -122,7 +176,7 @@ ParsedContract checkRecords(const ContractView& view) {
   for (uint32_t i = 0; i < view.backendCount(); ++i) {
     if (const char* error = checkBackend(view.backend(i))) return {.view = {}, .error = error, .index = i};
   }
-  return {.view = view};
+  return checkRouting(view);
 }
 
 }  // namespace
@@ -141,6 +195,14 @@ ParsedContract ContractView::parse(std::span<const uint8_t> buffer) noexcept {
 
 EndpointRecord ContractView::endpoint(uint32_t index) const {
   return copyRecord<EndpointRecord>(buffer_, header_.endpointOffset, index);
+}
+
+QuicLbRecord ContractView::quicLb(uint32_t index) const {
+  return copyRecord<QuicLbRecord>(buffer_, header_.quicLbOffset, index);
+}
+
+ServerIdRecord ContractView::serverId(uint32_t index) const {
+  return copyRecord<ServerIdRecord>(buffer_, header_.serverIdOffset, index);
 }
 
 BackendRecord ContractView::backend(uint32_t index) const {

@@ -26,10 +26,16 @@ class ContractView {
   [[nodiscard]] const ContractHeader& header() const { return header_; }
   [[nodiscard]] uint32_t endpointCount() const { return header_.endpointCount; }
   [[nodiscard]] uint32_t backendCount() const { return header_.backendCount; }
+  [[nodiscard]] uint32_t quicLbCount() const { return header_.quicLbCount; }
+  [[nodiscard]] uint32_t serverIdCount() const { return header_.serverIdCount; }
   /// index < endpointCount()
   [[nodiscard]] EndpointRecord endpoint(uint32_t index) const;
   /// index < backendCount()
   [[nodiscard]] BackendRecord backend(uint32_t index) const;
+  /// index < quicLbCount()
+  [[nodiscard]] QuicLbRecord quicLb(uint32_t index) const;
+  /// index < serverIdCount()
+  [[nodiscard]] ServerIdRecord serverId(uint32_t index) const;
 
  private:
   std::span<const uint8_t> buffer_;
@@ -39,7 +45,7 @@ class ContractView {
 struct ParsedContract {
   ContractView view;            ///< empty if there is an error
   const char* error = nullptr;  ///< "field: what is allowed", null if the contract is sound
-  uint32_t index = 0;           ///< of the endpoint or backend that `error` speaks of
+  uint32_t index = 0;           ///< of the record that `error` speaks of
 };
 
 }  // namespace quicproxy

@@ -64,6 +64,7 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
   const Decision decision = stateless ? context_.router.decideStateless(view, tuple, datagram, context_.nowMs)
                                       : context_.router.decide(view, tuple, datagram, context_.nowMs);
   counters.add(parseCounter(decision.form));
+  if (const auto unroutable = unroutableCounter(decision.quicLb)) counters.add(*unroutable);
   if (tuple.clientPort == 0) {
     counters.add(Counter::route_dropped_source);
     return;

@@ -69,6 +69,17 @@ std::optional<Router::CidHit> Router::findShortHeaderCid(const RouteView& view, 
   return std::nullopt;
 }
 
+bool Router::decideByServerId(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> cid,
+                              uint32_t nowMs, Decision& decision) const {
+  const auto [outcome, slot] = view.quicLb.route(cid);
+  decision.quicLb = outcome;
+  if (outcome != QuicLbRouting::Outcome::kRouted) return false;
+  decision.rule = Rule::kQuicLb;
+  decision.backendSlot = slot;
+  decision.flow = own_.findByPath(tuple, slot, nowMs);
+  return true;
+}
+
 bool Router::decideByScid(const RouteView& view, const FourTuple& tuple, uint32_t nowMs, Decision& decision) const {
   const auto found = own_.byTupleScid().find(*decision.scidKey, nowMs, view.idleTimeoutMs);
   if (!found) return false;
@@ -107,6 +118,10 @@ Decision Router::decide(const RouteView& view, const FourTuple& tuple, std::span
   const Invariants packet = Invariants::parse(datagram);
   Decision decision;
   decision.form = packet.form;
+  if (packet.form == HeaderForm::kLong || packet.form == HeaderForm::kShort) {
+    const auto cid = packet.form == HeaderForm::kLong ? packet.dcid : datagram.subspan(1);
+    if (decideByServerId(view, tuple, cid, nowMs, decision)) return decision;
+  }
   std::optional<CidHit> hit;
   if (packet.form == HeaderForm::kLong) {
     decision.scidKey = own_.tupleScidKey(tuple, packet.scid);
@@ -165,7 +180,8 @@ bool Router::insert(IndexTable& table, const Digest128& key, uint32_t flow, uint
 
 Recorded Router::record(const RouteView& view, const Decision& decision, uint32_t index, uint32_t nowMs) {
   Recorded recorded;
-  if (decision.rule == Rule::kTupleScid) return recorded;
+  // A routable Connection ID needs no entry: it says itself where it belongs.
+  if (decision.rule == Rule::kTupleScid || decision.rule == Rule::kQuicLb) return recorded;
   Flow& flow = own_.at(index);
   if (decision.rule == Rule::kDcid) {
     // The connection came here from another path or worker: its packets find this flow at the first look from now on.

@@ -10,11 +10,13 @@
 #include "route/flow_table.h"
 #include "route/invariants.h"
 #include "route/maglev.h"
+#include "route/quic_lb_routing.h"
 
 namespace quicproxy {
 
 /// What the contract says about routing; stays the same while a datagram is on its way.
 struct RouteView {
+  const QuicLbRouting& quicLb;
   const MaglevTable& maglev;
   std::span<const uint8_t> backendEpochs;  ///< by slot; 0: no backend there
   SipKey hashKey;                          ///< shared by all proxies of one QuicProxy
@@ -23,7 +25,7 @@ struct RouteView {
   uint32_t idleTimeoutMs;
 };
 
-enum class Rule : uint8_t { kTupleScid, kDcid, kTuple, kFallback, kNone };
+enum class Rule : uint8_t { kQuicLb, kTupleScid, kDcid, kTuple, kFallback, kNone };
 
 struct Decision {
   HeaderForm form = HeaderForm::kEmpty;
@@ -32,6 +34,7 @@ struct Decision {
   uint32_t flow = kNoFlow;      ///< the tuple's flow to that backend; kNoFlow: one is to be created
   bool readdressed = false;     ///< a known Connection ID on a tuple that had no flow to its backend
   bool foundElsewhere = false;  ///< the Connection ID stood in another worker's table
+  QuicLbRouting::Outcome quicLb = QuicLbRouting::Outcome::kOff;
   std::optional<Digest128> scidKey;
   std::optional<Digest128> dcidKey;
 };
@@ -42,9 +45,9 @@ struct Recorded {
   uint32_t tableFull = 0;
 };
 
-/// Chooses the backend of each datagram from a client: steps 2 to 5 of the forwarding order of
-/// draft-ietf-quic-load-balancers, first hit wins. One per worker. A connection whose packets the kernel moved to
-/// another worker (its address changed) is found in that worker's table, which is read without a lock.
+/// Chooses the backend of each datagram from a client: the forwarding order of draft-ietf-quic-load-balancers, first
+/// hit wins. One per worker. A connection whose packets the kernel moved to another worker (its address changed) is
+/// found in that worker's table, which is read without a lock.
 class Router {
  public:
   /// `tables`: of all workers, own first at index `self`; all made with one key.
@@ -73,6 +76,8 @@ class Router {
                                               uint32_t nowMs) const;
   [[nodiscard]] std::optional<CidHit> findShortHeaderCid(const RouteView& view, std::span<const uint8_t> datagram,
                                                          uint32_t nowMs) const;
+  [[nodiscard]] bool decideByServerId(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> cid,
+                                      uint32_t nowMs, Decision& decision) const;
   [[nodiscard]] bool decideByScid(const RouteView& view, const FourTuple& tuple, uint32_t nowMs,
                                   Decision& decision) const;
   void takeCidHit(const CidHit& hit, const FourTuple& tuple, uint32_t nowMs, Decision& decision) const;

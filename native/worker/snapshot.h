@@ -9,6 +9,7 @@
 #include "io/file_descriptor.h"
 #include "io/socket_address.h"
 #include "route/maglev.h"
+#include "route/quic_lb_routing.h"
 #include "route/siphash.h"
 
 namespace quicproxy {
@@ -46,6 +47,7 @@ struct Snapshot {
   std::vector<Backend> backends;       ///< by slot
   std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to
   MaglevTable maglev;
+  QuicLbRouting quicLb;
 };
 
 }  // namespace quicproxy

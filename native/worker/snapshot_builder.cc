@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <set>
 
 namespace quicproxy {
 
@@ -50,6 +51,7 @@ std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::build() {
   next_->hashKey = SipKey::from(header.hashKey);
   if (auto failure = placeEndpoints()) return *failure;
   if (auto failure = placeBackends()) return *failure;
+  if (auto failure = buildQuicLb()) return *failure;
   buildMaglev();
   return std::move(next_);
 }
@@ -123,23 +125,27 @@ std::optional<Failure> SnapshotBuilder::placeBackends() {
     backend.state = backendHasFlows_(slot) ? BackendState::kDraining : BackendState::kRetired;
     known.emplace(identity(backend.address), slot);
   }
-  std::vector<BackendRecord> fresh;
+  slotOfRecord_.assign(contract_.backendCount(), 0);
+  std::vector<uint32_t> fresh;
   for (uint32_t i = 0; i < contract_.backendCount(); i++) {
     const BackendRecord record = contract_.backend(i);
     const auto found = known.find(identity(addressOf(record)));
     if (found == known.end()) {
-      fresh.push_back(record);
+      fresh.push_back(i);
       continue;
     }
+    slotOfRecord_[i] = found->second;
     next_->backends[found->second].state = BackendState::kActive;
     next_->backends[found->second].weight = record.weight;
   }
-  for (const BackendRecord& record : fresh) {
+  for (const uint32_t index : fresh) {
+    const BackendRecord record = contract_.backend(index);
     const auto slot = takeSlot();
     if (!slot) {
       return Failure{FailureCode::kNeedsRestart,
                      "removed backends still have flows and fill all " + std::to_string(kMaxBackends) + " places"};
     }
+    slotOfRecord_[index] = *slot;
     Backend& backend = next_->backends[*slot];
     const auto epoch = static_cast<uint8_t>(backend.epoch == 0xff ? 1 : backend.epoch + 1);
     backend = {addressOf(record), record.weight, epoch, BackendState::kActive};
@@ -161,6 +167,28 @@ std::optional<uint16_t> SnapshotBuilder::takeSlot() {
   if (next_->backends.size() == kMaxBackends) return std::nullopt;
   next_->backends.push_back({});
   return static_cast<uint16_t>(next_->backends.size() - 1);
+}
+
+std::optional<Failure> SnapshotBuilder::buildQuicLb() {
+  std::array<std::vector<std::pair<ServerId, uint16_t>>, kMaxQuicLbConfigs> servers;
+  std::set<std::pair<uint8_t, Block128>> seen;
+  for (uint32_t i = 0; i < contract_.serverIdCount(); i++) {
+    const ServerIdRecord record = contract_.serverId(i);
+    ServerId server;
+    server.length = record.length;
+    std::memcpy(server.octets.data(), record.octets, sizeof record.octets);
+    if (!seen.emplace(record.rotation, server.octets).second) {
+      return Failure{FailureCode::kContractInvalid,
+                     "two backends have one server ID (entry " + std::to_string(i) + ")"};
+    }
+    servers[record.rotation].emplace_back(server, slotOfRecord_[record.backend]);
+  }
+  for (uint32_t i = 0; i < contract_.quicLbCount(); i++) {
+    const QuicLbRecord record = contract_.quicLb(i);
+    const QuicLbConfig config(record.serverIdLength, record.nonceLength, record.encrypted != 0 ? record.key : nullptr);
+    next_->quicLb.add(record.rotation, config, ServerIds(servers[record.rotation]));
+  }
+  return std::nullopt;
 }
 
 void SnapshotBuilder::buildMaglev() {

@@ -30,6 +30,7 @@ class SnapshotBuilder {
   [[nodiscard]] bool portIsOurs(const SocketAddress& address) const;
   std::optional<Failure> placeBackends();
   std::optional<uint16_t> takeSlot();
+  std::optional<Failure> buildQuicLb();
   void buildMaglev();
 
   const ContractView& contract_;
@@ -37,6 +38,7 @@ class SnapshotBuilder {
   std::function<bool(uint16_t)> backendHasFlows_;
   std::unique_ptr<Snapshot> next_;
   std::vector<uint16_t> reusable_;
+  std::vector<uint16_t> slotOfRecord_;
 };
 
 }  // namespace quicproxy

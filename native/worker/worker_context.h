@@ -21,8 +21,9 @@ struct WorkerContext {
   uint32_t nowMs = 0;  ///< monotonic, modulo 2^32; read once per wake-up
 
   [[nodiscard]] RouteView routeView() const {
-    return {snapshot->maglev,   snapshot->backendEpochs,        snapshot->hashKey,
-            snapshot->fallback, snapshot->shortHeaderCidLength, snapshot->idleTimeoutMs};
+    return {snapshot->quicLb,       snapshot->maglev,   snapshot->backendEpochs,
+            snapshot->hashKey,      snapshot->fallback, snapshot->shortHeaderCidLength,
+            snapshot->idleTimeoutMs};
   }
 
   [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->endpoints[endpoint]->sockets[index].get(); }

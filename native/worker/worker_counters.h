@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "abi/counters.h"
 #include "route/invariants.h"
 #include "route/router.h"
@@ -47,8 +49,26 @@ class WorkerCounters {
   return Counter::parse_empty;
 }
 
+/// Why a Connection ID was not routable; none when it was, or when there is no QUIC-LB config.
+[[nodiscard]] inline std::optional<Counter> unroutableCounter(QuicLbRouting::Outcome outcome) {
+  switch (outcome) {
+    case QuicLbRouting::Outcome::kNoConfig:
+      return Counter::cid_no_config;
+    case QuicLbRouting::Outcome::kTooShort:
+      return Counter::cid_too_short;
+    case QuicLbRouting::Outcome::kUnknownServer:
+      return Counter::cid_unknown_server;
+    case QuicLbRouting::Outcome::kOff:
+    case QuicLbRouting::Outcome::kRouted:
+      break;
+  }
+  return std::nullopt;
+}
+
 [[nodiscard]] inline Counter routeCounter(Rule rule) {
   switch (rule) {
+    case Rule::kQuicLb:
+      return Counter::route_quic_lb;
     case Rule::kTupleScid:
       return Counter::route_four_tuple_scid;
     case Rule::kDcid:

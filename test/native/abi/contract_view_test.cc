@@ -154,15 +154,47 @@ TEST(ContractView, RefusesEachTableOutOfPlace) {
       QP_HEADER("endpointOffset", endpointOffset, 80),
       QP_HEADER("endpointOffset", endpointOffset, 0xfffffff8),
       QP_HEADER("backendCount", backendCount, UINT32_MAX),
-      QP_HEADER("backendOffset", backendCount, 4),
+      QP_HEADER("backendOffset", backendCount, 40),
       QP_HEADER("backendOffset", backendOffset, 140),
       QP_HEADER("backendOffset", backendOffset, 0),
-      QP_HEADER("backendOffset", backendOffset, 144),
+      QP_HEADER("backendOffset", backendOffset, 264),
       QP_HEADER("backendOffset", backendOffset, 0xfffffff8),
+      QP_HEADER("quicLbCount", quicLbCount, 8),
+      QP_HEADER("quicLbOffset", quicLbOffset, 4),
+      QP_HEADER("quicLbOffset", quicLbOffset, 0xfffffff8),
+      QP_HEADER("serverIdCount", serverIdCount, UINT32_MAX),
+      QP_HEADER("serverIdOffset", serverIdOffset, 0),
+      QP_HEADER("serverIdOffset", serverIdOffset, 0xfffffff8),
   });
 }
 
 #undef QP_HEADER
+
+TEST(ContractView, RefusesEachWrongQuicLbConfigAndServerId) {
+  const std::vector<Spoilt> cases = {
+      {"quicLb.rotation", [](Sample& s) { s.quicLb[1].rotation = 7; }},
+      {"quicLb.rotation", [](Sample& s) { s.quicLb[1].rotation = s.quicLb[0].rotation; }},
+      {"quicLb.serverIdLength", [](Sample& s) { s.quicLb[1].serverIdLength = 0; }},
+      {"quicLb.serverIdLength", [](Sample& s) { s.quicLb[1].serverIdLength = 16; }},
+      {"quicLb.nonceLength", [](Sample& s) { s.quicLb[1].nonceLength = 3; }},
+      {"quicLb", [](Sample& s) { s.quicLb[1].nonceLength = 17; }},
+      {"quicLb.encrypted", [](Sample& s) { s.quicLb[1].encrypted = 2; }},
+      {"quicLb.key", [](Sample& s) { s.quicLb[0].key[3] = 1; }},
+      {"quicLb.reserved", [](Sample& s) { s.quicLb[1].reserved = 1; }},
+      {"serverId.backend", [](Sample& s) { s.serverIds[1].backend = 3; }},
+      {"serverId.rotation", [](Sample& s) { s.serverIds[1].rotation = 5; }},
+      {"serverId.rotation", [](Sample& s) { s.serverIds[1].rotation = 200; }},
+      {"serverId.length", [](Sample& s) { s.serverIds[1].length = 2; }},
+      {"serverId.octets", [](Sample& s) { s.serverIds[1].octets[3] = 1; }},
+      {"serverId.reserved", [](Sample& s) { s.serverIds[1].reserved = 1; }},
+  };
+  for (const Spoilt& spoilt : cases) {
+    Sample sample(2, 3);
+    spoilt.spoil(sample);
+    const std::string error = errorOf(sample.bytes());
+    EXPECT_EQ(error.substr(0, error.find(':')), spoilt.error) << error;
+  }
+}
 
 TEST(ContractView, RefusesEachWrongEndpointAndNamesIt) {
   const std::vector<Spoilt> cases = {

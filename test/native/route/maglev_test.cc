@@ -23,6 +23,7 @@ BackendRecord recordOf(uint32_t n) {
 
 std::vector<MaglevBackend> fleetOf(uint32_t count, uint32_t weight = 1) {
   std::vector<MaglevBackend> fleet;
+  fleet.reserve(count);
   for (uint32_t n = 0; n < count; ++n) {
     fleet.push_back({.id = backendIdOf(recordOf(n)), .weight = weight, .slot = static_cast<uint16_t>(n)});
   }
@@ -184,6 +185,7 @@ TEST(Maglev, AnotherKeyDrawsAnotherTable) {
 TEST(Maglev, MappingIsTheSameInEveryRelease) {
   const MaglevTable table = MaglevTable::build(kKey, fleetOf(5));
   std::vector<int> first;
+  first.reserve(12);
   for (uint64_t hash = 0; hash < 12; ++hash) first.push_back(table.lookup(hash));
   EXPECT_EQ(first, (std::vector<int>{2, 0, 4, 4, 2, 3, 4, 2, 1, 4, 1, 3}));
 }

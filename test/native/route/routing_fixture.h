@@ -86,7 +86,7 @@ class TwoWorkers {
     maglev_ = MaglevTable::build({3, 4}, list);
   }
 
-  RouteView view() const { return {maglev_, epochs_, {5, 6}, fallback, cidLength, 1000}; }
+  RouteView view() const { return {quicLb, maglev_, epochs_, {5, 6}, fallback, cidLength, 1000}; }
 
   Decision decide(uint32_t worker, const FourTuple& tuple, const std::vector<uint8_t>& datagram) {
     return routers_[worker].decide(view(), tuple, datagram, nowMs);
@@ -112,6 +112,7 @@ class TwoWorkers {
   FlowTable& table(uint32_t worker) { return *tables_[worker]; }
   Router& router(uint32_t worker) { return routers_[worker]; }
 
+  QuicLbRouting quicLb;
   Fallback fallback = Fallback::kFourTuple;
   uint8_t cidLength = kCidLengthLearned;
   uint32_t nowMs = 1000;

@@ -93,7 +93,7 @@ class LoopbackContract {
     for (const uint16_t port : ports) {
       sample.backends.push_back({.address = {127, 0, 0, 1}, .port = port, .family = 4, .reserved = 0, .weight = 1});
     }
-    layOut();
+    sample.layOut();
   }
 
   void setListeners(const std::vector<uint16_t>& ports) {
@@ -101,7 +101,7 @@ class LoopbackContract {
     const EndpointRecord first = sample.endpoints[0];
     sample.endpoints.assign(ports.size(), first);
     for (size_t i = 0; i < ports.size(); i++) sample.endpoints[i].port = ports[i];
-    layOut();
+    sample.layOut();
   }
 
   LoopbackContract& next() {
@@ -112,16 +112,6 @@ class LoopbackContract {
   [[nodiscard]] std::vector<uint8_t> bytes() const { return sample.bytes(); }
 
   ContractSample sample;
-
- private:
-  void layOut() {
-    ContractHeader& header = sample.header;
-    header.endpointCount = static_cast<uint32_t>(sample.endpoints.size());
-    header.backendCount = static_cast<uint32_t>(sample.backends.size());
-    header.backendOffset =
-        static_cast<uint32_t>(sizeof(ContractHeader) + sample.endpoints.size() * sizeof(EndpointRecord));
-    header.totalBytes = static_cast<uint32_t>(header.backendOffset + sample.backends.size() * sizeof(BackendRecord));
-  }
 };
 
 inline std::unique_ptr<DataPlane> startOrFail(const LoopbackContract& contract) {
