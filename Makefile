@@ -7,6 +7,9 @@ export JOBS
 # Options of the demo, such as DEMO=--keep.
 DEMO ?=
 
+# Options of the benchmark, such as BENCH="--rounds 9 --rate 10000".
+BENCH ?=
+
 # The pinned Node of node_modules runs everything, whatever Node the host has.
 BIN := $(CURDIR)/node_modules/.bin
 WITH_NODE := PATH="$(BIN):$$PATH"
@@ -44,6 +47,13 @@ lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types,
 	@$(WITH_NODE) tsc
 	@$(BIN)/node test/lint/includes.ts
 	@clang-format-19 --dry-run --Werror $(CXX_FILES)
+
+bench: packages-build packages-lab packages-bench build build/bench/udp_load build/bench/udp_echo ## CPU per round trip beside nginx and Baseline; about 6 minutes (root)
+	@$(BIN)/node test/bench/run.ts $(BENCH)
+
+build/bench/%: test/bench/native/%.cc test/bench/native/udp_socket.h
+	@mkdir -p $(@D)
+	c++ -std=c++20 -O2 -fno-exceptions -Wall -Wextra -Werror -o $@ $<
 
 fuzz: packages-fuzz packages-native ## Every libFuzzer target for FUZZ_SECONDS (default 60)
 	@cd native && cmake --preset fuzz >/dev/null && cmake --build --preset fuzz

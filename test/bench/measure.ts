@@ -1,0 +1,61 @@
+import type { Contender } from "./contenders.ts";
+import { readCpu } from "./cpu.ts";
+import { type BenchLab, runLoad } from "./lab.ts";
+
+/** What a contender is measured under. */
+export interface Setting {
+  flows: number;
+  /** Datagrams that leave together. */
+  burst: number;
+}
+
+/** One contender in one round. CPU in microseconds per round trip. */
+export interface Measurement extends Setting {
+  contender: string;
+  round: number;
+  roundTrips: number;
+  /** Share of the datagrams that did not come back. */
+  loss: number;
+  p50Us: number;
+  p99Us: number;
+  /** Of the proxy's process; 0 without a proxy. */
+  processUs: number;
+  /** Of its packet threads alone; 0 where they have no name of their own. */
+  workersUs: number;
+  /** Of the whole machine: load generator, proxy, echo, kernel and whatever else ran. */
+  machineUs: number;
+}
+
+const warmUpSeconds = 0.3;
+
+export interface MeasurePlan extends Setting {
+  rate: number;
+  seconds: number;
+  round: number;
+}
+
+/** Opens the flows, then measures. A proxy without traffic uses next to nothing, so the two ends of the window are soft. */
+export async function measure(lab: BenchLab, contender: Contender, plan: MeasurePlan): Promise<Measurement> {
+  const { rate, burst, seconds, flows, round } = plan;
+  const { address, port, process } = contender;
+  const load = { address, port, flows, rate, burst };
+  await runLoad(lab, { ...load, count: Math.max(flows, Math.round(rate * warmUpSeconds)) });
+  const before = readCpu(process?.pid);
+  const report = await runLoad(lab, { ...load, count: rate * seconds });
+  const after = readCpu(process?.pid);
+  const perRoundTrip = (name: keyof typeof after): number => (after[name] - before[name]) / report.received;
+  if (report.received === 0) throw new Error(`${contender.name}: nothing came back`);
+  return {
+    contender: contender.name,
+    flows,
+    burst,
+    round,
+    roundTrips: report.received,
+    loss: 1 - report.received / report.sent,
+    p50Us: report.p50Us,
+    p99Us: report.p99Us,
+    processUs: perRoundTrip("process"),
+    workersUs: perRoundTrip("workers"),
+    machineUs: perRoundTrip("machine"),
+  };
+}
