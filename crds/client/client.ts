@@ -1,0 +1,178 @@
+import { ApiError, errorOf, watchError } from "./errors.ts";
+import type { KubernetesObject } from "./objects.ts";
+import { type Resource, type ResourcePlace, resourcePath } from "./resources.ts";
+import type { ApiRequest, ApiResponse, Method, SendRequest } from "./transport.ts";
+import { readLines, readText } from "./watch_stream.ts";
+
+export interface ListPage {
+  readonly items: KubernetesObject[];
+  readonly resourceVersion: string;
+}
+
+export type WatchEvent =
+  | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: KubernetesObject }
+  | { readonly type: "BOOKMARK"; readonly resourceVersion: string };
+
+export interface Collection {
+  readonly resource: Resource;
+  readonly namespace?: string | undefined;
+  readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+}
+
+export interface WatchOptions {
+  readonly resourceVersion: string;
+  /** When the API server ends the watch in order. */
+  readonly timeoutSeconds: number;
+  readonly signal: AbortSignal;
+  /** Called with every octet that arrives, whatever it says. */
+  readonly onActivity: () => void;
+}
+
+export interface ApplyOptions {
+  readonly resource: Resource;
+  readonly fieldManager: string;
+  readonly subresource?: "status";
+}
+
+/** One finished call, for metrics. `code`: HTTP status, or 0 where no answer came. */
+export type ObserveCall = (call: { method: Method; code: number; seconds: number }) => void;
+
+const CALL_TIMEOUT_MS = 30_000;
+const LIST_PAGE_SIZE = "500";
+const APPLY_CONTENT_TYPE = "application/apply-patch+yaml";
+
+/**
+ * The few calls of the Kubernetes API that operator and proxy need. Nothing is retried here: whoever calls knows whether
+ * it still wants to. Every call throws ApiError for an answer that is no success, another Error where none came.
+ */
+export class ApiClient {
+  readonly #send: SendRequest;
+  readonly #observe: ObserveCall;
+
+  constructor(send: SendRequest, observe: ObserveCall = () => {}) {
+    this.#send = send;
+    this.#observe = observe;
+  }
+
+  /** Undefined where there is no such object. */
+  async get<T extends KubernetesObject>(resource: Resource, place: ResourcePlace): Promise<T | undefined> {
+    try {
+      return await this.#call<T>("GET", resourcePath(resource, place));
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /** All objects of a collection, page by page. */
+  async list(collection: Collection): Promise<ListPage> {
+    const items: KubernetesObject[] = [];
+    let next = "";
+    for (;;) {
+      const query = { limit: LIST_PAGE_SIZE, ...(next === "" ? {} : { continue: next }) };
+      const page = await this.#call<RawList>("GET", collectionPath(collection, query));
+      items.push(...page.items);
+      next = page.metadata.continue ?? "";
+      if (next === "") return { items, resourceVersion: page.metadata.resourceVersion };
+    }
+  }
+
+  /** Server-side apply of the whole intent; what the field manager owned and no longer names is removed. */
+  async apply<T extends KubernetesObject>(
+    object: T,
+    { resource, fieldManager, subresource }: ApplyOptions,
+  ): Promise<T> {
+    const { namespace, name } = object.metadata;
+    const place = { namespace, name, ...(subresource === undefined ? {} : { subresource }) };
+    const query = new URLSearchParams({ fieldManager, force: "true" });
+    const path = `${resourcePath(resource, place)}?${query}`;
+    return this.#call<T>("PATCH", path, { body: JSON.stringify(object), contentType: APPLY_CONTENT_TYPE });
+  }
+
+  async mergePatch(resource: Resource, place: ResourcePlace, patch: object): Promise<void> {
+    const body = { body: JSON.stringify(patch), contentType: "application/merge-patch+json" };
+    await this.#call("PATCH", resourcePath(resource, place), body);
+  }
+
+  async create<T extends KubernetesObject>(resource: Resource, object: T): Promise<T> {
+    const path = resourcePath(resource, { namespace: object.metadata.namespace });
+    return this.#call<T>("POST", path, { body: JSON.stringify(object), contentType: "application/json" });
+  }
+
+  /** Replaces an object; a resourceVersion in it makes the call fail with 409 where somebody was faster. */
+  async replace<T extends KubernetesObject>(resource: Resource, object: T): Promise<T> {
+    const { namespace, name } = object.metadata;
+    const path = resourcePath(resource, { namespace, name });
+    return this.#call<T>("PUT", path, { body: JSON.stringify(object), contentType: "application/json" });
+  }
+
+  /** Deletes an object and what it owns; one that is gone already is no error. */
+  async delete(resource: Resource, place: ResourcePlace): Promise<void> {
+    try {
+      await this.#call("DELETE", `${resourcePath(resource, place)}?propagationPolicy=Background`);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) throw error;
+    }
+  }
+
+  /** Changes after a resource version, until the stream ends. Throws ApiError 410 where the version is too old. */
+  async *watch(collection: Collection, options: WatchOptions): AsyncGenerator<WatchEvent, void> {
+    const path = collectionPath(collection, {
+      watch: "1",
+      allowWatchBookmarks: "true",
+      resourceVersion: options.resourceVersion,
+      timeoutSeconds: String(options.timeoutSeconds),
+    });
+    const response = await this.#observed({ method: "GET", path, signal: options.signal });
+    if (response.status !== 200) throw errorOf(response, await readText(response.body), `watch ${path}`);
+    try {
+      for await (const line of readLines(response.body, options.onActivity)) yield parseEvent(line);
+    } finally {
+      response.body.destroy();
+    }
+  }
+
+  async #call<T>(method: Method, path: string, body: { body?: string; contentType?: string } = {}): Promise<T> {
+    const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
+    const response = await this.#observed({ method, path, signal, ...body });
+    const text = await readText(response.body);
+    if (response.status < 200 || response.status > 299) throw errorOf(response, text, `${method} ${path}`);
+    return (text === "" ? {} : JSON.parse(text)) as T;
+  }
+
+  async #observed(request: ApiRequest): Promise<ApiResponse> {
+    const startMs = performance.now();
+    let code = 0;
+    try {
+      const response = await this.#send(request);
+      code = response.status;
+      return response;
+    } finally {
+      this.#observe({ method: request.method, code, seconds: (performance.now() - startMs) / 1000 });
+    }
+  }
+}
+
+interface RawList {
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+  readonly items: KubernetesObject[];
+}
+
+function collectionPath(collection: Collection, query: Record<string, string>): string {
+  const { resource, namespace, labelSelector, fieldSelector } = collection;
+  const selectors = {
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+  };
+  return `${resourcePath(resource, { namespace })}?${new URLSearchParams({ ...query, ...selectors })}`;
+}
+
+function parseEvent(line: string): WatchEvent {
+  const event = JSON.parse(line) as { type: string; object: KubernetesObject };
+  if (event.type === "ERROR") throw watchError(event.object as object);
+  if (event.type === "BOOKMARK") {
+    return { type: "BOOKMARK", resourceVersion: event.object.metadata.resourceVersion ?? "" };
+  }
+  return event as WatchEvent;
+}

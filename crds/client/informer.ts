@@ -1,0 +1,247 @@
+import { type Backoff, fullJitter, pause } from "./backoff.ts";
+import type { ApiClient, Collection, WatchEvent } from "./client.ts";
+import { ApiError, GONE, hasStatus } from "./errors.ts";
+import { type KubernetesObject, keyOf } from "./objects.ts";
+
+/** Where a change was learned from: a watch saw it happen, a list only shows that it has. */
+export type Origin = "list" | "watch";
+
+export interface Change<T> {
+  readonly key: string;
+  /** Undefined: the object is gone. */
+  readonly value: T | undefined;
+  readonly before: T | undefined;
+  readonly origin: Origin;
+}
+
+export interface InformerTimes {
+  /** After how long the API server ends a watch in order. */
+  readonly watchSeconds: number;
+  /** After how long without an octet (bookmarks come once a minute) a stream is taken for dead. */
+  readonly stallMs: number;
+  /** How often everything is listed anew, whatever the watch said. */
+  readonly relistMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+}
+
+export interface InformerOptions<T> {
+  readonly client: ApiClient;
+  readonly collection: Collection;
+  /** What is kept of an object. Undefined: nothing, the object is as good as not there. */
+  project(object: KubernetesObject): T | undefined;
+  onChange(change: Change<T>): void;
+  /** Told of everything that went wrong; the informer goes on by itself. */
+  onError(error: Error): void;
+  readonly times?: Partial<InformerTimes>;
+  readonly random?: () => number;
+}
+
+export interface InformerStats {
+  /** Whether the cache has ever held everything. It stays filled, and true, while the API server is away. */
+  readonly synced: boolean;
+  /** Whether the last attempt to list or watch succeeded. */
+  readonly connected: boolean;
+  readonly lists: number;
+  readonly watches: number;
+  readonly stalls: number;
+  readonly errors: number;
+  /** Since the last sign of life, in milliseconds. */
+  readonly lastEventAgeMs: number;
+}
+
+interface Entry<T> {
+  readonly value: T | undefined;
+  readonly resourceVersion: string;
+}
+
+const DEFAULT_TIMES: InformerTimes = {
+  watchSeconds: 240,
+  stallMs: 90_000,
+  relistMs: 600_000,
+  backoffBaseMs: 500,
+  backoffMaxMs: 30_000,
+};
+
+/**
+ * A cache of one collection that follows the API server for as long as it lives: list, watch, resume where the watch
+ * ended, list again where the API server no longer knows the place (410), wait with full jitter after failures, take a
+ * silent stream for dead, and list everything from time to time. Nothing is ever cleared because a connection is lost.
+ */
+export class Informer<T> {
+  readonly #options: InformerOptions<T>;
+  readonly #times: InformerTimes;
+  readonly #backoff: Backoff;
+  readonly #entries = new Map<string, Entry<T>>();
+  readonly #stop = new AbortController();
+  readonly #counts = { lists: 0, watches: 0, stalls: 0, errors: 0 };
+  #synced = false;
+  #connected = false;
+  #resourceVersion: string | undefined;
+  #nextListAtMs = 0;
+  #goneInARow = 0;
+  #lastEventAtMs = performance.now();
+  #running: Promise<void> | undefined;
+
+  constructor(options: InformerOptions<T>) {
+    this.#options = options;
+    this.#times = { ...DEFAULT_TIMES, ...options.times };
+    const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = this.#times;
+    this.#backoff = fullJitter({ baseMs, maxMs, ...(options.random === undefined ? {} : { random: options.random }) });
+  }
+
+  get(key: string): T | undefined {
+    return this.#entries.get(key)?.value;
+  }
+
+  values(): T[] {
+    return [...this.#entries.values()].flatMap(({ value }) => (value === undefined ? [] : [value]));
+  }
+
+  stats(): InformerStats {
+    const lastEventAgeMs = performance.now() - this.#lastEventAtMs;
+    return { synced: this.#synced, connected: this.#connected, ...this.#counts, lastEventAgeMs };
+  }
+
+  /** Takes the answer to an own write at once, so that nothing is decided on what was before it. */
+  assume(object: KubernetesObject): void {
+    this.#set(object, "watch");
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await this.#follow();
+      } catch (error) {
+        if (!signal.aborted) await this.#recover(error as Error);
+      }
+    }
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#resourceVersion === undefined || performance.now() >= this.#nextListAtMs) await this.#list();
+    await this.#watch(this.#resourceVersion ?? "");
+  }
+
+  async #recover(error: Error): Promise<void> {
+    if (hasStatus(error, GONE)) {
+      this.#resourceVersion = undefined;
+      // The first 410 is how resuming ends in order; another one without an event between is not.
+      if (this.#goneInARow++ === 0) return;
+    }
+    this.#connected = false;
+    this.#counts.errors++;
+    this.#options.onError(error);
+    const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    await pause(Math.max(this.#backoff.next(), askedMs), this.#stop.signal);
+  }
+
+  async #list(): Promise<void> {
+    const { items, resourceVersion } = await this.#options.client.list(this.#options.collection);
+    if (this.#stop.signal.aborted) return;
+    this.#counts.lists++;
+    const present = new Set<string>();
+    for (const object of items) {
+      present.add(keyOf(object));
+      this.#set(object, "list");
+    }
+    for (const key of [...this.#entries.keys()]) if (!present.has(key)) this.#remove(key, "list");
+    this.#resourceVersion = resourceVersion;
+    this.#synced = true;
+    this.#alive();
+    const jitter = 0.9 + 0.2 * (this.#options.random ?? Math.random)();
+    this.#nextListAtMs = performance.now() + this.#times.relistMs * jitter;
+  }
+
+  async #watch(resourceVersion: string): Promise<void> {
+    const stream = new AbortController();
+    const stall = setTimeout(() => {
+      this.#counts.stalls++;
+      stream.abort(new Error(`the watch was silent for ${this.#times.stallMs} ms`));
+    }, this.#times.stallMs);
+    const signal = AbortSignal.any([stream.signal, this.#stop.signal]);
+    const onActivity = (): void => void stall.refresh();
+    this.#counts.watches++;
+    const startedAtMs = performance.now();
+    try {
+      const options = { resourceVersion, timeoutSeconds: this.#times.watchSeconds, signal, onActivity };
+      for await (const event of this.#options.client.watch(this.#options.collection, options)) this.#take(event);
+    } finally {
+      clearTimeout(stall);
+    }
+    // A server that ends every watch at once must not be asked again at once.
+    if (performance.now() - startedAtMs < 1000) await pause(this.#backoff.next(), this.#stop.signal);
+    else this.#alive();
+  }
+
+  #take(event: WatchEvent): void {
+    this.#alive();
+    this.#goneInARow = 0;
+    if (event.type === "BOOKMARK") {
+      this.#resourceVersion = event.resourceVersion;
+      return;
+    }
+    this.#resourceVersion = event.object.metadata.resourceVersion;
+    if (event.type === "DELETED") this.#remove(keyOf(event.object), "watch");
+    else this.#set(event.object, "watch");
+  }
+
+  #alive(): void {
+    this.#connected = true;
+    this.#lastEventAtMs = performance.now();
+    this.#backoff.reset();
+  }
+
+  #set(object: KubernetesObject, origin: Origin): void {
+    const key = keyOf(object);
+    const { resourceVersion = "" } = object.metadata;
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && isKnown(entry.resourceVersion, resourceVersion, origin)) return;
+    const value = this.#guard(() => this.#options.project(object));
+    this.#entries.set(key, { value, resourceVersion });
+    this.#tell({ key, value, before: entry?.value, origin });
+  }
+
+  #remove(key: string, origin: Origin): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#tell({ key, value: undefined, before: entry.value, origin });
+  }
+
+  #tell(change: Change<T>): void {
+    if (change.value === undefined && change.before === undefined) return;
+    this.#guard(() => this.#options.onChange(change));
+  }
+
+  /** A handler that throws must not end the watch. */
+  #guard<R>(act: () => R): R | undefined {
+    try {
+      return act();
+    } catch (error) {
+      this.#counts.errors++;
+      this.#options.onError(error as Error);
+      return undefined;
+    }
+  }
+}
+
+/**
+ * Versions of one resource grow, so a watch that is behind an assumed write brings nothing new. A list is believed in
+ * any case: after a restore from backup versions may be lower.
+ */
+function isKnown(known: string, offered: string, origin: Origin): boolean {
+  if (known === offered) return true;
+  if (origin === "list" || !/^[0-9]+$/.test(known) || !/^[0-9]+$/.test(offered)) return false;
+  return BigInt(offered) < BigInt(known);
+}

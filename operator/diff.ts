@@ -1,0 +1,54 @@
+import type { KubernetesObject } from "../crds/client/objects.ts";
+import { APPLIED_ANNOTATION } from "./names.ts";
+import type { DesiredObject } from "./plan/desired.ts";
+import { contentDigest } from "./plan/node_objects.ts";
+import type { ObservedNodeObject, World } from "./world.ts";
+
+/** Why an object has to be written. */
+export type Need = "create" | "update";
+
+/**
+ * Whether an object differs from what it should be; undefined: nothing to write. The digest of what was applied last
+ * tells where the intent changed, also where it only takes away; the comparison tells where somebody else changed the
+ * object. Neither alone sees both.
+ */
+export function needOf({ resource, object }: DesiredObject, world: World): Need | undefined {
+  const { namespace = "", name } = object.metadata;
+  if (resource.kind === "QuicProxyNode") {
+    const proxy = (object as unknown as { spec: { proxy: string } }).spec.proxy;
+    return nodeNeed(
+      object,
+      world.nodeObjects(namespace, proxy).find((each) => each.name === name),
+    );
+  }
+  const observed = world.child(resource.kind, namespace, name);
+  if (observed === undefined) return "create";
+  return isSameIntent(observed.metadata, object.metadata) && covers(observed, object) ? undefined : "update";
+}
+
+function nodeNeed(object: KubernetesObject, observed: ObservedNodeObject | undefined): Need | undefined {
+  if (observed === undefined) return "create";
+  const { spec } = object as unknown as { spec: Parameters<typeof contentDigest>[0] };
+  const same =
+    isSameIntent(observed.metadata, object.metadata) &&
+    covers(observed.metadata, object.metadata) &&
+    observed.digest === contentDigest(spec);
+  return same ? undefined : "update";
+}
+
+function isSameIntent(observed: KubernetesObject["metadata"], desired: KubernetesObject["metadata"]): boolean {
+  return observed.annotations?.[APPLIED_ANNOTATION] === desired.annotations?.[APPLIED_ANNOTATION];
+}
+
+/** Whether everything of `desired` is in `observed`; lists have the same length, mappings may have more (defaults). */
+export function covers(observed: unknown, desired: unknown): boolean {
+  if (Array.isArray(desired)) {
+    if (!Array.isArray(observed) || observed.length !== desired.length) return false;
+    return desired.every((part, index) => covers(observed[index], part));
+  }
+  if (typeof desired !== "object" || desired === null) return Object.is(observed, desired);
+  if (typeof observed !== "object" || observed === null) return false;
+  return Object.entries(desired).every(([key, part]) => {
+    return part === undefined || covers((observed as Record<string, unknown>)[key], part);
+  });
+}

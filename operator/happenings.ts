@@ -1,0 +1,33 @@
+import type { Condition, QuicProxyStatus } from "../crds/status_schema.ts";
+import type { Happening } from "./events.ts";
+
+const ACTION = "Observe";
+
+/** What a new status says that the one before it did not, as events. Pure. */
+export function statusHappenings(before: Partial<QuicProxyStatus>, after: Partial<QuicProxyStatus>): Happening[] {
+  const turned = (after.conditions ?? []).filter((condition) => hasTurned(before.conditions ?? [], condition));
+  return [...turned.flatMap(conditionHappening), ...backendHappening(before, after)];
+}
+
+/** A reason that changes while the status stays is another trouble, not the same. */
+function hasTurned(before: readonly Condition[], { type, status, reason }: Condition): boolean {
+  const old = before.find((condition) => condition.type === type);
+  return old?.status !== status || old.reason !== reason;
+}
+
+function conditionHappening({ type, status, reason, message }: Condition): Happening[] {
+  const isGood = (status === "True") === (type !== "Degraded");
+  const note = `${type}: ${message}`;
+  if (!isGood)
+    return type === "Programmed" && reason === "Pending" ? [] : [{ type: "Warning", reason, action: ACTION, note }];
+  return type === "Ready" ? [{ type: "Normal", reason, action: ACTION, note }] : [];
+}
+
+function backendHappening(before: Partial<QuicProxyStatus>, after: Partial<QuicProxyStatus>): Happening[] {
+  const [old, present] = [before.backends, after.backends];
+  if (old === undefined || present === undefined) return [];
+  if (old.serving === present.serving && old.draining === present.draining) return [];
+  const text = ({ serving, draining }: typeof old): string => `${serving} serving, ${draining} draining`;
+  const note = `backends changed: ${text(present)} (before: ${text(old)})`;
+  return [{ type: "Normal", reason: "BackendsChanged", action: "Apply", note }];
+}

@@ -1,0 +1,4 @@
+/** RFC 3339 with six digits of a second: Lease and Event times are refused with fewer (kubernetes/kubernetes#89156). */
+export function microTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/Z$/, "000Z");
+}

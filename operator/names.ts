@@ -1,0 +1,44 @@
+import { createHash } from "node:crypto";
+
+/** Field manager of everything the operator writes but statuses. */
+export const FIELD_MANAGER = "quicproxy-operator";
+export const STATUS_FIELD_MANAGER = "quicproxy-operator-status";
+export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
+export const NAME_LABEL = "app.kubernetes.io/name";
+export const PROXY_LABEL = "quicproxy.io/proxy";
+/** Digest of the object as it was applied; a changed intent is seen even where it only takes fields away. */
+export const APPLIED_ANNOTATION = "quicproxy.io/applied";
+/** Digest of the settings that a running proxy cannot change: another one rolls the pods. */
+export const RESTART_ANNOTATION = "quicproxy.io/restart";
+/** Labels on nodes are the only thing of ours that garbage collection cannot undo. */
+export const NODE_LABELS_FINALIZER = "quicproxy.io/node-labels";
+export const APP_NAME = "quicproxy";
+/** Selects every object the operator makes. */
+export const MANAGED_SELECTOR = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
+
+/** Name of the DaemonSet, ServiceAccount, Role and RoleBinding of a QuicProxy. */
+export function childName(proxy: string): string {
+  return `quicproxy-${proxy}`;
+}
+
+export function childLabels(proxy: string): Record<string, string> {
+  return { [NAME_LABEL]: APP_NAME, [MANAGED_BY_LABEL]: FIELD_MANAGER, [PROXY_LABEL]: proxy };
+}
+
+/** The label of the nodes chosen for a QuicProxy whose number of nodes is set. At most 140 characters before the slash. */
+export function nodeLabel(namespace: string, proxy: string): string {
+  return `${proxy}.${namespace}.quicproxy.io/node`;
+}
+
+/** JSON with sorted keys: equal values give equal texts. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) => {
+    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+/** 16 hexadecimal digits that differ where values differ. */
+export function digestOf(value: unknown): string {
+  return createHash("sha256").update(canonicalJson(value)).digest("hex").slice(0, 16);
+}

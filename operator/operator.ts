@@ -1,0 +1,131 @@
+import { randomBytes } from "node:crypto";
+import { ApiClient } from "../crds/client/client.ts";
+import type { InformerTimes } from "../crds/client/informer.ts";
+import { keyOf } from "../crds/client/objects.ts";
+import type { SendRequest } from "../crds/client/transport.ts";
+import { Events } from "./events.ts";
+import type { Log } from "./log.ts";
+import { OperatorMetrics } from "./metrics.ts";
+import type { PodOptions } from "./plan/desired.ts";
+import { WorkQueue } from "./queue.ts";
+import { Reconciler } from "./reconcile.ts";
+import { Caches, type Concern } from "./watch/caches.ts";
+import type { ObservedProxy } from "./world.ts";
+
+export interface OperatorOptions {
+  readonly send: SendRequest;
+  readonly log: Log;
+  readonly pods: PodOptions;
+  /** Undefined: all namespaces. */
+  readonly namespace: string | undefined;
+  /** Name of the pod. */
+  readonly instance: string;
+  readonly isLeading: () => boolean;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  readonly times?: Partial<InformerTimes>;
+}
+
+const SYNC_POLL_MS = 50;
+
+/** Watches, plans, applies and reports, from `start` until `stop`. */
+export class Operator {
+  readonly client: ApiClient;
+  readonly metrics: OperatorMetrics;
+  readonly #options: OperatorOptions;
+  readonly #caches: Caches;
+  readonly #queue: WorkQueue;
+  readonly #saidErrors = new Map<string, string>();
+  #started = false;
+  #syncTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: OperatorOptions) {
+    const { send, log, pods, namespace, instance, now = Date.now, times } = options;
+    this.#options = options;
+    this.metrics = new OperatorMetrics({
+      queue: () => this.#queue,
+      caches: () => this.#caches.stats(),
+      isLeading: options.isLeading,
+    });
+    this.client = new ApiClient(send, this.metrics.observeCall);
+    this.#caches = new Caches({
+      client: this.client,
+      namespace,
+      onConcern: (concern) => this.#enqueue(concern),
+      onError: (resource, error) => this.#sayError(resource, error),
+      ...(times === undefined ? {} : { times }),
+    });
+    const onError = (error: Error): void => log.warn({ err: error }, `an event was not recorded: ${error.message}`);
+    const events = new Events({ client: this.client, instance, now, onError });
+    const reconciler = new Reconciler({ client: this.client, caches: this.#caches, events, pods, now });
+    this.#queue = new WorkQueue({
+      work: (key) => reconciler.reconcile(key, this.#logOf(key)),
+      onDone: (attempt) => {
+        this.metrics.observeAttempt(attempt);
+        const { key, error } = attempt;
+        if (error !== undefined)
+          this.#logOf(key).error({ err: error }, `not done, tried again: ${(error as Error).message}`);
+      },
+    });
+  }
+
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#caches.start();
+    this.#syncTimer = setInterval(() => this.#startWhenSynced(), SYNC_POLL_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#syncTimer);
+    await this.#queue.stop();
+    await this.#caches.stop();
+  }
+
+  /** Why nothing can be reconciled, or undefined. One that waits for leadership is ready. */
+  notReady(): string | undefined {
+    if (!this.#started) return undefined;
+    const problems = [...this.#caches.stats()].flatMap(([resource, { synced, connected }]) => {
+      if (synced && connected) return [];
+      return [`${resource}: ${this.#saidErrors.get(resource) ?? "not listed yet"}`];
+    });
+    return problems.length === 0 ? undefined : problems.join("\n");
+  }
+
+  /** To plan on a part of the world would take away what the missing part asks for. */
+  #startWhenSynced(): void {
+    if (!this.#caches.synced) return;
+    clearInterval(this.#syncTimer);
+    const { proxies, nodes } = this.#caches;
+    this.#options.log.info({ proxies: proxies.length, nodes: nodes.length }, "caches are filled, reconciling");
+    this.#queue.start();
+  }
+
+  #enqueue(concern: Concern): void {
+    if (concern.kind === "proxy") {
+      this.#queue.add(concern.key);
+      return;
+    }
+    for (const proxy of this.#caches.proxies) {
+      if (concern.kind === "all" || usesService(proxy, concern.key)) this.#queue.add(proxy.key);
+    }
+  }
+
+  #logOf(key: string): Log {
+    const [namespace, name] = key.split("/");
+    return this.#options.log.child({ namespace, name, reconcileID: randomBytes(8).toString("hex") });
+  }
+
+  /** The same trouble of one resource is said once; the informer goes on trying in silence. */
+  #sayError(resource: string, error: Error): void {
+    if (this.#saidErrors.get(resource) === error.message) return;
+    this.#saidErrors.set(resource, error.message);
+    this.#options.log.warn({ resource, err: error }, `${resource}: ${error.message}`);
+  }
+}
+
+function usesService(proxy: ObservedProxy, serviceKey: string): boolean {
+  const { backends } = (proxy.spec ?? {}) as { backends?: { service?: { name?: string } } };
+  const name = backends?.service?.name;
+  return name !== undefined && keyOf({ metadata: { namespace: proxy.namespace, name } }) === serviceKey;
+}

@@ -1,0 +1,53 @@
+import { crossFieldFaults, ineffectiveSettings, type RuleFinding } from "../crds/rules.ts";
+import { type QuicProxySpec, specShape } from "../crds/schema.ts";
+import { unavailableFaults } from "../crds/unavailable.ts";
+import type { ObservedProxy } from "./world.ts";
+
+/** Why a QuicProxy is not accepted: one word for programs, one text for people. */
+export interface Refusal {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export type Parsed =
+  | { readonly ok: true; readonly spec: QuicProxySpec; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+const SHOWN_FAULTS_MAX = 20;
+
+/** The spec of an object, or every fault that the CRD let through, in one message. Pure. */
+export function parseProxy({ spec: raw, namespace }: Pick<ObservedProxy, "spec" | "namespace">): Parsed {
+  const parsed = specShape.safeParse(raw);
+  if (!parsed.success) {
+    return refuse(parsed.error.issues.map(({ path, message }) => `${formatPath(path)}: allowed: ${message}`));
+  }
+  const spec = parsed.data;
+  const faults = [...crossFieldFaults(spec, []), ...unavailableFaults(spec), ...namespaceRule(spec, namespace)];
+  if (faults.length > 0) return refuse(faults.map(formatFinding));
+  return { ok: true, spec, warnings: ineffectiveSettings(spec).map(formatFinding) };
+}
+
+/** A QuicProxy must not send traffic into a namespace in which its author may have no rights. */
+function namespaceRule({ backends }: QuicProxySpec, own: string): RuleFinding[] {
+  const namespace = backends.service?.namespace;
+  if (namespace === undefined || namespace === own) return [];
+  const what = `names namespace ${namespace}, but the QuicProxy is in ${own}`;
+  return [{ path: ["backends", "service", "namespace"], what, allowed: `${own}, or no namespace` }];
+}
+
+function refuse(faults: readonly string[]): Parsed {
+  const shown = faults.slice(0, SHOWN_FAULTS_MAX);
+  const more = faults.length > shown.length ? `; and ${faults.length - shown.length} more` : "";
+  return { ok: false, refusal: { reason: "InvalidSpec", message: shown.join("; ") + more } };
+}
+
+function formatFinding({ path, what, allowed }: RuleFinding): string {
+  return `${formatPath(path)}: ${what}; allowed: ${allowed}`;
+}
+
+function formatPath(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) => text + (typeof part === "number" ? `[${part}]` : `.${String(part)}`),
+    "spec",
+  );
+}

@@ -1,0 +1,129 @@
+import { isIPv6 } from "node:net";
+import { RESOURCES } from "../../crds/client/resources.ts";
+import { sizeBytes } from "../../crds/quantities.ts";
+import type { QuicProxySpec } from "../../crds/schema.ts";
+import {
+  APP_NAME,
+  childLabels,
+  childName,
+  digestOf,
+  NAME_LABEL,
+  nodeLabel,
+  PROXY_LABEL,
+  RESTART_ANNOTATION,
+} from "../names.ts";
+import type { ObservedProxy } from "../world.ts";
+import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
+
+const LAST_GOOD_DIR = "/var/lib/quicproxy";
+const LAST_GOOD_VOLUME = "last-good";
+/** Code, Node.js and stacks; the tables come on top. */
+const BASE_MEMORY_MIB = 128;
+const MIB = 1024 * 1024;
+
+/**
+ * The DaemonSet of a QuicProxy. It declares no ports: on the host's network a declared port is a claim that the
+ * scheduler would refuse to a second pod, and the proxy listens without it. Ports, backends and weights are not in it
+ * either: they reach the running proxy by its QuicProxyNode, without a restart.
+ */
+export function planDaemonSet(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): DesiredObject {
+  const selector = { [NAME_LABEL]: APP_NAME, [PROXY_LABEL]: proxy.name };
+  const content = {
+    spec: {
+      selector: { matchLabels: selector },
+      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
+      template: {
+        metadata: { labels: childLabels(proxy.name), annotations: { [RESTART_ANNOTATION]: restartDigest(spec) } },
+        spec: podSpec(proxy, spec, options),
+      },
+    },
+  };
+  return childOf(proxy, { resource: RESOURCES.daemonSets, name: childName(proxy.name), content });
+}
+
+/** The settings that the native side takes at its start only; it answers NEEDS_RESTART to a change of any. */
+function restartDigest({ dataPlane }: QuicProxySpec): string {
+  const { mode, workers, batch, flowMemory, upstreamSockets } = dataPlane;
+  return digestOf({ mode, workers, batch, flowMemory, upstreamSockets });
+}
+
+function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): object {
+  const { imagePullSecrets, priorityClass } = options;
+  const { tolerations = [] } = spec.nodes ?? {};
+  return {
+    serviceAccountName: childName(proxy.name),
+    automountServiceAccountToken: true,
+    hostNetwork: true,
+    dnsPolicy: "ClusterFirstWithHostNet",
+    terminationGracePeriodSeconds: 10,
+    nodeSelector: nodeSelector(proxy, spec),
+    ...(tolerations.length === 0 ? {} : { tolerations }),
+    ...(priorityClass === undefined ? {} : { priorityClassName: priorityClass }),
+    ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
+    securityContext: { seccompProfile: { type: "RuntimeDefault" } },
+    containers: [container(proxy, spec, options)],
+    volumes: [{ name: LAST_GOOD_VOLUME, emptyDir: { sizeLimit: "16Mi" } }],
+  };
+}
+
+function nodeSelector({ namespace, name }: ObservedProxy, { nodes, scaling }: QuicProxySpec): Record<string, string> {
+  const chosen = scaling?.nodes === undefined ? {} : { [nodeLabel(namespace, name)]: "true" };
+  return { ...nodes?.selector, ...chosen };
+}
+
+function container(
+  proxy: ObservedProxy,
+  spec: QuicProxySpec,
+  { image, imagePullPolicy, netAdmin }: PodOptions,
+): object {
+  const memoryMib = BASE_MEMORY_MIB + Math.ceil((sizeBytes(spec.dataPlane.flowMemory) ?? 0) / MIB);
+  return {
+    name: "proxy",
+    image,
+    imagePullPolicy,
+    command: ["quicproxy"],
+    args: [
+      "run",
+      "--node-object",
+      `$(POD_NAMESPACE)/${proxy.name}.$(NODE_NAME)`,
+      "--last-good",
+      LAST_GOOD_DIR,
+      "--log-format",
+      "json",
+    ],
+    env: [
+      { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
+      { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+    ],
+    resources: { requests: { cpu: "100m", memory: `${memoryMib}Mi` } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      // The kernel gives added capabilities to UID 0 only, unless the program carries them as file capabilities.
+      runAsUser: 0,
+      // NET_BIND_SERVICE: ports below 1024, such as 443. Always, so that a change of port restarts nothing.
+      capabilities: { drop: ["ALL"], add: netAdmin ? ["NET_BIND_SERVICE", "NET_ADMIN"] : ["NET_BIND_SERVICE"] },
+    },
+    volumeMounts: [{ name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR }],
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    ...probes(spec.metrics),
+  };
+}
+
+/** A proxy that waits for its first configuration answers no probe yet; that is no reason to restart it for 10 minutes. */
+function probes({ address, port }: QuicProxySpec["metrics"]): object {
+  if (port === 0) return {};
+  const get = (path: string): object => ({ httpGet: { host: probeHost(address), port, path, scheme: "HTTP" } });
+  return {
+    startupProbe: { ...get("/healthz"), periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 600 },
+    livenessProbe: { ...get("/healthz"), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
+    readinessProbe: { ...get("/readyz"), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 },
+  };
+}
+
+/** The kubelet probes from the host's own network, where a wildcard address is also the loopback one. */
+function probeHost(address: string): string {
+  if (address === "0.0.0.0") return "127.0.0.1";
+  return isIPv6(address) && /^[0:]+$/.test(address) ? "::1" : address;
+}

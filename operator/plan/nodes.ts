@@ -1,0 +1,80 @@
+import { nodeObjectName } from "../../crds/node_schema.ts";
+import type { QuicProxySpec } from "../../crds/schema.ts";
+import { nodeLabel } from "../names.ts";
+import type { ObservedNode, ObservedTaint } from "../world.ts";
+
+type Toleration = NonNullable<NonNullable<QuicProxySpec["nodes"]>["tolerations"]>[number];
+
+/** Taints that the DaemonSet controller lets every pod of a DaemonSet on hostNetwork tolerate. */
+const TOLERATED_BY_DAEMON_SETS: ReadonlySet<string> = new Set(
+  [
+    "not-ready",
+    "unreachable",
+    "disk-pressure",
+    "memory-pressure",
+    "pid-pressure",
+    "unschedulable",
+    "network-unavailable",
+  ].map((name) => `node.kubernetes.io/${name}`),
+);
+
+export interface ChosenNodes {
+  /** Names of the nodes that run the proxy, sorted. */
+  readonly chosen: readonly string[];
+  /** How many nodes could. */
+  readonly eligible: number;
+  /** Label changes that make the DaemonSet follow; none where the number of nodes is not set. */
+  readonly labels: readonly NodeLabelChange[];
+}
+
+export interface NodeLabelChange {
+  readonly node: string;
+  readonly label: string;
+  readonly wanted: boolean;
+}
+
+interface Identity {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The nodes of a QuicProxy. With scaling.nodes set, nodes that have the proxy stay before others come. Pure. */
+export function chooseNodes(nodes: readonly ObservedNode[], proxy: Identity, spec: QuicProxySpec): ChosenNodes {
+  const label = nodeLabel(proxy.namespace, proxy.name);
+  const eligible = nodes.filter((node) => isEligible(node, proxy, spec));
+  const count = spec.scaling?.nodes;
+  if (count === undefined)
+    return { chosen: namesOf(eligible), eligible: eligible.length, labels: withoutLabel(nodes, label) };
+  const rank = (node: ObservedNode): number => (label in node.labels ? 0 : 1);
+  const ranked = [...eligible].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
+  const chosen = new Set(ranked.slice(0, count).map(({ name }) => name));
+  const labels = nodes
+    .filter((node) => label in node.labels !== chosen.has(node.name))
+    .map(({ name }) => ({ node: name, label, wanted: chosen.has(name) }));
+  return { chosen: [...chosen].sort(), eligible: eligible.length, labels };
+}
+
+/** Label changes that leave no trace of a QuicProxy. */
+export function withoutLabel(nodes: readonly ObservedNode[], label: string): NodeLabelChange[] {
+  return nodes.filter(({ labels }) => label in labels).map(({ name }) => ({ node: name, label, wanted: false }));
+}
+
+function isEligible(node: ObservedNode, { name }: Identity, { nodes }: QuicProxySpec): boolean {
+  const selector = Object.entries(nodes?.selector ?? {});
+  if (!selector.every(([key, value]) => node.labels[key] === value)) return false;
+  if (nodeObjectName(name, node.name) === undefined) return false;
+  return node.taints.every((taint) => isTolerated(taint, nodes?.tolerations ?? []));
+}
+
+function isTolerated(taint: ObservedTaint, tolerations: readonly Toleration[]): boolean {
+  if (taint.effect === "PreferNoSchedule" || TOLERATED_BY_DAEMON_SETS.has(taint.key)) return true;
+  return tolerations.some(({ key, operator, value, effect }) => {
+    if (effect !== undefined && effect !== taint.effect) return false;
+    if (key === undefined) return operator === "Exists";
+    return key === taint.key && (operator === "Exists" || (value ?? "") === taint.value);
+  });
+}
+
+function namesOf(nodes: readonly ObservedNode[]): string[] {
+  return nodes.map(({ name }) => name).sort();
+}

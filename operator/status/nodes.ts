@@ -1,0 +1,87 @@
+import { isDeepStrictEqual } from "node:util";
+import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_schema.ts";
+import type { ObservedNodeObject, ObservedPod } from "../world.ts";
+
+/** One node as far as the QuicProxy's status is concerned. */
+export interface NodeState {
+  readonly nodeName: string;
+  /** Whether its proxy runs and says that it takes traffic. */
+  readonly ready: boolean;
+  /** Whether it has the present generation in force. */
+  readonly programmed: boolean;
+  readonly report: QuicProxyNodeStatus | undefined;
+  /** Why it is not ready or not programmed: a word and a text. */
+  readonly trouble: { readonly reason: string; readonly message: string } | undefined;
+  /** What works, but not as asked. */
+  readonly degraded: string | undefined;
+}
+
+/** The state of each node that should run the proxy. A report counts only while the pod that made it is ready. */
+export function nodeStates(objects: readonly ObservedNodeObject[], pods: readonly ObservedPod[]): NodeState[] {
+  return objects.map((object) => {
+    const pod = pods
+      .filter(({ nodeName }) => nodeName === object.nodeName)
+      .sort((a, b) => Number(b.ready) - Number(a.ready))[0];
+    const { status, generation, nodeName } = object;
+    const programmed = pod !== undefined && status.appliedGeneration === generation;
+    const ready = pod?.ready === true && status.ready === true;
+    const trouble = ready && programmed ? undefined : troubleOf(object, pod);
+    const report = pod?.ready === true ? status : undefined;
+    return { nodeName, ready, programmed, report, trouble, degraded: report && degradedOf(report) };
+  });
+}
+
+function troubleOf({ status, generation }: ObservedNodeObject, pod: ObservedPod | undefined): NodeState["trouble"] {
+  if (pod === undefined) return { reason: "NoPod", message: "has no proxy pod yet; see the events of the DaemonSet" };
+  if (pod.trouble !== undefined) return { reason: "PodNotRunning", message: `pod ${pod.name}: ${pod.trouble}` };
+  if (status.message !== undefined && status.message !== "") {
+    return { reason: status.reason ?? "NodeError", message: status.message };
+  }
+  if (status.appliedGeneration !== generation) {
+    return {
+      reason: "Pending",
+      message: `runs generation ${status.appliedGeneration ?? 0}, ${generation} is asked for`,
+    };
+  }
+  return { reason: "PodNotReady", message: `pod ${pod.name} is not ready` };
+}
+
+function degradedOf({ receiveBuffer, source }: QuicProxyNodeStatus): string | undefined {
+  if (source === "LastGood") return "runs on its last-good copy: it has not reached the API server since its start";
+  if (receiveBuffer === undefined) return undefined;
+  const granted = Math.floor(receiveBuffer.effectiveBytes / 2);
+  if (granted >= receiveBuffer.askedBytes) return undefined;
+  return (
+    `receive buffer: asked ${receiveBuffer.askedBytes} bytes, the kernel granted ${granted}; raise net.core.rmem_max on ` +
+    "the node, grant NET_ADMIN to the proxies, or lower spec.dataPlane.receiveBuffer"
+  );
+}
+
+/** The sums of what ready nodes report. */
+export function sumReports(
+  states: readonly NodeState[],
+): Pick<QuicProxyStatus, "workers" | "dropsPerSecond" | "datagramsPerSecond" | "flows" | "levels"> {
+  const reports = states.flatMap(({ report }) => report ?? []);
+  const sum = (of: (report: QuicProxyNodeStatus) => number | undefined): number =>
+    reports.reduce((total, report) => total + (of(report) ?? 0), 0);
+  const levels = reports.flatMap(({ upstreamLevel, steeringLevel }) =>
+    [upstreamLevel ?? [], steeringLevel ?? []].flat(),
+  );
+  return {
+    workers: sum(({ workers }) => workers),
+    dropsPerSecond: sum(({ rates }) => rates?.droppedPerSecond),
+    datagramsPerSecond: sum(({ rates }) => rates?.receivedPerSecond),
+    flows: sum(({ rates }) => rates?.flows),
+    levels: [...new Set(levels)].sort(),
+  };
+}
+
+const NUMBERS = ["workers", "dropsPerSecond", "datagramsPerSecond", "flows"] as const;
+
+/** Whether two statuses differ in nothing but measured numbers, whose changes can wait. */
+export function differOnlyInNumbers(a: Partial<QuicProxyStatus>, b: Partial<QuicProxyStatus>): boolean {
+  const rest = (status: Partial<QuicProxyStatus>): object => {
+    return Object.fromEntries(Object.entries(status).filter(([key]) => !(NUMBERS as readonly string[]).includes(key)));
+  };
+  return isDeepStrictEqual(rest(a), rest(b));
+}

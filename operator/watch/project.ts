@@ -1,0 +1,156 @@
+import type { KubernetesObject } from "../../crds/client/objects.ts";
+import { keyOf } from "../../crds/client/objects.ts";
+import type { QuicProxyNodeSpec } from "../../crds/node_schema.ts";
+import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_schema.ts";
+import { PROXY_LABEL } from "../names.ts";
+import { contentDigest } from "../plan/node_objects.ts";
+import type {
+  ObservedNode,
+  ObservedNodeObject,
+  ObservedPod,
+  ObservedProxy,
+  ObservedService,
+  ObservedSlice,
+} from "../world.ts";
+
+/*
+ * Objects of the API -> what is kept of them. A cluster has many objects and the operator little memory, so nothing is
+ * cached that no decision looks at.
+ */
+
+type Raw<Rest> = KubernetesObject & Rest;
+
+export function projectProxy(raw: KubernetesObject): ObservedProxy {
+  const { metadata, spec, status } = raw as Raw<{ spec?: unknown; status?: Partial<QuicProxyStatus> }>;
+  const { finalizers = [] } = metadata as { finalizers?: string[] };
+  return {
+    key: keyOf(raw),
+    namespace: metadata.namespace ?? "",
+    name: metadata.name,
+    uid: metadata.uid ?? "",
+    generation: metadata.generation ?? 0,
+    createdAt: metadata.creationTimestamp ?? "",
+    deleting: metadata.deletionTimestamp !== undefined,
+    finalizers,
+    spec,
+    status: status ?? {},
+  };
+}
+
+type NodeSpec = { taints?: { key: string; value?: string; effect: string }[] };
+
+export function projectNode(raw: KubernetesObject): ObservedNode | undefined {
+  const { metadata, spec } = raw as Raw<{ spec?: NodeSpec }>;
+  if (metadata.deletionTimestamp !== undefined) return undefined;
+  const taints = (spec?.taints ?? []).map(({ key, value = "", effect }) => ({ key, value, effect }));
+  return { name: metadata.name, labels: metadata.labels ?? {}, taints };
+}
+
+type ServiceSpec = {
+  type?: string;
+  ipFamilies?: ("IPv4" | "IPv6")[];
+  ports?: { name?: string; port: number; protocol?: string }[];
+};
+
+export function projectService(raw: KubernetesObject): ObservedService {
+  const { metadata, spec } = raw as Raw<{ spec?: ServiceSpec }>;
+  const ports = (spec?.ports ?? []).map(({ name = "", port, protocol = "TCP" }) => ({ name, port, protocol }));
+  const { namespace = "", name } = metadata;
+  return { namespace, name, type: spec?.type ?? "ClusterIP", family: spec?.ipFamilies?.[0], ports };
+}
+
+type Slice = {
+  addressType?: string;
+  ports?: { name?: string | null; port?: number | null; protocol?: string | null }[] | null;
+  endpoints?: { addresses?: string[]; conditions?: { ready?: boolean | null; terminating?: boolean | null } }[] | null;
+};
+
+/** Only the first address of an endpoint is meant (discovery.k8s.io/v1 gives others no meaning); an unknown ready is true. */
+export function projectSlice(raw: KubernetesObject): ObservedSlice | undefined {
+  const { metadata, addressType = "IPv4", ports, endpoints } = raw as Raw<Slice>;
+  const service = metadata.labels?.["kubernetes.io/service-name"];
+  if (service === undefined || metadata.deletionTimestamp !== undefined) return undefined;
+  return {
+    namespace: metadata.namespace ?? "",
+    service,
+    family: addressType,
+    ports: (ports ?? []).flatMap(({ name, port, protocol }) => {
+      return port == null ? [] : [{ name: name ?? "", port, protocol: protocol ?? "TCP" }];
+    }),
+    endpoints: (endpoints ?? []).flatMap(({ addresses = [], conditions = {} }) => {
+      const [address] = addresses;
+      if (address === undefined) return [];
+      return [{ address, ready: conditions.ready ?? true, terminating: conditions.terminating ?? false }];
+    }),
+  };
+}
+
+export function projectNodeObject(raw: KubernetesObject): ObservedNodeObject | undefined {
+  const { metadata, spec, status } = raw as Raw<{ spec?: Partial<QuicProxyNodeSpec>; status?: QuicProxyNodeStatus }>;
+  if (metadata.deletionTimestamp !== undefined) return undefined;
+  const { namespace = "", name, labels, annotations } = metadata;
+  const { ownerReferences } = metadata as { ownerReferences?: unknown };
+  return {
+    namespace,
+    name,
+    proxy: spec?.proxy ?? "",
+    nodeName: spec?.nodeName ?? "",
+    generation: spec?.generation ?? 0,
+    hashKey: spec?.hashKey ?? "",
+    removals: spec?.removals ?? "Observed",
+    digest: contentDigest(spec ?? {}),
+    status: status ?? {},
+    metadata: { name, namespace, labels, annotations, ownerReferences } as ObservedNodeObject["metadata"],
+  };
+}
+
+interface ContainerStatus {
+  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
+}
+
+interface PodCondition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+type Pod = {
+  spec?: { nodeName?: string };
+  status?: { conditions?: PodCondition[]; containerStatuses?: ContainerStatus[] };
+};
+
+export function projectPod(raw: KubernetesObject): ObservedPod | undefined {
+  const { metadata, spec, status } = raw as Raw<Pod>;
+  const proxy = metadata.labels?.[PROXY_LABEL];
+  if (proxy === undefined) return undefined;
+  const { conditions = [], containerStatuses = [] } = status ?? {};
+  const isReady = conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
+  return {
+    namespace: metadata.namespace ?? "",
+    name: metadata.name,
+    proxy,
+    nodeName: spec?.nodeName ?? "",
+    ready: isReady && metadata.deletionTimestamp === undefined,
+    trouble: isReady ? undefined : troubleOf(conditions, containerStatuses),
+  };
+}
+
+const STARTING = new Set(["ContainerCreating", "PodInitializing"]);
+
+function troubleOf(conditions: readonly PodCondition[], containers: readonly ContainerStatus[]): string | undefined {
+  const waiting = containers
+    .flatMap(({ state }) => state?.waiting ?? [])
+    .find(({ reason }) => !STARTING.has(reason ?? ""));
+  if (waiting !== undefined) return [waiting.reason, waiting.message].filter(Boolean).join(": ");
+  const unscheduled = conditions.find(({ type, status }) => type === "PodScheduled" && status === "False");
+  return unscheduled && [unscheduled.reason, unscheduled.message].filter(Boolean).join(": ");
+}
+
+/** A child whole, but without the bookkeeping that is often longer than the object. */
+export function projectChild(raw: KubernetesObject): KubernetesObject | undefined {
+  if (raw.metadata.deletionTimestamp !== undefined) return undefined;
+  const { managedFields: _, ...metadata } = raw.metadata as KubernetesObject["metadata"] & { managedFields?: unknown };
+  const { status: __, ...rest } = raw as Raw<{ status?: unknown }>;
+  return { ...rest, metadata };
+}

@@ -1,0 +1,106 @@
+import type { Origin } from "../crds/client/informer.ts";
+import type { KubernetesObject, ObjectMeta } from "../crds/client/objects.ts";
+import type { QuicProxyNodeSpec } from "../crds/node_schema.ts";
+import type { QuicProxyNodeStatus, QuicProxyStatus } from "../crds/status_schema.ts";
+
+/*
+ * What the operator has observed, cut down to what it decides on. plan/ turns a World into desired objects, status.ts
+ * into a status; neither asks the API server anything.
+ */
+
+export interface ObservedProxy {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+  readonly createdAt: string;
+  readonly deleting: boolean;
+  readonly finalizers: readonly string[];
+  /** As the API server has it: checked by the CRD, not yet by us. */
+  readonly spec: unknown;
+  readonly status: Partial<QuicProxyStatus>;
+}
+
+export interface ObservedTaint {
+  readonly key: string;
+  readonly value: string;
+  readonly effect: string;
+}
+
+export interface ObservedNode {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly ObservedTaint[];
+}
+
+export interface ServicePort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: string;
+}
+
+export interface ObservedService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: string;
+  /** The family of its first address: the one whose endpoints are taken where pods have both. */
+  readonly family: "IPv4" | "IPv6" | undefined;
+  readonly ports: readonly ServicePort[];
+}
+
+export interface ObservedEndpoint {
+  readonly address: string;
+  readonly ready: boolean;
+  readonly terminating: boolean;
+}
+
+export interface ObservedSlice {
+  readonly namespace: string;
+  readonly service: string;
+  readonly family: string;
+  readonly ports: readonly ServicePort[];
+  readonly endpoints: readonly ObservedEndpoint[];
+}
+
+/** A QuicProxyNode without its intent, of which only the digest is kept. */
+export interface ObservedNodeObject {
+  readonly namespace: string;
+  readonly name: string;
+  readonly proxy: string;
+  readonly nodeName: string;
+  readonly generation: number;
+  readonly hashKey: string;
+  readonly removals: QuicProxyNodeSpec["removals"];
+  readonly digest: string;
+  readonly status: QuicProxyNodeStatus;
+  readonly metadata: ObjectMeta;
+}
+
+export interface ObservedPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly proxy: string;
+  readonly nodeName: string;
+  readonly ready: boolean;
+  /** Why it does not run, in the words of the kubelet or the scheduler. */
+  readonly trouble: string | undefined;
+}
+
+/** A DaemonSet, ServiceAccount, Role or RoleBinding of ours, whole. */
+export interface ObservedChild {
+  readonly kind: string;
+  readonly object: KubernetesObject;
+}
+
+export interface World {
+  readonly proxies: readonly ObservedProxy[];
+  readonly nodes: readonly ObservedNode[];
+  service(namespace: string, name: string): ObservedService | undefined;
+  slices(namespace: string, service: string): readonly ObservedSlice[];
+  /** Where the last change of a Service's slices was learned from. */
+  sliceOrigin(namespace: string, service: string): Origin;
+  nodeObjects(namespace: string, proxy: string): readonly ObservedNodeObject[];
+  pods(namespace: string, proxy: string): readonly ObservedPod[];
+  child(kind: string, namespace: string, name: string): KubernetesObject | undefined;
+}
