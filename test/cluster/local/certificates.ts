@@ -77,8 +77,9 @@ export function createCertificates(directory: string, { control, nodes }: Topolo
     `IP:${control.v6}`,
   ];
   const serviceAccountKey = join(directory, "service-account.key");
-  const curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
-  execFileSync("openssl", ["genpkey", ...curve, "-out", serviceAccountKey], { stdio: "pipe" });
+  // In the form from which the API server takes the public half, too; genpkey writes another.
+  const generate = ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", serviceAccountKey];
+  execFileSync("openssl", generate, { stdio: "pipe" });
   return {
     authority,
     apiServer: leaf("apiserver", "/CN=kube-apiserver", apiNames),
