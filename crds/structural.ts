@@ -64,7 +64,15 @@ function convert(schema: Record<string, unknown>, path: string): StructuralSchem
     }
   }
   const kept = Object.fromEntries(KEPT.filter((key) => schema[key] !== undefined).map((key) => [key, schema[key]]));
-  return { ...patternOf(kept), ...integerFormat(kept), ...childrenOf(schema, path) } as StructuralSchema;
+  const structural = { ...patternOf(kept), ...integerFormat(kept), ...childrenOf(schema, path) } as StructuralSchema;
+  return structural.type === "object" && structural.default !== undefined ? withWholeDefault(structural) : structural;
+}
+
+/** The API server holds a default against the rules as it stands, before the defaults of what is in it. */
+function withWholeDefault(schema: StructuralSchema): StructuralSchema {
+  const entries = Object.entries(schema.properties ?? {}).filter(([, child]) => child.default !== undefined);
+  const inner = Object.fromEntries(entries.map(([key, child]) => [key, child.default]));
+  return { ...schema, default: { ...inner, ...(schema.default as object) } };
 }
 
 function patternOf(schema: Record<string, unknown>): Record<string, unknown> {
