@@ -84,8 +84,17 @@ export function logEnd(file: string, lines = 20): string {
 export function udpPortBound(pid: number, port: number, families: readonly ("udp" | "udp6")[]): boolean {
   const needle = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
   return families.every((family) =>
-    readFileSync(`/proc/${pid}/net/${family}`, "utf8")
+    readNetworkTable(pid, family)
       .split("\n")
       .some((line) => (line.trim().split(/\s+/)[1] ?? "").concat(" ").endsWith(needle)),
   );
+}
+
+/** Empty when the process has ended. */
+function readNetworkTable(pid: number, family: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/net/${family}`, "utf8");
+  } catch {
+    return "";
+  }
 }

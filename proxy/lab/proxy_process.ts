@@ -16,14 +16,22 @@ export interface LabProxy {
   stop(): Promise<number | string>;
 }
 
-/** Starts `quicproxy run` on a manifest inside the edge namespace and waits until it is ready. */
-export async function startProxyProcess({ edge, directory }: Topology, manifestFile: string): Promise<LabProxy> {
-  const metrics = "http://127.0.0.1:9464";
+/**
+ * Starts `quicproxy run` on a manifest inside the edge namespace and waits until it is ready. Proxies beside each other
+ * differ in the port of their metrics.
+ */
+export async function startProxyProcess(
+  { edge, directory }: Topology,
+  manifestFile: string,
+  metricsPort = 9464,
+): Promise<LabProxy> {
+  const metrics = `http://127.0.0.1:${metricsPort}`;
+  const options = ["--metrics", `127.0.0.1:${metricsPort}`, "--state-dir", join(directory, `state-${metricsPort}`)];
   const child = startChild({
     name: "quicproxy",
     namespace: edge.namespace,
-    command: [process.execPath, program, "run", "-f", manifestFile],
-    logFile: join(directory, "proxy.log"),
+    command: [process.execPath, program, "run", "-f", manifestFile, ...options],
+    logFile: join(directory, `proxy-${metricsPort}.log`),
   });
   await untilReady(child, () => answers(edge.namespace, `${metrics}/readyz`));
   const counters = async (): Promise<CountersReport> =>

@@ -48,14 +48,14 @@ export async function startContenders(lab: BenchLab): Promise<Contender[]> {
     const options = ["--metrics", "off", "--state-dir", lab.topology.directory];
     const command = [process.execPath, program, "run", "-f", manifest, ...options];
     const plan = { name, namespace: lab.topology.edge.namespace, command };
-    contenders.push({ name, address, port, process: await startMeasured(lab, plan, port) });
+    contenders.push({ name, address, port, process: await startMeasured(lab.topology, plan, port) });
   }
   for (const { name, port, workers } of nginxes) {
     const config = join(lab.topology.directory, `nginx-${port}.conf`);
     writeFileSync(config, nginxText({ port, workers, lab }));
     const command = ["nginx", "-p", lab.topology.directory, "-c", config];
     const plan = { name, namespace: lab.topology.edge.namespace, command };
-    contenders.push({ name, address, port, process: await startMeasured(lab, plan, port) });
+    contenders.push({ name, address, port, process: await startMeasured(lab.topology, plan, port) });
   }
   return contenders;
 }

@@ -19,6 +19,7 @@ const echoSeconds = 6 * 3600;
 export interface BenchLab {
   topology: Topology;
   echoAddress: string;
+  echo: Child;
 }
 
 /** Client, edge and one backend that echoes; the edge also forwards IP packets, for the measurement without a proxy. */
@@ -28,19 +29,18 @@ export async function createBenchLab(): Promise<BenchLab> {
   ipInside(client.namespace, [`route add local ${flowNetwork} dev lo`]);
   ipInside(edge.namespace, [`route add ${flowNetwork} via ${client.own.v4}`]);
   ipInside(backends[0]!.namespace, [`route add ${flowNetwork} via ${edge.towardBackends.v4}`]);
-  const lab = { topology, echoAddress: backends[0]!.v4 };
   const command = [join(programs, "udp_echo"), String(echoPort), String(echoSeconds)];
-  await startMeasured(lab, { name: "udp_echo", namespace: backends[0]!.namespace, command }, echoPort);
-  return lab;
+  const plan = { name: "udp_echo", namespace: backends[0]!.namespace, command };
+  return { topology, echoAddress: backends[0]!.v4, echo: await startMeasured(topology, plan, echoPort) };
 }
 
 /** Starts a program of the measurement and waits until it has bound its port. */
 export async function startMeasured(
-  { topology }: BenchLab,
+  { directory }: Topology,
   plan: Pick<ChildPlan, "name" | "namespace" | "command">,
   port: number,
 ): Promise<Child> {
-  const logFile = join(topology.directory, `${plan.name.replaceAll(/\W+/g, "-")}.log`);
+  const logFile = join(directory, `${plan.name.replaceAll(/\W+/g, "-")}.log`);
   const child = startChild({ ...plan, command: [...ahead, ...plan.command], logFile });
   await untilReady(child, () => udpPortBound(child.pid, port, ["udp"]));
   return child;
@@ -55,6 +55,8 @@ export interface LoadReport {
   seconds: number;
   p50Us: number;
   p99Us: number;
+  /** User and system time of the load generator itself. */
+  cpuUs: number;
 }
 
 export interface LoadPlan {

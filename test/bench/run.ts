@@ -40,7 +40,9 @@ async function runRounds(lab: BenchLab, options: BenchOptions): Promise<Measurem
       console.log(`${progress}; load average ${loadAverage()}`);
       for (let turn = 0; turn < contenders.length; turn++) {
         const contender = contenders[(turn + round) % contenders.length]!;
-        all.push(await measure(lab, contender, { ...setting, rate: options.rate, seconds: options.seconds, round }));
+        const one = await measure(lab, contender, { ...setting, rate: options.rate, seconds: options.seconds, round });
+        if (one.repeated > 0) console.log(`  ${contender.name}: measured again ${one.repeated} times`);
+        all.push(one);
       }
     }
   }

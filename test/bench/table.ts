@@ -48,6 +48,7 @@ type Column = readonly [title: string, value: (one: Measurement) => number, digi
 const columns: readonly Column[] = [
   ["proxy CPU us", ({ processUs }) => processUs, 2],
   ["of it workers", ({ workersUs }) => workersUs, 2],
+  ["with load and echo", ({ togetherUs }) => togetherUs, 1],
   ["machine CPU us", ({ machineUs }) => machineUs, 1],
   ["lost %", ({ loss }) => 100 * loss, 3],
   ["p50 us", ({ p50Us }) => p50Us, 0],

@@ -145,7 +145,7 @@ std::vector<Digest128> keysBetween(uint64_t from, uint64_t to) {
 }
 
 template <typename Find>
-uint64_t chase(const std::vector<Digest128>& keys, uint32_t calls, Find find) {
+uint64_t chase(const std::vector<Digest128>& keys, uint32_t calls, const Find& find) {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < calls; ++i) {
     // The next key waits for this answer (values are below 2^63), as the next step of a datagram does.
@@ -183,8 +183,8 @@ void addTable(std::vector<Step>& steps, uint32_t entries) {
 void addYardstick(std::vector<Step>& steps) {
   steps.push_back({"yardstick: memcpy of 1200 octets",
                    [](uint32_t calls) {
-                     std::vector<uint8_t> from(1200 * 64);
-                     std::vector<uint8_t> to(1200 * 64);
+                     std::vector<uint8_t> from(size_t{1200} * 64);
+                     std::vector<uint8_t> to(size_t{1200} * 64);
                      for (uint32_t i = 0; i < calls; ++i) {
                        std::memcpy(to.data() + size_t{i % 64} * 1200, from.data() + size_t{(i + 7) % 64} * 1200, 1200);
                        sink = to[size_t{i % 64} * 1200];

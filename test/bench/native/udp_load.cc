@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,6 +53,15 @@ uint64_t connectionId(uint32_t flow) {
   return x ^ (x >> 31);
 }
 
+double cpuUs() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto micros = [](const timeval& time) {
+    return 1e6 * static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec);
+  };
+  return micros(usage.ru_utime) + micros(usage.ru_stime);
+}
+
 class Load {
  public:
   Load(int fd, const Plan& plan) : fd_(fd), plan_(plan), runId_(static_cast<uint32_t>(nowNs())) {
@@ -85,9 +95,10 @@ class Load {
                  : roundTripsUs_[static_cast<size_t>(share * static_cast<double>(roundTripsUs_.size() - 1))];
     };
     std::printf(
-        "{\"sent\": %llu, \"received\": %zu, \"failed\": %llu, \"seconds\": %.3f, \"p50Us\": %.1f, \"p99Us\": %.1f}\n",
+        "{\"sent\": %llu, \"received\": %zu, \"failed\": %llu, \"seconds\": %.3f, \"p50Us\": %.1f, \"p99Us\": %.1f, "
+        "\"cpuUs\": %.0f}\n",
         static_cast<unsigned long long>(sent_), roundTripsUs_.size(), static_cast<unsigned long long>(failed_),
-        static_cast<double>(tookNs_) / kNanosPerSecond, quantile(0.5), quantile(0.99));
+        static_cast<double>(tookNs_) / kNanosPerSecond, quantile(0.5), quantile(0.99), cpuUs());
   }
 
  private:
