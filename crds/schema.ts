@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { backendHealth } from "./backend_health.ts";
 import {
   choice,
   duration,
@@ -88,6 +89,7 @@ const backends = mapping({
     .optional()
     .meta(listMap("address", "port"))
     .describe("Backends by address. At most 16384. An empty list is valid: the proxy is healthy but not ready."),
+  health: backendHealth.prefault({}).describe("When a backend is given no new flow because it seems to be down."),
 }).meta(validations({ rule: "has(self.service) != has(self.static)", message: "exactly one of service and static" }));
 
 const quicLbConfig = mapping({

@@ -29,7 +29,8 @@ export function planNodeObjects(
 ): NodeObjects {
   const hashKey = keyOfProxy(observed) ?? fresh.hashKey;
   const { listeners, routing, dataPlane, metrics } = decision.spec;
-  const intent = { listeners, backends: { static: decision.backends }, routing, dataPlane, metrics };
+  const backends = { static: decision.backends, health: decision.spec.backends.health };
+  const intent = { listeners, backends, routing, dataPlane, metrics };
   const removals = decision.observed ? "Observed" : "Unobserved";
   const names = new Set<string>();
   const desired = decision.nodes.chosen.flatMap((nodeName) => {

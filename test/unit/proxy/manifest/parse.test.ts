@@ -22,7 +22,29 @@ describe("parse of a valid manifest", () => {
         metadata: { name: "edge" },
         spec: {
           listeners: [{ port: 443 }],
-          backends: { static: [] },
+          backends: {
+            static: [],
+            health: {
+              active: {
+                mode: "Disabled",
+                interval: "5s",
+                timeout: "1s",
+                unhealthyThreshold: 3,
+                healthyThreshold: 2,
+              },
+              passive: {
+                mode: "Enabled",
+                window: "10s",
+                minFlows: 5,
+                minDatagrams: 20,
+                replyPercent: 0,
+                refusals: 3,
+                backoff: "30s",
+                maxBackoff: "5m",
+              },
+              panicThreshold: 50,
+            },
+          },
           routing: { fallback: "FourTuple", idleTimeout: "120s" },
           dataPlane: {
             mode: "RunToCompletion",
