@@ -69,9 +69,14 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
     counters.add(Counter::route_dropped_source);
     return;
   }
+  const uint8_t hopLimit = batch_.hopLimit(index);
+  if (hopLimit <= 1) {
+    counters.add(Counter::route_dropped_hop_limit);
+    return;
+  }
   uint32_t flow = decision.flow;
   if (flow == kNoFlow) {
-    if (decision.rule != Rule::kNone) flow = openFlow(decision, tuple, endpoint);
+    if (decision.rule != Rule::kNone) flow = openFlow(decision, tuple, endpoint, static_cast<uint8_t>(hopLimit - 1));
     if (decision.rule == Rule::kNone) counters.add(Counter::route_dropped_no_backend);
     if (flow == kNoFlow) return;
   }
@@ -82,12 +87,39 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
     counters.add(Counter::cid_claimed, recorded.cids);
     counters.add(Counter::cid_table_full, recorded.tableFull);
   }
-  context_.flows.at(flow).lastSeenMs = context_.nowMs;
+  noteSeen(context_.flows.at(flow), datagram.size());
   enqueue(index, flow);
 }
 
-uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint) {
+/// Whoever answers to what was returned here does receive here; until then three times what came is returned at most.
+void ForwardPath::noteSeen(Flow& flow, size_t datagramBytes) const {
+  flow.lastSeenMs = context_.nowMs;
+  if ((flow.flags & kFlowUnconfirmed) == 0) return;
+  if ((flow.flags & kFlowReturnedTo) != 0) {
+    flow.flags &= static_cast<uint8_t>(~kFlowUnconfirmed);
+  } else {
+    flow.allowance += static_cast<uint32_t>(3 * datagramBytes);
+  }
+}
+
+/// A flow without answer goes before a new one is refused; one with an answer never does.
+void ForwardPath::makeRoom() {
+  if (!context_.upstream.atBound() && !context_.flows.full()) return;
+  const uint32_t oldest = context_.flows.oldestUnassured();
+  if (oldest == kNoFlow || isInBatch(oldest)) return;
+  context_.endFlow(oldest);
+  context_.counters.add(Counter::flow_evicted);
+}
+
+/// A flow that datagrams of the present batch wait for must stay until they are sent.
+bool ForwardPath::isInBatch(uint32_t flow) const {
+  const uint16_t guess = groupOfFlow_[flow];
+  return guess < groups_.size() && groups_[guess].flow == flow;
+}
+
+uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint, uint8_t hopLimit) {
   WorkerCounters& counters = context_.counters;
+  makeRoom();
   // Before the sockets: their bound is never above the number of flows, and the remedies differ.
   if (context_.flows.full()) {
     counters.add(Counter::route_dropped_table_full);
@@ -103,7 +135,7 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple,
     counters.add(Counter::route_dropped_table_full);
     return kNoFlow;
   }
-  const auto outcome = context_.upstream.open(flow, context_.flows.at(flow).epoch, backend.address);
+  const auto outcome = context_.upstream.open(flow, context_.flows.at(flow).epoch, backend.address, hopLimit);
   if (outcome != UpstreamSockets::Outcome::kOpened) {
     context_.flows.remove(flow);
     counters.add(Counter::flow_socket_error);
@@ -111,16 +143,18 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple,
     return kNoFlow;
   }
   counters.add(Counter::flow_created);
-  if (decision.readdressed) counters.add(Counter::flow_readdressed);
+  if (decision.readdressed) {
+    counters.add(Counter::flow_readdressed);
+    context_.flows.at(flow).flags |= kFlowUnconfirmed;
+  }
   counters.add(decision.backendSlot, BackendCounter::kFlowsCreated);
   counters.add(decision.backendSlot, BackendCounter::kFlows);
   return flow;
 }
 
 void ForwardPath::enqueue(uint16_t index, uint32_t flow) {
-  const uint16_t guess = groupOfFlow_[flow];
-  if (guess < groups_.size() && groups_[guess].flow == flow) {
-    Group& group = groups_[guess];
+  if (isInBatch(flow)) {
+    Group& group = groups_[groupOfFlow_[flow]];
     next_[group.last] = index;
     group.last = index;
     group.count++;

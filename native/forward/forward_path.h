@@ -28,7 +28,10 @@ class ForwardPath {
   };
 
   void route(uint16_t index, uint8_t endpoint, uint16_t localPort);
-  [[nodiscard]] uint32_t openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint);
+  [[nodiscard]] uint32_t openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint, uint8_t hopLimit);
+  void makeRoom();
+  void noteSeen(Flow& flow, size_t datagramBytes) const;
+  [[nodiscard]] bool isInBatch(uint32_t flow) const;
   void enqueue(uint16_t index, uint32_t flow);
   void send(const Group& group);
   void countSent(const Group& group, std::span<const uint16_t> sent);

@@ -13,7 +13,7 @@ namespace {
 /// A burst of one flow at its full congestion window; asked within net.core.rmem_max, memory is used only when filled.
 constexpr int kReceiveBufferBytes = 1 << 20;
 
-FileDescriptor connectedSocket(const SocketAddress& backend) {
+FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit) {
   const int family = backend.family();
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) return fd;
@@ -23,6 +23,8 @@ FileDescriptor connectedSocket(const SocketAddress& backend) {
   const int discover = v4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE;
   setsockopt(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &discover,
              sizeof discover);
+  const int hops = hopLimit;
+  setsockopt(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &hops, sizeof hops);
   if (connect(fd.get(), &backend.any, backend.length) != 0) fd.reset();
   return fd;
 }
@@ -32,9 +34,10 @@ FileDescriptor connectedSocket(const SocketAddress& backend) {
 UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, uint32_t bound, int epollFd)
     : sockets_(flowCapacity), bound_(bound), epollFd_(epollFd) {}
 
-UpstreamSockets::Outcome UpstreamSockets::open(uint32_t flow, uint8_t flowEpoch, const SocketAddress& backend) {
+UpstreamSockets::Outcome UpstreamSockets::open(uint32_t flow, uint8_t flowEpoch, const SocketAddress& backend,
+                                               uint8_t hopLimit) {
   if (atBound()) return Outcome::kAtBound;
-  FileDescriptor fd = connectedSocket(backend);
+  FileDescriptor fd = connectedSocket(backend, hopLimit);
   if (!fd) return Outcome::kFailed;
   epoll_event event{};
   event.events = EPOLLIN;

@@ -18,7 +18,9 @@ class UpstreamSockets {
   /// flowCapacity: flows are numbered below it; bound: sockets at a time; epollFd: where replies are announced.
   UpstreamSockets(uint32_t flowCapacity, uint32_t bound, int epollFd);
 
-  Outcome open(uint32_t flow, uint8_t flowEpoch, const SocketAddress& backend);
+  /// hopLimit: of all datagrams that leave by this socket, one less than the first one came with, as a router would
+  /// have it: two forwarders that send to each other stop by themselves.
+  Outcome open(uint32_t flow, uint8_t flowEpoch, const SocketAddress& backend, uint8_t hopLimit);
   void close(uint32_t flow);
 
   [[nodiscard]] int fd(uint32_t flow) const { return sockets_[flow].get(); }

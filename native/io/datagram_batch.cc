@@ -22,6 +22,9 @@ void readPacketInfo(const msghdr& message, FourTuple& tuple) {
   }
 }
 
+/// Asked for on every listening socket; a kernel that does not tell must not stop the traffic.
+constexpr uint8_t kUnknownHopLimit = 64;
+
 template <class Info>
 void writeControl(msghdr& message, void* control, int level, int type, const Info& info) {
   message.msg_control = control;
@@ -77,6 +80,19 @@ FourTuple DatagramBatch::fourTuple(uint32_t index, uint16_t localPort) const {
   tuple.localPort = localPort;
   readPacketInfo(messages_[index].msg_hdr, tuple);
   return tuple;
+}
+
+uint8_t DatagramBatch::hopLimit(uint32_t index) const {
+  auto& message = const_cast<msghdr&>(messages_[index].msg_hdr);
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL;
+    const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT;
+    if (!v4 && !v6) continue;
+    int hops = 0;
+    std::memcpy(&hops, CMSG_DATA(c), sizeof hops);
+    return static_cast<uint8_t>(hops);
+  }
+  return kUnknownHopLimit;
 }
 
 void DatagramBatch::addressToClient(uint32_t index, const FourTuple& tuple) {

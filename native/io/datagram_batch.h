@@ -38,6 +38,9 @@ class DatagramBatch {
   /// The client's path of a datagram that was received with addresses.
   [[nodiscard]] FourTuple fourTuple(uint32_t index, uint16_t localPort) const;
 
+  /// What the IP header of a datagram received with addresses had left (TTL, hop limit).
+  [[nodiscard]] uint8_t hopLimit(uint32_t index) const;
+
   /// Addresses a received datagram to the client of `tuple`, from the local address that the client knows.
   void addressToClient(uint32_t index, const FourTuple& tuple);
 
@@ -49,7 +52,7 @@ class DatagramBatch {
 
  private:
   struct Control {
-    alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in6_pktinfo))];
+    alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
   };
 
   [[nodiscard]] uint8_t* slot(uint32_t index) const { return payload_.data() + size_t{index} * kSlotStride; }

@@ -37,9 +37,10 @@ FileDescriptor newSocket(int family) {
 
 bool setPathOptions(int fd, int family) {
   if (family == AF_INET) {
-    return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) && setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+    return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) && setOption(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
+           setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   }
-  return setOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) &&
+  return setOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) && setOption(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
          setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 }
 

@@ -30,7 +30,11 @@ Counter droppedCounter(int error) {
 }  // namespace
 
 ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
-    : context_(context), batch_(batch, DatagramBatch::kPayloadOnly), endpoints_(batch), backendSlots_(batch) {}
+    : context_(context),
+      batch_(batch, DatagramBatch::kPayloadOnly),
+      endpoints_(batch),
+      refused_(batch),
+      backendSlots_(batch) {}
 
 void ReturnPath::receive(uint32_t flow) {
   for (int turn = 0; turn < kMaxBatchesPerTurn; turn++) {
@@ -55,6 +59,7 @@ uint32_t ReturnPath::receiveOnce(uint32_t index) {
   uint64_t bytes = 0;
   for (int i = 0; i < received; i++) {
     const uint32_t at = used_ + static_cast<uint32_t>(i);
+    refused_[at] = isAllowed(flow, batch_.datagram(at).size()) ? 0 : 1;
     const std::span<const uint8_t> datagram = batch_.datagram(at);
     bytes += datagram.size();
     const Recorded recorded = context_.router.learn(view, index, datagram, context_.nowMs);
@@ -71,11 +76,26 @@ uint32_t ReturnPath::receiveOnce(uint32_t index) {
   return static_cast<uint32_t>(received);
 }
 
+/// Three times what came from an address may go there until it has shown to receive (RFC 9000 sections 8 and 9.3).
+bool ReturnPath::isAllowed(Flow& flow, size_t datagramBytes) {
+  if ((flow.flags & kFlowUnconfirmed) == 0) return true;
+  if (datagramBytes > flow.allowance) return false;
+  flow.allowance -= static_cast<uint32_t>(datagramBytes);
+  flow.flags |= kFlowReturnedTo;
+  return true;
+}
+
 void ReturnPath::flush() {
   uint32_t first = 0;
   while (first < used_) {
+    if (refused_[first] != 0) {
+      context_.counters.add(Counter::return_dropped_unconfirmed);
+      context_.counters.add(backendSlots_[first], BackendCounter::kDropped);
+      first++;
+      continue;
+    }
     uint32_t end = first + 1;
-    while (end < used_ && endpoints_[end] == endpoints_[first]) end++;
+    while (end < used_ && refused_[end] == 0 && endpoints_[end] == endpoints_[first]) end++;
     context_.counters.add(Counter::return_calls);
     const int sent = batch_.send(context_.listenFd(endpoints_[first]), first, end - first);
     if (sent > 0) {

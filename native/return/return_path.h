@@ -24,6 +24,7 @@ class ReturnPath {
 
  private:
   uint32_t receiveOnce(uint32_t flow);
+  [[nodiscard]] static bool isAllowed(Flow& flow, size_t datagramBytes);
   void countSent(uint32_t first, uint32_t count);
   void countDropped(uint32_t index, int error);
 
@@ -31,6 +32,7 @@ class ReturnPath {
   DatagramBatch batch_;
   uint32_t used_ = 0;
   std::vector<uint8_t> endpoints_;      ///< by datagram: where it leaves
+  std::vector<uint8_t> refused_;        ///< by datagram: 1 when beyond what an unconfirmed path may get
   std::vector<uint16_t> backendSlots_;  ///< by datagram: where it came from
 };
 

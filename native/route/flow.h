@@ -15,14 +15,18 @@ inline constexpr uint8_t kMaxClaimedCids = 8;
 
 enum FlowFlag : uint8_t {
   kFlowLive = 1,
-  kFlowAssured = 2,  ///< the backend answered: the client's address is not made up
+  kFlowAssured = 2,      ///< the backend answered: it is no flow that somebody made up to fill the table
+  kFlowUnconfirmed = 4,  ///< a known connection came from here, but nobody has shown yet to receive here
+  kFlowReturnedTo = 8,   ///< something was returned to an unconfirmed path
 };
 
 /// One client path to one backend. Plain old data: no pointers, no descriptors.
 struct Flow {
   FourTuple tuple;
   uint32_t lastSeenMs;
-  uint32_t nextFree;
+  uint32_t next;       ///< in the list of free flows, or of unassured ones in the order of their creation
+  uint32_t previous;   ///< in the latter
+  uint32_t allowance;  ///< octets that may still be returned to an unconfirmed path
   uint16_t backendSlot;
   uint8_t backendEpoch;  ///< tells a reused backend slot from its former owner
   uint8_t epoch;         ///< tells a reused flow from its former owner
@@ -33,7 +37,7 @@ struct Flow {
   uint8_t claimedScids;
   uint8_t reserved[3];
 };
-static_assert(sizeof(Flow) == 60);
+static_assert(sizeof(Flow) == 68);
 
 /// What the index tables hold for a key: a backend, and the flow that used the key last.
 struct FlowReference {

@@ -52,7 +52,7 @@ std::optional<FlowTable> FlowTable::create(std::span<std::byte> memory, uint32_t
   table.capacity_ = flows;
   for (uint32_t i = 0; i < flows; i++) {
     Flow& flow = *std::construct_at(&table.flows_[i]);
-    flow.nextFree = i + 1 < flows ? i + 1 : kNoFlow;
+    flow.next = i + 1 < flows ? i + 1 : kNoFlow;
   }
   table.firstFree_ = 0;
   return table;
@@ -93,12 +93,11 @@ uint32_t FlowTable::create(const NewFlow& wanted, uint32_t nowMs) {
   if (full()) return kNoFlow;
   const uint32_t index = firstFree_;
   Flow& flow = flows_[index];
-  const uint32_t nextFree = flow.nextFree;
+  const uint32_t nextFree = flow.next;
   const auto epoch = static_cast<uint8_t>(flow.epoch + 1);
   flow = Flow{};
   flow.tuple = wanted.tuple;
   flow.lastSeenMs = nowMs;
-  flow.nextFree = kNoFlow;
   flow.backendSlot = wanted.backendSlot;
   flow.backendEpoch = wanted.backendEpoch;
   flow.epoch = epoch;
@@ -111,12 +110,34 @@ uint32_t FlowTable::create(const NewFlow& wanted, uint32_t nowMs) {
   if (byPath.outcome == IndexTable::Outcome::kFull || byTuple.outcome == IndexTable::Outcome::kFull) {
     if (byPath.outcome != IndexTable::Outcome::kFull) byPath_.erase(path);
     flow.flags = 0;
-    flow.nextFree = nextFree;
+    flow.next = nextFree;
     return kNoFlow;
   }
   firstFree_ = nextFree;
   live_++;
+  appendUnassured(index);
   return index;
+}
+
+void FlowTable::appendUnassured(uint32_t index) {
+  Flow& flow = flows_[index];
+  flow.next = kNoFlow;
+  flow.previous = lastUnassured_;
+  (lastUnassured_ == kNoFlow ? firstUnassured_ : flows_[lastUnassured_].next) = index;
+  lastUnassured_ = index;
+}
+
+void FlowTable::removeUnassured(uint32_t index) {
+  const Flow& flow = flows_[index];
+  (flow.previous == kNoFlow ? firstUnassured_ : flows_[flow.previous].next) = flow.next;
+  (flow.next == kNoFlow ? lastUnassured_ : flows_[flow.next].previous) = flow.previous;
+}
+
+void FlowTable::assure(uint32_t index) {
+  Flow& flow = flows_[index];
+  if ((flow.flags & kFlowAssured) != 0) return;
+  removeUnassured(index);
+  flow.flags |= kFlowAssured;
 }
 
 void FlowTable::remove(uint32_t index) {
@@ -126,8 +147,9 @@ void FlowTable::remove(uint32_t index) {
   const auto byTuple = byTuple_.find(tuple, flow.lastSeenMs, kFlowLifetime);
   // A later flow of the same tuple to another backend may have taken the entry over.
   if (byTuple && FlowReference::unpack(byTuple->value).flow == index) byTuple_.erase(byTuple->handle);
+  if ((flow.flags & kFlowAssured) == 0) removeUnassured(index);
   flow.flags = 0;
-  flow.nextFree = firstFree_;
+  flow.next = firstFree_;
   firstFree_ = index;
   live_--;
 }

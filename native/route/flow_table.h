@@ -19,7 +19,7 @@ namespace quicproxy {
 /// those by Connection ID have an idle time of their own, so that a connection may outlive the path it began on.
 class FlowTable {
  public:
-  /// Flows for which `memoryBytes` suffice: about 300 bytes each, of which 56 are the flow.
+  /// Flows for which `memoryBytes` suffice: about 300 bytes each, of which 68 are the flow.
   [[nodiscard]] static uint32_t flowsFor(uint64_t memoryBytes);
   [[nodiscard]] static size_t bytesFor(uint32_t flows);
 
@@ -52,6 +52,11 @@ class FlowTable {
   uint32_t create(const NewFlow& flow, uint32_t nowMs);
   void remove(uint32_t flow);
 
+  /// The backend answered on this flow: it will not be evicted any more.
+  void assure(uint32_t flow);
+  /// The oldest flow to which no backend has answered: what has to go first under pressure; kNoFlow if there is none.
+  [[nodiscard]] uint32_t oldestUnassured() const { return firstUnassured_; }
+
   /// Looks at the next `count` flows and calls onIdle(flow index) for each that was idle for `idleMs`.
   template <typename OnIdle>
   void sweepFlows(uint32_t count, uint32_t nowMs, uint32_t idleMs, OnIdle&& onIdle) {
@@ -78,6 +83,8 @@ class FlowTable {
   FlowTable(IndexTable byTuple, IndexTable byTupleScid, IndexTable byDcid, IndexTable byPath)
       : byTuple_(byTuple), byTupleScid_(byTupleScid), byDcid_(byDcid), byPath_(byPath) {}
 
+  void appendUnassured(uint32_t flow);
+  void removeUnassured(uint32_t flow);
   [[nodiscard]] Digest128 pathKey(const FourTuple& tuple, uint16_t backendSlot) const;
   [[nodiscard]] uint32_t findFlow(const IndexTable& index, const Digest128& key, uint32_t nowMs) const;
 
@@ -90,6 +97,8 @@ class FlowTable {
   uint32_t capacity_ = 0;
   uint32_t live_ = 0;
   uint32_t firstFree_ = kNoFlow;
+  uint32_t firstUnassured_ = kNoFlow;
+  uint32_t lastUnassured_ = kNoFlow;
   uint32_t sweepNext_ = 0;
 };
 

@@ -204,7 +204,7 @@ Recorded Router::record(const RouteView& view, const Decision& decision, uint32_
 Recorded Router::learn(const RouteView& view, uint32_t index, std::span<const uint8_t> fromBackend, uint32_t nowMs) {
   Recorded recorded;
   Flow& flow = own_.at(index);
-  flow.flags |= kFlowAssured;
+  own_.assure(index);
   const Invariants packet = Invariants::parse(fromBackend);
   // A Version Negotiation packet repeats the client's own choice (RFC 8999 section 6).
   if (packet.form != HeaderForm::kLong || packet.version == 0) return recorded;

@@ -324,7 +324,7 @@ class Stress {
  public:
   static constexpr uint64_t kKeys = 48;
   static constexpr int kReaders = 3;
-  static constexpr int kLooksPerReader = 30000;
+  static constexpr int kHitsPerReader = 10000;
 
   void run() {
     std::vector<std::thread> readers;
@@ -333,7 +333,6 @@ class Stress {
     write();
     for (std::thread& reader : readers) reader.join();
     EXPECT_EQ(wrong_.load(), 0u);
-    EXPECT_GT(hits_.load(), 0u);
   }
 
  private:
@@ -361,11 +360,11 @@ class Stress {
     const auto view = IndexTable::attach(f_.memory.span());
     std::mt19937_64 random(seed);
     std::vector<uint64_t> last(kKeys);
-    for (int look = 0; look < kLooksPerReader; ++look) {
+    for (int hits = 0; hits < kHitsPerReader;) {
       const uint64_t n = random() % kKeys;
       const auto value = view->findForeign(keyOf(n), nowMs_.load(std::memory_order_relaxed), kIdleMs);
       if (!value) continue;
-      hits_.fetch_add(1, std::memory_order_relaxed);
+      ++hits;
       const bool isOfKey = *value >> 56 == n;
       const bool isNotOlder = *value >= last[n];
       if (!isOfKey || !isNotOlder) wrong_.fetch_add(1, std::memory_order_relaxed);
@@ -378,7 +377,6 @@ class Stress {
   std::atomic<uint32_t> nowMs_{0};
   std::atomic<int> done_{0};
   std::atomic<uint64_t> wrong_{0};
-  std::atomic<uint64_t> hits_{0};
 };
 
 TEST(IndexTable, ReadersNeverSeeATornOrAnOlderEntryWhileTheWriterWrites) { Stress().run(); }

@@ -201,13 +201,82 @@ TEST(DataPlane, NewFlowsBeyondThePoolAreRefusedAndCountedWhileOldOnesGoOn) {
   contract.sample.header.upstreamSocketMax = 2;
   auto plane = startOrFail(contract);
   EXPECT_EQ(plane->status().upstreamSocketMax, 2U);
-  for (uint8_t i = 0; i < 3; i++) clients[i].send(port, shortPacket(static_cast<uint8_t>(i + 1)));
+  for (uint8_t i = 0; i < 2; i++) {
+    clients[i].send(port, shortPacket(static_cast<uint8_t>(i + 1)));
+    const auto seen = backend.receive();
+    ASSERT_TRUE(seen);
+    backend.send(seen->fromPort, shortPacket(9));
+    ASSERT_TRUE(clients[i].receive());
+  }
+  clients[2].send(port, shortPacket(3));
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::route_dropped_no_socket) == 1; }));
-  EXPECT_TRUE(backend.receive());
-  EXPECT_TRUE(backend.receive());
   clients[0].send(port, shortPacket(1));
   EXPECT_TRUE(backend.receive());
   EXPECT_EQ(counterOf(*plane, Counter::flow_created), 2U);
+}
+
+TEST(DataPlane, AFlowWithoutAnswerGivesWayToANewOneAndAnAnsweredOneNever) {
+  LoopbackSocket backend;
+  LoopbackSocket clients[4];
+  const uint16_t port = unusedPort();
+  LoopbackContract contract(port, {backend.port()});
+  contract.sample.header.workers = 1;
+  contract.sample.header.upstreamSocketMax = 2;
+  auto plane = startOrFail(contract);
+  const auto request = [&](int client) {
+    clients[client].send(port, shortPacket(static_cast<uint8_t>(client + 1)));
+    return backend.receive(300);
+  };
+  const auto answered = request(0);
+  ASSERT_TRUE(answered);
+  backend.send(answered->fromPort, shortPacket(1));
+  ASSERT_TRUE(clients[0].receive());
+  EXPECT_TRUE(request(1));
+  EXPECT_TRUE(request(2)) << "the unanswered flow of client 1 goes first";
+  EXPECT_EQ(counterOf(*plane, Counter::flow_evicted), 1U);
+  const auto again = request(0);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->fromPort, answered->fromPort) << "the answered flow stayed where it was";
+}
+
+TEST(DataPlane, AConnectionThatMovedGetsThreeTimesWhatItSentUntilItShowsToReceive) {
+  LoopbackSocket backend;
+  LoopbackSocket before;
+  LoopbackSocket after;
+  const uint16_t port = unusedPort();
+  auto plane = startOrFail({port, {backend.port()}});
+  before.send(port, shortPacket(1, 100));
+  const auto first = backend.receive();
+  ASSERT_TRUE(first);
+  for (int i = 0; i < 10; i++) backend.send(first->fromPort, shortPacket(1, 1000));
+  for (int i = 0; i < 10; i++) EXPECT_TRUE(before.receive()) << "the first path of a connection is the server's affair";
+  after.send(port, shortPacket(1, 100));
+  const auto moved = backend.receive();
+  ASSERT_TRUE(moved);
+  for (int i = 0; i < 5; i++) backend.send(moved->fromPort, shortPacket(1, 100));
+  for (int i = 0; i < 3; i++) EXPECT_TRUE(after.receive());
+  EXPECT_FALSE(after.receive(100));
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::return_dropped_unconfirmed) == 2; }));
+  after.send(port, shortPacket(1, 100));
+  ASSERT_TRUE(backend.receive());
+  for (int i = 0; i < 10; i++) backend.send(moved->fromPort, shortPacket(1, 1000));
+  for (int i = 0; i < 10; i++) EXPECT_TRUE(after.receive()) << "whoever answers receives";
+}
+
+TEST(DataPlane, TwoProxiesThatFaceEachOtherStopByThemselves) {
+  LoopbackSocket client;
+  const uint16_t ports[2] = {unusedPort(), unusedPort()};
+  LoopbackContract contracts[2] = {{ports[0], {ports[1]}}, {ports[1], {ports[0]}}};
+  auto one = startOrFail(contracts[0]);
+  auto two = startOrFail(contracts[1]);
+  client.send(ports[0], shortPacket(1));
+  const auto ended = [&] {
+    return counterOf(*one, Counter::route_dropped_hop_limit) + counterOf(*two, Counter::route_dropped_hop_limit);
+  };
+  EXPECT_TRUE(eventually([&] { return ended() == 1; }));
+  const uint64_t passes = counterOf(*one, Counter::forward_sent) + counterOf(*two, Counter::forward_sent);
+  EXPECT_LE(passes, 255U) << "no more than a hop limit can count";
+  EXPECT_GE(passes, 10U);
 }
 
 TEST(DataPlane, IdleFlowsEndAndGiveTheirSocketBack) {
