@@ -1,3 +1,4 @@
+import type { QuicProxySpec } from "../../crds/schema.ts";
 import { type Contract, UPSTREAM_SOCKETS_UNBOUNDED } from "../contract/contract.ts";
 import { encode } from "../contract/encode.ts";
 import { type HashKey, loadHashKey } from "../contract/hash_key.ts";
@@ -19,8 +20,9 @@ export interface PlannerOptions {
 
 const DEFAULT_NAMESPACE = "default";
 
-/** Every scalar of the contract by its name, for the log of a reload; the hash key is secret. */
-function settingsOf({ generation, hashKey, backends, endpoints, ...scalars }: Contract): Plan["settings"] {
+/** Every scalar of the contract by its name, for the log of a reload; keys are secret. */
+function settingsOf(contract: Contract): Plan["settings"] {
+  const { generation, hashKey, backends, endpoints, quicLb, serverIds, ...scalars } = contract;
   const { shortHeaderCidLength, upstreamSocketMax, ...others } = scalars;
   return {
     ...others,
@@ -50,20 +52,32 @@ export function createPlanner({ file, stateDir, cpus }: PlannerOptions): PlanMan
     const { metadata, spec } = result.manifest;
     const { name, namespace = DEFAULT_NAMESPACE } = metadata;
     const { key, warning } = await keyOf(namespace, name);
-    const contract = plan(spec, { generation: 0, cpus, hashKey: key });
-    return {
-      plan: {
-        name,
-        namespace,
-        mode: contract.mode,
-        endpoints: contract.endpoints,
-        backends: contract.backends,
-        settings: settingsOf(contract),
-        upstreamSocketMaxAsked: spec.dataPlane.upstreamSockets,
-        warnings: [...result.warnings.map(formatFault), ...(warning === undefined ? [] : [warning])],
-        metrics: spec.metrics.port === 0 ? undefined : spec.metrics,
-        encode: (generation) => encode({ ...contract, generation }),
-      },
-    };
+    const contract = plan(spec, { generation: 0, cpus, hashKey: key, quicLbKeys: new Map() });
+    const warnings = [...result.warnings.map(formatFault), ...(warning === undefined ? [] : [warning])];
+    return { plan: planOf({ name, namespace, spec, contract, warnings }) };
+  };
+}
+
+export interface PlanParts {
+  readonly name: string;
+  readonly namespace: string;
+  readonly spec: Pick<QuicProxySpec, "dataPlane" | "metrics">;
+  readonly contract: Contract;
+  readonly warnings: readonly string[];
+}
+
+/** A contract with all that the rest of the proxy wants to know about it. */
+export function planOf({ name, namespace, spec, contract, warnings }: PlanParts): Plan {
+  return {
+    name,
+    namespace,
+    mode: contract.mode,
+    endpoints: contract.endpoints,
+    backends: contract.backends,
+    settings: settingsOf(contract),
+    upstreamSocketMaxAsked: spec.dataPlane.upstreamSockets,
+    warnings,
+    metrics: spec.metrics.port === 0 ? undefined : spec.metrics,
+    encode: (generation) => encode({ ...contract, generation }),
   };
 }

@@ -22,6 +22,10 @@ export interface Contract {
   readonly endpoints: readonly Endpoint[];
   /** In the order of family, address, port: the order in the file decides nothing. */
   readonly backends: readonly Backend[];
+  /** Live configs of draft-ietf-quic-load-balancers, by rotation; at most 7. */
+  readonly quicLb: readonly QuicLb[];
+  /** What backends are called in the Connection IDs of each config: by rotation, then in the order of backends. */
+  readonly serverIds: readonly ServerId[];
 }
 
 /** One address family of one listener. */
@@ -45,5 +49,26 @@ export interface Backend {
   readonly weight: number;
 }
 
+export interface QuicLb {
+  /** Config rotation bits, 0 to 6. */
+  readonly rotation: number;
+  /** Octets, 1 to 15. */
+  readonly serverIdLength: number;
+  /** Octets, 4 to 18; with the server ID at most 19. */
+  readonly nonceLength: number;
+  /** AES-128 key, 16 octets; undefined: server IDs are in plain text. */
+  readonly key: Uint8Array | undefined;
+}
+
+export interface ServerId {
+  /** Index in backends. */
+  readonly backend: number;
+  /** Of the config in which the backend is called so. */
+  readonly rotation: number;
+  /** As many as that config's serverIdLength. */
+  readonly octets: Uint8Array;
+}
+
 export const UPSTREAM_SOCKETS_UNBOUNDED = 0xffffffff;
 export const HASH_KEY_BYTES = 16;
+export const QUIC_LB_KEY_BYTES = 16;

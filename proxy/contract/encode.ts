@@ -1,5 +1,13 @@
 import { parseIpAddress } from "../../crds/ip_address.ts";
-import { type Backend, type Contract, type Endpoint, HASH_KEY_BYTES } from "./contract.ts";
+import {
+  type Backend,
+  type Contract,
+  type Endpoint,
+  HASH_KEY_BYTES,
+  QUIC_LB_KEY_BYTES,
+  type QuicLb,
+  type ServerId,
+} from "./contract.ts";
 import {
   BACKEND,
   CID_LENGTH_LEARNED,
@@ -11,22 +19,35 @@ import {
   HEADER,
   type Layout,
   MODES,
+  QUIC_LB,
+  SERVER_ID,
 } from "./layout.ts";
 
 /**
- * A contract -> the buffer of native/abi/contract.h: header, endpoints, backends.
+ * A contract -> the buffer of native/abi/contract.h: header, endpoints, backends, QUIC-LB configs, server IDs.
  * @throws RangeError where a value does not fit its field; a schema-checked spec always fits.
  */
 export function encode(contract: Contract): Uint8Array {
+  const { endpoints, backends, quicLb, serverIds } = contract;
   const endpointOffset = HEADER.bytes;
-  const backendOffset = endpointOffset + contract.endpoints.length * ENDPOINT.bytes;
-  const buffer = new Uint8Array(backendOffset + contract.backends.length * BACKEND.bytes);
-  encodeHeader(contract, recordAt(buffer, 0, HEADER), { endpointOffset, backendOffset, totalBytes: buffer.length });
-  contract.endpoints.forEach((endpoint, index) => {
+  const backendOffset = endpointOffset + endpoints.length * ENDPOINT.bytes;
+  const quicLbOffset = backendOffset + backends.length * BACKEND.bytes;
+  const serverIdOffset = quicLbOffset + quicLb.length * QUIC_LB.bytes;
+  const totalBytes = serverIdOffset + serverIds.length * SERVER_ID.bytes;
+  const buffer = new Uint8Array(totalBytes);
+  const extent = { endpointOffset, backendOffset, quicLbOffset, serverIdOffset, totalBytes };
+  encodeHeader(contract, recordAt(buffer, 0, HEADER), extent);
+  endpoints.forEach((endpoint, index) => {
     encodeEndpoint(endpoint, recordAt(buffer, endpointOffset + index * ENDPOINT.bytes, ENDPOINT));
   });
-  contract.backends.forEach((backend, index) => {
+  backends.forEach((backend, index) => {
     encodeBackend(backend, recordAt(buffer, backendOffset + index * BACKEND.bytes, BACKEND));
+  });
+  quicLb.forEach((config, index) => {
+    encodeQuicLb(config, recordAt(buffer, quicLbOffset + index * QUIC_LB.bytes, QUIC_LB));
+  });
+  serverIds.forEach((serverId, index) => {
+    encodeServerId(serverId, recordAt(buffer, serverIdOffset + index * SERVER_ID.bytes, SERVER_ID));
   });
   return buffer;
 }
@@ -37,6 +58,8 @@ type Write<Name extends string> = (values: Values<Name>) => void;
 interface Extent {
   readonly endpointOffset: number;
   readonly backendOffset: number;
+  readonly quicLbOffset: number;
+  readonly serverIdOffset: number;
   readonly totalBytes: number;
 }
 
@@ -63,6 +86,10 @@ function encodeHeader(contract: Contract, write: Write<keyof typeof HEADER.offse
     endpointOffset: extent.endpointOffset,
     backendCount: contract.backends.length,
     backendOffset: extent.backendOffset,
+    quicLbCount: contract.quicLb.length,
+    quicLbOffset: extent.quicLbOffset,
+    serverIdCount: contract.serverIds.length,
+    serverIdOffset: extent.serverIdOffset,
   });
 }
 
@@ -73,6 +100,22 @@ function encodeEndpoint(endpoint: Endpoint, write: Write<keyof typeof ENDPOINT.o
 
 function encodeBackend({ address, port, family, weight }: Backend, write: Write<keyof typeof BACKEND.offsets>): void {
   write({ address: octetsOf(address), port, family, weight });
+}
+
+function encodeQuicLb(config: QuicLb, write: Write<keyof typeof QUIC_LB.offsets>): void {
+  const { rotation, serverIdLength, nonceLength, key } = config;
+  if (key === undefined) {
+    write({ rotation, serverIdLength, nonceLength, encrypted: 0 });
+    return;
+  }
+  if (key.length !== QUIC_LB_KEY_BYTES) throw new RangeError(`QUIC-LB key of ${key.length} octets`);
+  write({ rotation, serverIdLength, nonceLength, encrypted: 1, key });
+}
+
+function encodeServerId(serverId: ServerId, write: Write<keyof typeof SERVER_ID.offsets>): void {
+  const { backend, rotation, octets } = serverId;
+  if (octets.length > SERVER_ID.widths.octets) throw new RangeError(`server ID of ${octets.length} octets`);
+  write({ backend, rotation, length: octets.length, octets });
 }
 
 function recordAt<Name extends string>(

@@ -40,11 +40,26 @@ export const HEADER = layout({
   endpointOffset: 4,
   backendCount: 4,
   backendOffset: 4,
+  quicLbCount: 4,
+  quicLbOffset: 4,
+  serverIdCount: 4,
+  serverIdOffset: 4,
 });
 
 export const ENDPOINT = layout({ address: 16, port: 2, family: 1, flags: 1, listener: 2, reserved: 2 });
 
 export const BACKEND = layout({ address: 16, port: 2, family: 1, reserved: 1, weight: 4 });
+
+export const QUIC_LB = layout({
+  rotation: 1,
+  serverIdLength: 1,
+  nonceLength: 1,
+  encrypted: 1,
+  reserved: 4,
+  key: 16,
+});
+
+export const SERVER_ID = layout({ backend: 4, rotation: 1, length: 1, reserved: 2, octets: 16 });
 
 function layout<Name extends string>(widths: Record<Name, Width>): Layout<Name> {
   const offsets = {} as Record<Name, number>;

@@ -1,7 +1,14 @@
 import { type IpAddress, parseIpAddress } from "../../crds/ip_address.ts";
 import { durationMs, sizeBytes } from "../../crds/quantities.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
-import { type Backend, type Contract, type Endpoint, UPSTREAM_SOCKETS_UNBOUNDED } from "./contract.ts";
+import {
+  type Backend,
+  type Contract,
+  type Endpoint,
+  type QuicLb,
+  type ServerId,
+  UPSTREAM_SOCKETS_UNBOUNDED,
+} from "./contract.ts";
 
 /** What a contract needs besides the spec. */
 export interface PlanInputs {
@@ -10,17 +17,22 @@ export interface PlanInputs {
   readonly cpus: number;
   /** 16 octets. */
   readonly hashKey: Uint8Array;
+  /** AES-128 key of each encrypted QUIC-LB config, 16 octets, by rotation. */
+  readonly quicLbKeys: ReadonlyMap<number, Uint8Array>;
 }
 
 /**
  * A spec that parse accepted -> the contract. Pure: equal inputs give equal contracts.
- * @throws Error for what a contract cannot say (Decoupled, backends of a Service); parse refuses both.
+ * @throws Error for what a contract cannot say (Decoupled, backends of a Service); parse refuses both. Error where the
+ *   key of an encrypted config was not given: it must never fall back to plain text.
  */
-export function plan(spec: QuicProxySpec, { generation, cpus, hashKey }: PlanInputs): Contract {
+export function plan(spec: QuicProxySpec, { generation, cpus, hashKey, quicLbKeys }: PlanInputs): Contract {
   const { dataPlane, routing } = spec;
   const { mode } = dataPlane;
   if (mode === "Decoupled") throw new Error("dataPlane.mode Decoupled has no contract in this version");
   const baseline = mode === "Baseline";
+  const backends = planBackends(spec);
+  const quicLb = planQuicLb(spec, quicLbKeys);
   return {
     generation,
     mode,
@@ -35,7 +47,9 @@ export function plan(spec: QuicProxySpec, { generation, cpus, hashKey }: PlanInp
     flowMemoryBytes: known(sizeBytes(dataPlane.flowMemory)),
     hashKey,
     endpoints: spec.listeners.flatMap(planEndpoints),
-    backends: planBackends(spec),
+    backends: backends.map(({ address, family, port, weight }) => ({ address, family, port, weight })),
+    quicLb,
+    serverIds: planServerIds(backends, quicLb),
   };
 }
 
@@ -51,13 +65,37 @@ function planEndpoints({ address, port }: QuicProxySpec["listeners"][number], li
   return [{ address: text, family, port, optional: false, listener }];
 }
 
-function planBackends({ backends }: QuicProxySpec): Backend[] {
+interface NamedBackend extends Backend {
+  readonly serverId: Uint8Array | undefined;
+}
+
+function planBackends({ backends }: QuicProxySpec): NamedBackend[] {
   if (backends.static === undefined)
     throw new Error("backends of a Service must be resolved to addresses before planning");
   return backends.static
-    .map(({ address, port, weight }) => ({ ip: known(parseIpAddress(address)), port, weight }))
+    .map(({ address, ...backend }) => ({ ip: known(parseIpAddress(address)), ...backend }))
     .sort((a, b) => compareAddresses(a.ip, b.ip) || a.port - b.port)
-    .map(({ ip, port, weight }) => ({ address: ip.text, family: ip.family, port, weight }));
+    .map(({ ip, port, weight, serverId }) => {
+      const octets = serverId === undefined ? undefined : Uint8Array.from(Buffer.from(serverId, "hex"));
+      return { address: ip.text, family: ip.family, port, weight, serverId: octets };
+    });
+}
+
+function planQuicLb({ routing }: QuicProxySpec, keys: ReadonlyMap<number, Uint8Array>): QuicLb[] {
+  return (routing.quicLB ?? [])
+    .map(({ rotation, serverIdLength, nonceLength, key }) => {
+      return { rotation, serverIdLength, nonceLength, key: key && known(keys.get(rotation)) };
+    })
+    .sort((a, b) => a.rotation - b.rotation);
+}
+
+/** A server ID is the name of its backend in every config of that length. */
+function planServerIds(backends: readonly NamedBackend[], configs: readonly QuicLb[]): ServerId[] {
+  return configs.flatMap(({ rotation, serverIdLength }) =>
+    backends.flatMap(({ serverId: octets }, backend) =>
+      octets?.length === serverIdLength ? [{ backend, rotation, octets }] : [],
+    ),
+  );
 }
 
 function compareAddresses(a: IpAddress, b: IpAddress): number {

@@ -55,6 +55,13 @@ export const COUNTERS = [
     help: "Datagrams without payload; routed by 4-tuple",
   },
   {
+    name: "route_quic_lb",
+    stage: "route",
+    outcome: "quic_lb",
+    kind: "Outcome",
+    help: "Routed by the server ID in a routable Connection ID (QUIC-LB)",
+  },
+  {
     name: "route_four_tuple_scid",
     stage: "route",
     outcome: "four_tuple_scid",
@@ -94,8 +101,7 @@ export const COUNTERS = [
     stage: "route",
     outcome: "dropped_no_socket",
     kind: "Outcome",
-    help:
-      "Dropped: a new flow was refused because the pool of upstream sockets is at its bound, or its socket failed (flow_socket_error)",
+    help: "Dropped: a new flow was refused because the pool of upstream sockets is at its bound, or its socket failed (flow_socket_error)",
   },
   {
     name: "route_dropped_table_full",
@@ -103,6 +109,13 @@ export const COUNTERS = [
     outcome: "dropped_table_full",
     kind: "Outcome",
     help: "Dropped: a new flow was refused because the flow table is full",
+  },
+  {
+    name: "route_dropped_hop_limit",
+    stage: "route",
+    outcome: "dropped_hop_limit",
+    kind: "Outcome",
+    help: "Dropped: the hop limit ends here; a loop of forwarders comes to its end this way",
   },
   {
     name: "route_dropped_source",
@@ -182,6 +195,13 @@ export const COUNTERS = [
     help: "Datagrams handed to the kernel toward a client",
   },
   {
+    name: "return_dropped_unconfirmed",
+    stage: "return",
+    outcome: "dropped_unconfirmed",
+    kind: "Outcome",
+    help: "Dropped toward the client: more than three times what came from an address that a connection moved to and that has not shown yet to receive (RFC 9000 section 8)",
+  },
+  {
     name: "return_dropped_too_big",
     stage: "return",
     outcome: "dropped_too_big",
@@ -245,6 +265,13 @@ export const COUNTERS = [
     help: "Flows removed after the idle timeout",
   },
   {
+    name: "flow_evicted",
+    stage: "flow",
+    outcome: "evicted",
+    kind: "Event",
+    help: "Flows without any answer of a backend that gave way to a new flow, oldest first",
+  },
+  {
     name: "flow_readdressed",
     stage: "flow",
     outcome: "readdressed",
@@ -257,6 +284,27 @@ export const COUNTERS = [
     outcome: "socket_error",
     kind: "Event",
     help: "Upstream sockets that could not be opened, for want of a route or of descriptors",
+  },
+  {
+    name: "cid_no_config",
+    stage: "cid",
+    outcome: "no_config",
+    kind: "Event",
+    help: "Connection IDs whose config rotation bits name no live QUIC-LB config",
+  },
+  {
+    name: "cid_too_short",
+    stage: "cid",
+    outcome: "too_short",
+    kind: "Event",
+    help: "Connection IDs too short for the QUIC-LB config that their rotation bits name",
+  },
+  {
+    name: "cid_unknown_server",
+    stage: "cid",
+    outcome: "unknown_server",
+    kind: "Event",
+    help: "Connection IDs whose QUIC-LB server ID belongs to no backend",
   },
   {
     name: "cid_learned",

@@ -13,6 +13,8 @@ import {
   HEADER,
   type Layout,
   MODES,
+  QUIC_LB,
+  SERVER_ID,
 } from "../../../../proxy/contract/layout.ts";
 
 const CONTRACT: Contract = {
@@ -36,15 +38,23 @@ const CONTRACT: Contract = {
     { address: "10.0.0.7", family: 4, port: 4433, weight: 65_535 },
     { address: "fd79:2::12", family: 6, port: 4434, weight: 0 },
   ],
+  quicLb: [
+    { rotation: 0, serverIdLength: 15, nonceLength: 4, key: undefined },
+    { rotation: 6, serverIdLength: 3, nonceLength: 4, key: Uint8Array.from({ length: 16 }, (_, i) => 0xb0 + i) },
+  ],
+  serverIds: [
+    { backend: 1, rotation: 0, octets: Uint8Array.from({ length: 15 }, (_, i) => 0xc0 + i) },
+    { backend: 0, rotation: 6, octets: Uint8Array.of(0xc4, 0x60, 0x5e) },
+  ],
 };
 
 /** [offset, octets in hexadecimal, what] of every field, one after the other without a gap. */
 const GOLDEN = [
   [0, "51505831", "magic QPX1"],
   [4, "0100", "version"],
-  [6, "5800", "header bytes"],
+  [6, "6800", "header bytes"],
   [8, "0200000001000000", "generation"],
-  [16, "b8000000", "total bytes"],
+  [16, "28010000", "total bytes"],
   [20, "01", "mode"],
   [21, "01", "fallback"],
   [22, "12", "short header CID length"],
@@ -58,31 +68,57 @@ const GOLDEN = [
   [48, "0000004002000000", "flow memory"],
   [56, "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf", "hash key"],
   [72, "02000000", "endpoint count"],
-  [76, "58000000", "endpoint offset"],
+  [76, "68000000", "endpoint offset"],
   [80, "02000000", "backend count"],
-  [84, "88000000", "backend offset"],
-  [88, "c0000201000000000000000000000000", "endpoint 0 address"],
-  [104, "bb01", "endpoint 0 port"],
-  [106, "04", "endpoint 0 family"],
-  [107, "00", "endpoint 0 flags"],
-  [108, "0000", "endpoint 0 listener"],
-  [110, "0000", "endpoint 0 reserved"],
-  [112, "20010db8000000000000000000000001", "endpoint 1 address"],
-  [128, "fb20", "endpoint 1 port"],
-  [130, "06", "endpoint 1 family"],
-  [131, "01", "endpoint 1 flags"],
-  [132, "0100", "endpoint 1 listener"],
-  [134, "0000", "endpoint 1 reserved"],
-  [136, "0a000007000000000000000000000000", "backend 0 address"],
-  [152, "5111", "backend 0 port"],
-  [154, "04", "backend 0 family"],
-  [155, "00", "backend 0 reserved"],
-  [156, "ffff0000", "backend 0 weight"],
-  [160, "fd790002000000000000000000000012", "backend 1 address"],
-  [176, "5211", "backend 1 port"],
-  [178, "06", "backend 1 family"],
-  [179, "00", "backend 1 reserved"],
-  [180, "00000000", "backend 1 weight"],
+  [84, "98000000", "backend offset"],
+  [88, "02000000", "QUIC-LB count"],
+  [92, "c8000000", "QUIC-LB offset"],
+  [96, "02000000", "server ID count"],
+  [100, "f8000000", "server ID offset"],
+  [104, "c0000201000000000000000000000000", "endpoint 0 address"],
+  [120, "bb01", "endpoint 0 port"],
+  [122, "04", "endpoint 0 family"],
+  [123, "00", "endpoint 0 flags"],
+  [124, "0000", "endpoint 0 listener"],
+  [126, "0000", "endpoint 0 reserved"],
+  [128, "20010db8000000000000000000000001", "endpoint 1 address"],
+  [144, "fb20", "endpoint 1 port"],
+  [146, "06", "endpoint 1 family"],
+  [147, "01", "endpoint 1 flags"],
+  [148, "0100", "endpoint 1 listener"],
+  [150, "0000", "endpoint 1 reserved"],
+  [152, "0a000007000000000000000000000000", "backend 0 address"],
+  [168, "5111", "backend 0 port"],
+  [170, "04", "backend 0 family"],
+  [171, "00", "backend 0 reserved"],
+  [172, "ffff0000", "backend 0 weight"],
+  [176, "fd790002000000000000000000000012", "backend 1 address"],
+  [192, "5211", "backend 1 port"],
+  [194, "06", "backend 1 family"],
+  [195, "00", "backend 1 reserved"],
+  [196, "00000000", "backend 1 weight"],
+  [200, "00", "config 0 rotation"],
+  [201, "0f", "config 0 server ID length"],
+  [202, "04", "config 0 nonce length"],
+  [203, "00", "config 0 encrypted"],
+  [204, "00000000", "config 0 reserved"],
+  [208, "00000000000000000000000000000000", "config 0 key"],
+  [224, "06", "config 1 rotation"],
+  [225, "03", "config 1 server ID length"],
+  [226, "04", "config 1 nonce length"],
+  [227, "01", "config 1 encrypted"],
+  [228, "00000000", "config 1 reserved"],
+  [232, "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf", "config 1 key"],
+  [248, "01000000", "server ID 0 backend"],
+  [252, "00", "server ID 0 rotation"],
+  [253, "0f", "server ID 0 length"],
+  [254, "0000", "server ID 0 reserved"],
+  [256, "c0c1c2c3c4c5c6c7c8c9cacbcccdce00", "server ID 0 octets"],
+  [272, "00000000", "server ID 1 backend"],
+  [276, "06", "server ID 1 rotation"],
+  [277, "03", "server ID 1 length"],
+  [278, "0000", "server ID 1 reserved"],
+  [280, "c4605e00000000000000000000000000", "server ID 1 octets"],
 ] as const;
 
 describe("encode", () => {
@@ -102,8 +138,8 @@ describe("encode", () => {
   });
 
   it("needs no backends", () => {
-    const view = new DataView(encode({ ...CONTRACT, backends: [] }).buffer);
-    expect([view.getUint32(16, true), view.getUint32(80, true), view.getUint32(84, true)]).toEqual([136, 0, 136]);
+    const view = new DataView(encode({ ...CONTRACT, backends: [], quicLb: [], serverIds: [] }).buffer);
+    expect([view.getUint32(16, true), view.getUint32(80, true), view.getUint32(84, true)]).toEqual([152, 0, 152]);
   });
 
   it.each([
@@ -115,6 +151,16 @@ describe("encode", () => {
       "a host name",
       { backends: [{ address: "localhost", family: 4 as const, port: 1, weight: 1 }] },
       /localhost is not an IP address/,
+    ],
+    [
+      "a short QUIC-LB key",
+      { quicLb: [{ rotation: 0, serverIdLength: 3, nonceLength: 4, key: new Uint8Array(15) }] },
+      /QUIC-LB key of 15 octets/,
+    ],
+    [
+      "a long server ID",
+      { serverIds: [{ backend: 0, rotation: 0, octets: new Uint8Array(17) }] },
+      /server ID of 17 octets/,
     ],
   ])("refuses %s", (_, change, message) => {
     expect(() => encode({ ...CONTRACT, ...change })).toThrow(message);
@@ -137,6 +183,8 @@ describe("the layout", () => {
     ["ContractHeader", HEADER],
     ["EndpointRecord", ENDPOINT],
     ["BackendRecord", BACKEND],
+    ["QuicLbRecord", QUIC_LB],
+    ["ServerIdRecord", SERVER_ID],
   ] as [string, Layout<string>][])("is that of %s in contract.h", (name, { widths, offsets, bytes }) => {
     expect(Object.entries(widths)).toEqual(structOf(name));
     expect(bytes).toBe(Number(new RegExp(`sizeof\\(${name}\\) == (\\d+)`).exec(header)?.[1]));

@@ -6,8 +6,8 @@ import { specOf } from "./specs.ts";
 
 const HASH_KEY = Uint8Array.from({ length: 16 }, (_, index) => index);
 
-function planOf(parts: Partial<QuicProxySpecInput> = {}, cpus = 4): Contract {
-  return plan(specOf(parts), { generation: 7, cpus, hashKey: HASH_KEY });
+function planOf(parts: Partial<QuicProxySpecInput> = {}, cpus = 4, quicLbKeys = new Map<number, Uint8Array>()) {
+  return plan(specOf(parts), { generation: 7, cpus, hashKey: HASH_KEY, quicLbKeys });
 }
 
 describe("plan", () => {
@@ -30,6 +30,8 @@ describe("plan", () => {
         { address: "::", family: 6, port: 443, optional: true, listener: 0 },
       ],
       backends: [],
+      quicLb: [],
+      serverIds: [],
     });
   });
 
@@ -102,6 +104,58 @@ describe("plan of addresses", () => {
   });
 });
 
+describe("plan of QUIC-LB", () => {
+  const key = (name: string) => ({ secretRef: { name } });
+  const keys = new Map([
+    [6, Uint8Array.from({ length: 16 }, () => 0x66)],
+    [1, Uint8Array.from({ length: 16 }, () => 0x11)],
+  ]);
+  const parts: Partial<QuicProxySpecInput> = {
+    backends: {
+      static: [
+        { address: "10.0.0.9", port: 4433, serverId: "0A0b0c" },
+        { address: "10.0.0.8", port: 4433 },
+        { address: "10.0.0.7", port: 4433, serverId: "c4605e" },
+        { address: "10.0.0.6", port: 4433, serverId: "c4605e4504cc4f00", weight: 0 },
+      ],
+    },
+    routing: {
+      quicLB: [
+        { rotation: 6, serverIdLength: 3, nonceLength: 4, key: key("new") },
+        { rotation: 0, serverIdLength: 3, nonceLength: 16 },
+        { rotation: 1, serverIdLength: 8, nonceLength: 8, key: key("old") },
+        { rotation: 2, serverIdLength: 15, nonceLength: 4 },
+      ],
+    },
+  };
+
+  it("names each backend in every config of that length", () => {
+    const { quicLb, serverIds, backends } = planOf(parts, 4, keys);
+    expect(quicLb).toEqual([
+      { rotation: 0, serverIdLength: 3, nonceLength: 16, key: undefined },
+      { rotation: 1, serverIdLength: 8, nonceLength: 8, key: keys.get(1) },
+      { rotation: 2, serverIdLength: 15, nonceLength: 4, key: undefined },
+      { rotation: 6, serverIdLength: 3, nonceLength: 4, key: keys.get(6) },
+    ]);
+    expect(backends.map(({ address }) => address)).toEqual(["10.0.0.6", "10.0.0.7", "10.0.0.8", "10.0.0.9"]);
+    expect(serverIds).toEqual([
+      { backend: 1, rotation: 0, octets: Uint8Array.of(0xc4, 0x60, 0x5e) },
+      { backend: 3, rotation: 0, octets: Uint8Array.of(0x0a, 0x0b, 0x0c) },
+      { backend: 0, rotation: 1, octets: Uint8Array.from(Buffer.from("c4605e4504cc4f00", "hex")) },
+      { backend: 1, rotation: 6, octets: Uint8Array.of(0xc4, 0x60, 0x5e) },
+      { backend: 3, rotation: 6, octets: Uint8Array.of(0x0a, 0x0b, 0x0c) },
+    ]);
+  });
+
+  it("leaves no name of a server ID among the backends", () => {
+    expect(planOf(parts, 4, keys).backends[0]).toEqual({ address: "10.0.0.6", family: 4, port: 4433, weight: 0 });
+  });
+
+  it("never takes an encrypted config for a plain one", () => {
+    expect(() => planOf(parts, 4, new Map([[6, new Uint8Array(16)]]))).toThrow();
+  });
+});
+
 describe("plan of what a contract cannot say", () => {
   it.each([
     ["Decoupled", { dataPlane: { mode: "Decoupled" } }, /Decoupled has no contract/],
@@ -117,6 +171,8 @@ describe("plan of what a contract cannot say", () => {
   it("refuses a spec that no schema has seen", () => {
     const spec = specOf();
     const routing = { ...spec.routing, idleTimeout: "soon" };
-    expect(() => plan({ ...spec, routing }, { generation: 1, cpus: 1, hashKey: HASH_KEY })).toThrow(/schema refuses/);
+    expect(() =>
+      plan({ ...spec, routing }, { generation: 1, cpus: 1, hashKey: HASH_KEY, quicLbKeys: new Map() }),
+    ).toThrow(/schema refuses/);
   });
 });
