@@ -15,11 +15,11 @@ function hasTurned(before: readonly Condition[], { type, status, reason }: Condi
   return old?.status !== status || old.reason !== reason;
 }
 
+/** Something that only takes its time is no news. */
 function conditionHappening({ type, status, reason, message }: Condition): Happening[] {
   const isGood = (status === "True") === (type !== "Degraded");
   const note = `${type}: ${message}`;
-  if (!isGood)
-    return type === "Programmed" && reason === "Pending" ? [] : [{ type: "Warning", reason, action: ACTION, note }];
+  if (!isGood) return reason === "Pending" ? [] : [{ type: "Warning", reason, action: ACTION, note }];
   return type === "Ready" ? [{ type: "Normal", reason, action: ACTION, note }] : [];
 }
 

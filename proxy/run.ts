@@ -2,12 +2,14 @@ import { Controller, type ControllerDependencies } from "./apply/controller.ts";
 import { formatAddress } from "./apply/errors.ts";
 import type { Plan, PlanManifest } from "./apply/plan.ts";
 import { HttpEndpoint } from "./metrics/endpoint.ts";
+import type { CountersReport } from "./metrics/report.ts";
 import { proxyRoutes } from "./metrics/routes.ts";
 import type { HttpAddress } from "./metrics/server.ts";
 import type { ManifestEvent } from "./source/file.ts";
 
 export interface ProxyDependencies extends ControllerDependencies {
-  planManifest: PlanManifest;
+  /** Not needed where plans are applied as such. */
+  planManifest?: PlanManifest;
 }
 
 export interface ProxyOptions {
@@ -21,6 +23,10 @@ export interface RunningProxy {
   readonly metricsAddress: HttpAddress | undefined;
   /** Applies a changed manifest or keeps what is in force. Never throws. */
   onManifest(event: ManifestEvent): Promise<void>;
+  /** Applies a plan, or keeps what is in force and says why. Never throws. */
+  apply(plan: Plan): Promise<Error | undefined>;
+  /** One reading of counters and state. */
+  report(): CountersReport;
   /** Stops forwarding and closes everything. */
   stop(): Promise<void>;
 }
@@ -66,12 +72,23 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
   const running = controller as unknown as Controller;
 
   async function reload(text: string): Promise<void> {
+    if (planManifest === undefined) throw new Error("this proxy does not run from a manifest");
     const result = await planManifest(text);
     if ("faults" in result) running.reject(result.faults);
     else await moveAround(result.plan, () => running.apply(result.plan));
   }
 
   return {
+    async apply(plan: Plan): Promise<Error | undefined> {
+      try {
+        await moveAround(plan, () => running.apply(plan));
+        return undefined;
+      } catch (error) {
+        running.reject([reasonOf(error)]);
+        return error instanceof Error ? error : new Error(String(error));
+      }
+    },
+    report: () => running.report(),
     get metricsAddress(): HttpAddress | undefined {
       return endpoint.address;
     },

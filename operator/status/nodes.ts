@@ -32,7 +32,7 @@ export function nodeStates(objects: readonly ObservedNodeObject[], pods: readonl
 }
 
 function troubleOf({ status, generation }: ObservedNodeObject, pod: ObservedPod | undefined): NodeState["trouble"] {
-  if (pod === undefined) return { reason: "NoPod", message: "has no proxy pod yet; see the events of the DaemonSet" };
+  if (pod === undefined) return { reason: "Pending", message: "has no proxy pod yet; see the events of the DaemonSet" };
   if (pod.trouble !== undefined) return { reason: "PodNotRunning", message: `pod ${pod.name}: ${pod.trouble}` };
   if (status.message !== undefined && status.message !== "") {
     return { reason: status.reason ?? "NodeError", message: status.message };

@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { inClusterEndpoint, isInCluster } from "../../crds/client/in_cluster.ts";
+import { httpTransport } from "../../crds/client/transport.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { openDataPlane } from "../apply/data_plane.ts";
 import type { Plan, PlanManifest } from "../apply/plan.ts";
@@ -9,11 +11,14 @@ import { LOG_FORMATS, LOG_LEVELS, type Log, type LogFormat, type LogLevel, openL
 import { formatFault } from "../manifest/fault.ts";
 import { readManifestText } from "../manifest/read.ts";
 import { type HttpAddress, parseHttpAddress } from "../metrics/server.ts";
+import { runNode } from "../node/run.ts";
 import { type RunningProxy, startProxy } from "../run.ts";
 import { type ManifestWatch, type ReadOutcome, watchManifest } from "../source/file.ts";
 
 interface RunFlags {
-  file: string;
+  file?: string;
+  nodeObject?: NodeName;
+  lastGood?: string;
   metrics?: HttpAddress | "off";
   stateDir: string;
   logLevel: LogLevel;
@@ -29,6 +34,17 @@ function parseMetrics(text: string): HttpAddress | "off" {
   const metrics = text === "off" ? text : parseHttpAddress(text);
   if (!metrics) throw new InvalidArgumentError("Allowed: off, or ADDR:PORT such as 127.0.0.1:9464 or [::1]:9464.");
   return metrics;
+}
+
+interface NodeName {
+  namespace: string;
+  name: string;
+}
+
+function parseNodeName(text: string): NodeName {
+  const [namespace = "", name = "", ...rest] = text.split("/");
+  if (namespace === "" || name === "" || rest.length > 0) throw new InvalidArgumentError("Allowed: NAMESPACE/NAME.");
+  return { namespace, name };
 }
 
 async function readText(file: string): Promise<ReadOutcome> {
@@ -47,9 +63,9 @@ async function loadPlan(file: string, planManifest: PlanManifest): Promise<{ tex
   return undefined;
 }
 
-function watchSource(flags: RunFlags, initialText: string, proxy: RunningProxy, log: Log): ManifestWatch {
-  if (flags.file !== STANDARD_INPUT) {
-    return watchManifest(flags.file, { read: readText, initialText, onEvent: (event) => proxy.onManifest(event) });
+function watchSource(file: string, initialText: string, proxy: RunningProxy, log: Log): ManifestWatch {
+  if (file !== STANDARD_INPUT) {
+    return watchManifest(file, { read: readText, initialText, onEvent: (event) => proxy.onManifest(event) });
   }
   const refuse = (): void => log.warn("SIGHUP ignored: standard input cannot be read again");
   process.on("SIGHUP", refuse);
@@ -79,8 +95,37 @@ function endOnUncaught(log: Log): void {
 }
 
 async function run(flags: RunFlags): Promise<void> {
-  const planManifest = createPlanner({ file: flags.file, stateDir: flags.stateDir, cpus: availableParallelism() });
-  const loaded = await loadPlan(flags.file, planManifest);
+  const { file, nodeObject } = flags;
+  if (file !== undefined && nodeObject === undefined) return runFile(file, flags);
+  if (file === undefined && nodeObject !== undefined) return runAsNode(nodeObject, flags);
+  console.error("exactly one of --file and --node-object is needed");
+  process.exitCode = EXIT_WRONG_INPUT;
+}
+
+/** As a node of a cluster there is nothing to be wrong at the start: whatever is missing may come. */
+async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promise<void> {
+  if (!isInCluster(process.env)) {
+    console.error("--node-object works in a pod only: KUBERNETES_SERVICE_HOST is not set; outside, use --file");
+    process.exitCode = EXIT_WRONG_INPUT;
+    return;
+  }
+  const log = openLog({ level: flags.logLevel, format: flags.logFormat }).child({ name: `${namespace}/${name}` });
+  endOnUncaught(log);
+  const send = httpTransport(inClusterEndpoint({ env: process.env }));
+  const cpus = availableParallelism();
+  const options = { namespace, name, lastGoodDir: flags.lastGood, metrics: flags.metrics, cpus, send };
+  const node = await runNode(options, {
+    openDataPlane,
+    log,
+    clock: () => performance.now(),
+    version: packageJson.version,
+  });
+  stopOnSignals(log, () => node.stop());
+}
+
+async function runFile(file: string, flags: RunFlags): Promise<void> {
+  const planManifest = createPlanner({ file, stateDir: flags.stateDir, cpus: availableParallelism() });
+  const loaded = await loadPlan(file, planManifest);
   if (!loaded) {
     process.exitCode = EXIT_WRONG_INPUT;
     return;
@@ -105,7 +150,7 @@ async function run(flags: RunFlags): Promise<void> {
     process.exitCode = EXIT_RUNTIME_FAILURE;
     return;
   }
-  const source = watchSource(flags, text, proxy, log);
+  const source = watchSource(file, text, proxy, log);
   stopOnSignals(log, async () => {
     source.close();
     await proxy.stop();
@@ -115,8 +160,10 @@ async function run(flags: RunFlags): Promise<void> {
 export function registerRun(program: Command): void {
   program
     .command("run")
-    .description("forward datagrams as a QuicProxy manifest says; SIGHUP or a changed file applies it anew")
-    .requiredOption("-f, --file <file>", "manifest to run; - reads standard input")
+    .description("forward datagrams as a QuicProxy says; SIGHUP or a changed file applies the manifest anew")
+    .option("-f, --file <file>", "manifest to run; - reads standard input")
+    .option("--node-object <namespace/name>", "run as a node of a cluster, as this QuicProxyNode says", parseNodeName)
+    .option("--last-good <dir>", "with --node-object: where to keep a copy to start from without the API server")
     .option("--metrics <addr:port|off>", "where to serve metrics and health, instead of spec.metrics", parseMetrics)
     .option("--state-dir <dir>", "where to keep the hash key", DEFAULT_STATE_DIR)
     .addOption(new Option("--log-level <level>", "least level to log").choices(LOG_LEVELS).default("info"))

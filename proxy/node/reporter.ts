@@ -1,0 +1,99 @@
+import { isDeepStrictEqual } from "node:util";
+import type { ApiClient } from "../../crds/client/client.ts";
+import { hasStatus } from "../../crds/client/errors.ts";
+import type { KubernetesObject } from "../../crds/client/objects.ts";
+import { apiVersionOf, RESOURCES } from "../../crds/client/resources.ts";
+import type { QuicProxyNodeStatus } from "../../crds/status_schema.ts";
+import type { CountersReport } from "../metrics/report.ts";
+import { type AgentState, nodeStatus } from "./status.ts";
+
+export interface ReporterOptions {
+  readonly client: Pick<ApiClient, "apply">;
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: string;
+  state(): AgentState;
+  report(): CountersReport | undefined;
+  onError(error: Error): void;
+  /** Milliseconds since any fixed point. */
+  readonly clock: () => number;
+  readonly random?: () => number;
+}
+
+/** At least this long between two writes, whatever changed. */
+const WRITE_MIN_MS = 2000;
+/** At least this long where only measured numbers changed. */
+const NUMBERS_MIN_MS = 10_000;
+const RETRY_MAX_MS = 30_000;
+const FIELD_MANAGER = "quicproxy-node";
+
+/** Writes the status of the QuicProxyNode: when it changed, and never often. */
+export class Reporter {
+  readonly #options: ReporterOptions;
+  #sent: QuicProxyNodeStatus | undefined;
+  #previous: CountersReport | undefined;
+  #latest: QuicProxyNodeStatus["rates"];
+  #writtenAtMs = Number.NEGATIVE_INFINITY;
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #writing: Promise<void> | undefined;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  /** The object is another one, which holds nothing of what was written. */
+  forget(): void {
+    this.#sent = undefined;
+    this.#notBeforeMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Writes if something changed and it is time. Call it every second or two. Never throws. */
+  async tick(): Promise<void> {
+    if (this.#writing !== undefined) return this.#writing;
+    this.#writing = this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const nowMs = this.#options.clock();
+    if (nowMs < this.#notBeforeMs || nowMs - this.#writtenAtMs < WRITE_MIN_MS) return;
+    const status = this.#next(nowMs - this.#writtenAtMs >= NUMBERS_MIN_MS);
+    if (isDeepStrictEqual(status, this.#sent)) return;
+    try {
+      await this.#send(status);
+      this.#sent = status;
+      this.#writtenAtMs = nowMs;
+      this.#failures = 0;
+    } catch (error) {
+      const bound = Math.min(RETRY_MAX_MS, 1000 * 2 ** this.#failures++);
+      this.#notBeforeMs = nowMs + (this.#options.random ?? Math.random)() * bound;
+      // 404: the object is gone, and the watch will say when there is another.
+      if (!hasStatus(error, 404)) this.#options.onError(error as Error);
+    }
+  }
+
+  /** Between two writes of numbers the rates stay what they were, so that only what else changed is a change. */
+  #next(withNumbers: boolean): QuicProxyNodeStatus {
+    const { state, report, version } = this.#options;
+    const present = report();
+    const hasRestarted = present === undefined || present.uptimeMs < (this.#previous?.uptimeMs ?? 0);
+    const previous = hasRestarted ? undefined : this.#previous;
+    const status = nodeStatus({ state: state(), version, report: present, previous });
+    if (withNumbers || this.#latest === undefined || status.rates === undefined) {
+      this.#previous = present;
+      this.#latest = status.rates;
+      return status;
+    }
+    return { ...status, rates: this.#latest };
+  }
+
+  async #send(status: QuicProxyNodeStatus): Promise<void> {
+    const { client, namespace, name } = this.#options;
+    const resource = RESOURCES.quicProxyNodes;
+    const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { namespace, name }, status };
+    await client.apply(object as KubernetesObject, { resource, fieldManager: FIELD_MANAGER, subresource: "status" });
+  }
+}

@@ -1,0 +1,107 @@
+import { ApiClient } from "../../crds/client/client.ts";
+import type { InformerTimes } from "../../crds/client/informer.ts";
+import type { SendRequest } from "../../crds/client/transport.ts";
+import type { ControllerDependencies } from "../apply/controller.ts";
+import type { HttpAddress } from "../metrics/server.ts";
+import { startProxy } from "../run.ts";
+import { watchNodeObject } from "../source/kubernetes.ts";
+import { lastGoodCopy } from "../source/last_good.ts";
+import { NodeAgent } from "./agent.ts";
+import { planNodeSpec } from "./plan_node.ts";
+import { Reporter } from "./reporter.ts";
+
+export interface NodeOptions {
+  readonly namespace: string;
+  /** Name of the QuicProxyNode. */
+  readonly name: string;
+  /** Directory of the last-good copy. Undefined: none is kept. */
+  readonly lastGoodDir: string | undefined;
+  /** Overrides spec.metrics. */
+  readonly metrics: HttpAddress | "off" | undefined;
+  /** CPUs this process may use. */
+  readonly cpus: number;
+  readonly send: SendRequest;
+  readonly times?: Partial<InformerTimes>;
+}
+
+export interface RunningNode {
+  readonly agent: NodeAgent;
+  stop(): Promise<void>;
+}
+
+const TICK_MS = 1000;
+const TOLD_AFTER_STOP_MS = 1000;
+
+/**
+ * Runs as one node of a QuicProxy: at once from the last-good copy where there is one, and from then on as the
+ * QuicProxyNode says. Never throws, and never ends by itself: what does not work is reported and tried again.
+ */
+export async function runNode(options: NodeOptions, dependencies: ControllerDependencies): Promise<RunningNode> {
+  const { namespace, name, metrics, cpus, send, lastGoodDir, times } = options;
+  const { log, clock, version } = dependencies;
+  const client = new ApiClient(send);
+  const sayOnce = onceEach((message) => log.warn(`API server: ${message}; what is in force stays`));
+  let stopped = false;
+  const agent = new NodeAgent({
+    start: (plan) => startProxy({ plan, metrics }, dependencies),
+    plan: (spec) => planNodeSpec(spec, namespace, cpus),
+    lastGood: lastGoodDir === undefined ? undefined : lastGoodCopy(lastGoodDir, namespace, name),
+    log,
+    clock,
+    schedule: (act, ms) => {
+      const timer = setTimeout(act, ms);
+      return () => clearTimeout(timer);
+    },
+    onState: () => void reporter.tick(),
+  });
+  const reporter = new Reporter({
+    client,
+    namespace,
+    name,
+    version,
+    clock,
+    state: () => (stopped ? { ...agent.state, problem: STOPPING } : agent.state),
+    report: () => agent.report(),
+    onError: sayOnce,
+  });
+  await agent.startFromLastGood();
+  let uid = "";
+  const watch = watchNodeObject({
+    client,
+    namespace,
+    name,
+    onObject: (object) => {
+      if (object.uid !== uid) reporter.forget();
+      uid = object.uid;
+      void agent.offer(object.spec, "ApiServer");
+    },
+    onError: sayOnce,
+    ...(times === undefined ? {} : { times }),
+  });
+  const ticks = setInterval(() => void reporter.tick(), TICK_MS);
+  return {
+    agent,
+    async stop(): Promise<void> {
+      clearInterval(ticks);
+      stopped = true;
+      await agent.stop();
+      await Promise.race([reporter.tick(), later(TOLD_AFTER_STOP_MS)]);
+      await watch.close();
+    },
+  };
+}
+
+const STOPPING = { reason: "Stopping", message: "the proxy is stopping" };
+
+function later(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms).unref());
+}
+
+/** Says a trouble when it is new and not at every attempt. */
+function onceEach(say: (message: string) => void): (error: Error) => void {
+  let last = "";
+  return ({ message }) => {
+    if (message !== last) say(message);
+    last = message;
+  };
+}

@@ -1,0 +1,63 @@
+import type { ApiClient } from "../../crds/client/client.ts";
+import { Informer, type InformerStats, type InformerTimes } from "../../crds/client/informer.ts";
+import type { KubernetesObject } from "../../crds/client/objects.ts";
+import { RESOURCES } from "../../crds/client/resources.ts";
+
+/** The QuicProxyNode of this proxy as the API server has it. */
+export interface NodeObject {
+  readonly uid: string;
+  /** Not checked yet. */
+  readonly spec: unknown;
+}
+
+export interface NodeObjectOptions {
+  readonly client: ApiClient;
+  readonly namespace: string;
+  readonly name: string;
+  /** Called with the object when it is new or changed. Its deletion is no message: what is in force stays. */
+  onObject(object: NodeObject): void;
+  /** Told of everything that went wrong; the watch goes on by itself. */
+  onError(error: Error): void;
+  readonly times?: Partial<InformerTimes>;
+}
+
+export interface NodeObjectWatch {
+  stats(): InformerStats;
+  close(): Promise<void>;
+}
+
+/**
+ * Watches the one QuicProxyNode that concerns this proxy, for as long as it runs. The API server lets a proxy list and
+ * watch by a name that its Role holds, with a field selector on that name.
+ */
+export function watchNodeObject({
+  client,
+  namespace,
+  name,
+  onObject,
+  onError,
+  times,
+}: NodeObjectOptions): NodeObjectWatch {
+  const informer = new Informer<NodeObject>({
+    client,
+    collection: { resource: RESOURCES.quicProxyNodes, namespace, fieldSelector: `metadata.name=${name}` },
+    project: projectNodeObject,
+    onChange: ({ value, before }) => {
+      if (value !== undefined && !isSame(value, before)) onObject(value);
+    },
+    onError,
+    ...(times === undefined ? {} : { times }),
+  });
+  informer.start();
+  return { stats: () => informer.stats(), close: () => informer.stop() };
+}
+
+function projectNodeObject(raw: KubernetesObject): NodeObject | undefined {
+  if (raw.metadata.deletionTimestamp !== undefined) return undefined;
+  return { uid: raw.metadata.uid ?? "", spec: (raw as { spec?: unknown }).spec };
+}
+
+/** Our own reports change the object too, and say nothing new. */
+function isSame(value: NodeObject, before: NodeObject | undefined): boolean {
+  return before !== undefined && value.uid === before.uid && JSON.stringify(value.spec) === JSON.stringify(before.spec);
+}

@@ -1,0 +1,54 @@
+import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** The copy of the configuration in force, from which a proxy starts while the API server is away. */
+export interface LastGood {
+  readonly file: string;
+  /** The spec of the QuicProxyNode, not checked; undefined where there is no copy. Throws where it cannot be read. */
+  read(): Promise<unknown>;
+  /** Replaces the copy as a whole: after a crash the old or the new one is there. Throws where it cannot be written. */
+  write(spec: unknown): Promise<void>;
+}
+
+const FORMAT = 1;
+
+/** Kept in <directory>/<namespace>.<name>.json, readable by its owner only: the hash key is in it. */
+export function lastGoodCopy(directory: string, namespace: string, name: string): LastGood {
+  const file = join(directory, `${namespace}.${name}.json`);
+  return {
+    file,
+    async read() {
+      let text: string;
+      try {
+        text = await readFile(file, "utf8");
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+        throw error;
+      }
+      const { format, spec } = JSON.parse(text) as { format?: number; spec?: unknown };
+      if (format !== FORMAT) throw new Error(`${file} has format ${format}, this version reads ${FORMAT}`);
+      return spec;
+    },
+    async write(spec) {
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await writeWhole(file, `${JSON.stringify({ format: FORMAT, spec })}\n`);
+    },
+  };
+}
+
+async function writeWhole(file: string, text: string): Promise<void> {
+  const draft = `${file}.${process.pid}.draft`;
+  const handle = await open(draft, "w", 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  try {
+    await rename(draft, file);
+  } catch (error) {
+    await unlink(draft);
+    throw error;
+  }
+}

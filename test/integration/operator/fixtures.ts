@@ -1,0 +1,140 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import type { ApiClient } from "../../../crds/client/client.ts";
+import type { KubernetesObject } from "../../../crds/client/objects.ts";
+import { RESOURCES, type Resource } from "../../../crds/client/resources.ts";
+import type { QuicProxyStatus } from "../../../crds/status_schema.ts";
+
+export const NAMESPACE = "media";
+
+const CRDS: Resource = {
+  group: "apiextensions.k8s.io",
+  version: "v1",
+  plural: "customresourcedefinitions",
+  kind: "CustomResourceDefinition",
+};
+const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
+const ROOT = new URL("../../../", import.meta.url);
+
+/** Writes to the API server as an administrator would. */
+export class Admin {
+  readonly client: ApiClient;
+
+  constructor(client: ApiClient) {
+    this.client = client;
+  }
+
+  async apply(resource: Resource, object: object): Promise<void> {
+    await this.client.apply(object as KubernetesObject, { resource, fieldManager: "test" });
+  }
+
+  async status(resource: Resource, object: object): Promise<void> {
+    await this.client.apply(object as KubernetesObject, { resource, fieldManager: "test", subresource: "status" });
+  }
+
+  async installCrds(): Promise<void> {
+    for (const plural of ["quicproxies", "quicproxynodes"]) {
+      const text = readFileSync(new URL(`crds/quicproxy.io_${plural}.yaml`, ROOT), "utf8");
+      await this.apply(CRDS, parse(text));
+    }
+    const namespaced = { namespace: NAMESPACE };
+    await until("the CRDs are served", async () => {
+      await this.client.list({ resource: RESOURCES.quicProxies, ...namespaced });
+      await this.client.list({ resource: RESOURCES.quicProxyNodes, ...namespaced });
+      return true;
+    });
+  }
+
+  async removeCrds(): Promise<void> {
+    for (const plural of ["quicproxies", "quicproxynodes"])
+      await this.client.delete(CRDS, { name: `${plural}.quicproxy.io` });
+  }
+
+  async namespace(name: string): Promise<void> {
+    await this.apply(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  }
+
+  async node(name: string, labels: Record<string, string>): Promise<void> {
+    await this.apply(RESOURCES.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+  }
+
+  async service(name: string, port: number): Promise<void> {
+    const spec = { selector: { app: name }, ports: [{ name: "quic", port, protocol: "UDP" }] };
+    await this.apply(RESOURCES.services, {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { namespace: NAMESPACE, name },
+      spec,
+    });
+  }
+
+  async slice(service: string, endpoints: readonly Endpoint[]): Promise<void> {
+    const labels = { "kubernetes.io/service-name": service };
+    await this.apply(RESOURCES.endpointSlices, {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { namespace: NAMESPACE, name: `${service}-1`, labels },
+      addressType: "IPv4",
+      ports: [{ name: "quic", port: 4433, protocol: "UDP" }],
+      endpoints: endpoints.map(({ address, ready = true, terminating = false }) => {
+        return { addresses: [address], conditions: { ready, serving: true, terminating } };
+      }),
+    });
+  }
+
+  async proxy(name: string, spec: object, namespace = NAMESPACE): Promise<void> {
+    await this.apply(RESOURCES.quicProxies, {
+      apiVersion: "quicproxy.io/v1alpha1",
+      kind: "QuicProxy",
+      metadata: { namespace, name },
+      spec,
+    });
+  }
+
+  async proxyStatus(name: string): Promise<Partial<QuicProxyStatus>> {
+    const object = await this.client.get(RESOURCES.quicProxies, { namespace: NAMESPACE, name });
+    return (object as { status?: Partial<QuicProxyStatus> } | undefined)?.status ?? {};
+  }
+
+  async nodeObjects(): Promise<NodeObject[]> {
+    const { items } = await this.client.list({ resource: RESOURCES.quicProxyNodes, namespace: NAMESPACE });
+    return items as unknown as NodeObject[];
+  }
+
+  /** `status reason message` of a condition. */
+  async condition(name: string, type: string): Promise<string> {
+    const { conditions = [] } = await this.proxyStatus(name);
+    const condition = conditions.find((each) => each.type === type);
+    return condition === undefined ? "" : `${condition.status} ${condition.reason}: ${condition.message}`;
+  }
+}
+
+export interface Endpoint {
+  readonly address: string;
+  readonly ready?: boolean;
+  readonly terminating?: boolean;
+}
+
+export interface NodeObject {
+  readonly metadata: { readonly name: string; readonly uid: string };
+  readonly spec: {
+    readonly generation: number;
+    readonly hashKey: string;
+    readonly intent: { readonly backends: { readonly static: { address: string; port: number; weight: number }[] } };
+  };
+}
+
+/** Waits until something holds; what throws does not hold yet. */
+export async function until(what: string, holds: () => Promise<boolean>, withinMs = 15_000): Promise<void> {
+  const end = performance.now() + withinMs;
+  let last: unknown = "it did not hold";
+  while (performance.now() < end) {
+    try {
+      if (await holds()) return;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`not in time: ${what}: ${last}`);
+}
