@@ -26,11 +26,9 @@ export interface Received {
 }
 
 export interface Load {
-  /** Sockets, asked one after the other. */
-  flows: number[];
+  /** They send one after the other; four octets with the number of the request follow the prefix. */
+  flows: { socket: number; prefix: Uint8Array }[];
   intervalMs: number;
-  /** Of every request; four octets with its number follow. */
-  prefix: Uint8Array;
   address: string;
   port: number;
 }
@@ -49,9 +47,10 @@ export type Order =
   | { name: "echo"; socket: number }
   | { name: "take"; count: number }
   | { name: "fetch"; url: string }
+  | { name: "beginRequest"; port: number }
   | { name: "load"; load: Load }
   | { name: "loadState" }
-  | { name: "stopLoad" };
+  | { name: "stopLoad"; limitMs: number };
 
 export interface Answer {
   id: number;
@@ -113,6 +112,11 @@ export class Peer {
     return this.#ask({ name: "fetch", url });
   }
 
+  /** Sends the first line of an HTTP request to a local port, and nothing more. */
+  beginRequest(port: number): Promise<void> {
+    return this.#ask({ name: "beginRequest", port });
+  }
+
   startLoad(load: Load): Promise<void> {
     return this.#ask({ name: "load", load });
   }
@@ -121,9 +125,9 @@ export class Peer {
     return this.#ask({ name: "loadState" });
   }
 
-  /** Ends the load and waits for the answers that are still on their way, up to 5 s. */
-  stopLoad(): Promise<LoadResult> {
-    return this.#ask({ name: "stopLoad" });
+  /** Ends the load and waits for the answers that are still on their way, never longer than the limit. */
+  stopLoad(limitMs = 5_000): Promise<LoadResult> {
+    return this.#ask({ name: "stopLoad", limitMs });
   }
 
   async stop(): Promise<void> {

@@ -1,12 +1,12 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { Agent, get } from "node:http";
+import { connect } from "node:net";
 import type { Answer, Load, LoadResult, OpenOptions, Order, Received, SendOptions } from "./peer.ts";
 
 /* Runs inside a namespace and does what its parent asks over IPC; ends with its parent. */
 
 const TAKE_LIMIT_MS = 5_000;
-const LOAD_END_LIMIT_MS = 5_000;
 
 const sockets = new Map<number, Socket>();
 const echoing = new Set<number>();
@@ -20,7 +20,8 @@ async function open({ family, address, port = 0, reusePort = false }: OpenOption
   const v6 = family === 6;
   const socket = createSocket({ type: v6 ? "udp6" : "udp4", ipv6Only: v6, reusePort });
   socket.on("message", (payload, from) => {
-    if (loads.get(id)?.take(payload)) return;
+    const load = loads.get(id);
+    if (load) return load.take(payload);
     if (echoing.has(id)) socket.send(payload, from.port, from.address);
     received.push({ socket: id, payload, address: from.address, port: from.port });
     onReceived();
@@ -74,10 +75,19 @@ function fetchText(url: string): Promise<object> {
   });
 }
 
+/** Begins a request and says no more; the connection stays until the server ends it. */
+async function beginRequest(port: number): Promise<void> {
+  const connection = connect(port, "127.0.0.1");
+  connection.on("error", () => {});
+  connection.resume();
+  await once(connection, "connect");
+  await new Promise((resolve) => connection.write("GET /healthz HTTP/1.1\r\n", resolve));
+}
+
 /** Requests at a steady pace, one flow after the other; each carries its number and must come back. */
 class RunningLoad {
   readonly #load: Load;
-  readonly #waiting = new Map<number, number>();
+  readonly #waiting = new Set<number>();
   readonly #timer: NodeJS.Timeout;
   #sent = 0;
   #answered = 0;
@@ -88,30 +98,29 @@ class RunningLoad {
   }
 
   #tick(): void {
-    const { flows, prefix, address, port } = this.#load;
-    const flow = flows[this.#sent % flows.length]!;
-    const request = Buffer.concat([prefix, Buffer.alloc(4)]);
-    request.writeUInt32BE(this.#sent, prefix.length);
-    this.#waiting.set(this.#sent, flow);
+    const { flows, address, port } = this.#load;
+    const { socket, prefix } = flows[this.#sent % flows.length]!;
+    const number = Buffer.alloc(4);
+    number.writeUInt32BE(this.#sent);
+    this.#waiting.add(this.#sent);
     this.#sent++;
-    sockets.get(flow)!.send(request, port, address);
+    sockets.get(socket)!.send([prefix, number], port, address);
   }
 
-  take(payload: Buffer): boolean {
-    const number = payload.readUInt32BE(this.#load.prefix.length);
-    if (this.#waiting.delete(number)) this.#answered++;
-    return true;
+  /** Takes an answer to a request of this load. */
+  take(payload: Buffer): void {
+    if (this.#waiting.delete(payload.readUInt32BE(payload.length - 4))) this.#answered++;
   }
 
   state(): LoadResult {
-    return { sent: this.#sent, answered: this.#answered, unanswered: [...this.#waiting.keys()] };
+    return { sent: this.#sent, answered: this.#answered, unanswered: [...this.#waiting] };
   }
 
-  async stop(): Promise<LoadResult> {
+  async stop(limitMs: number): Promise<LoadResult> {
     clearInterval(this.#timer);
-    const deadline = Date.now() + LOAD_END_LIMIT_MS;
+    const deadline = Date.now() + limitMs;
     while (this.#waiting.size > 0 && Date.now() < deadline) await new Promise((wake) => setTimeout(wake, 5));
-    for (const flow of this.#load.flows) loads.delete(flow);
+    for (const { socket } of this.#load.flows) loads.delete(socket);
     return this.state();
   }
 }
@@ -121,7 +130,7 @@ let running: RunningLoad | undefined;
 
 function startLoad(load: Load): void {
   running = new RunningLoad(load);
-  for (const flow of load.flows) loads.set(flow, running);
+  for (const { socket } of load.flows) loads.set(socket, running);
 }
 
 const orders: { [Name in Order["name"]]: (order: Extract<Order, { name: Name }>) => unknown } = {
@@ -131,9 +140,10 @@ const orders: { [Name in Order["name"]]: (order: Extract<Order, { name: Name }>)
   echo: ({ socket }) => void echoing.add(socket),
   take: ({ count }) => take(count),
   fetch: ({ url }) => fetchText(url),
+  beginRequest: ({ port }) => beginRequest(port),
   load: ({ load }) => startLoad(load),
   loadState: () => running!.state(),
-  stopLoad: () => running!.stop(),
+  stopLoad: ({ limitMs }) => running!.stop(limitMs),
 };
 
 process.on("message", async ({ id, order }: { id: number; order: Order }) => {

@@ -170,11 +170,13 @@ export class ProxyProcess extends Program {
     return JSON.parse((await this.get("/counters")).body) as CountersReport;
   }
 
-  /** One sample of /metrics by its name and labels as written there. */
-  async metric(sample: string): Promise<number> {
+  /** One reading of /metrics: the value of a sample by its name and labels as written there. */
+  async metrics(): Promise<(sample: string) => number> {
     const { body } = await this.get("/metrics");
-    const line = body.split("\n").find((text) => text.startsWith(`${sample} `));
-    if (line === undefined) throw new Error(`/metrics has no ${sample}`);
-    return Number(line.slice(sample.length + 1));
+    return (sample) => {
+      const start = body.indexOf(`\n${sample} `);
+      if (start < 0) throw new Error(`/metrics has no ${sample}`);
+      return Number.parseFloat(body.slice(start + sample.length + 2));
+    };
   }
 }

@@ -1,0 +1,191 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, createReadStream, openSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { createNetwork, type Network } from "./network.ts";
+import { octets, shortHeader } from "./packets.ts";
+import { LISTEN_PORT, METRICS, manifest, Place, ProxyProcess } from "./proxy.ts";
+
+/* How the proxy ends, what a restart keeps, and what goes on while its control side stands still. */
+
+const BACKEND_PORTS = [4433, 4434, 4435] as const;
+
+let network: Network;
+let place: Place;
+let proxy: ProxyProcess | undefined;
+
+beforeAll(async () => {
+  network = createNetwork();
+  const address = network.topology.backends[0]!.v4;
+  for (const port of BACKEND_PORTS) {
+    await network.backend.echo((await network.backend.open({ family: 4, address, port })).id);
+  }
+});
+afterAll(() => network.remove());
+
+beforeEach(() => {
+  place = new Place();
+  place.write(good());
+});
+afterEach(async () => {
+  await proxy?.stop("SIGKILL");
+  proxy = undefined;
+  place.remove();
+  await network.client.take(0);
+  await network.backend.take(0);
+});
+
+const good = (): string => {
+  const address = network.topology.backends[0]!.v4;
+  return manifest({ backends: BACKEND_PORTS.map((port) => ({ address, port })) });
+};
+
+async function start(stdout?: number): Promise<ProxyProcess> {
+  const { namespace } = network.topology.edge;
+  proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, ...(stdout ? { stdout } : {}) });
+  return proxy;
+}
+
+async function openClients(count: number): Promise<number[]> {
+  const clients: number[] = [];
+  for (let index = 0; index < count; index++) {
+    clients.push((await network.client.open({ family: 4, address: network.topology.client.own.v4 })).id);
+  }
+  return clients;
+}
+
+const closeClients = (clients: readonly number[]): Promise<unknown> =>
+  Promise.all(clients.map((client) => network.client.close(client)));
+
+async function startLoad(sockets: readonly number[]): Promise<void> {
+  const flows = sockets.map((socket) => ({ socket, prefix: shortHeader(octets(8, `load ${socket}`)) }));
+  const address = network.topology.edge.towardClients.v4;
+  await network.client.startLoad({ flows, intervalMs: 1, address, port: LISTEN_PORT });
+  await untilAnswered(2 * flows.length);
+}
+
+/** Waits for so many more answers. */
+async function untilAnswered(count: number): Promise<void> {
+  const { answered } = await network.client.loadState();
+  const enough = answered + count;
+  const poll = expect.poll(async () => (await network.client.loadState()).answered, { timeout: 30_000, interval: 20 });
+  await poll.toBeGreaterThanOrEqual(enough);
+}
+
+/** Which backend each client's datagram reaches. */
+async function backendsOf(clients: readonly number[]): Promise<number[]> {
+  const address = network.topology.edge.towardClients.v4;
+  const backends: number[] = [];
+  for (const socket of clients) {
+    const payload = shortHeader(octets(8, `client ${socket}`));
+    await network.client.send({ socket, payload, address, port: LISTEN_PORT });
+    const [seen] = await network.backend.take(1);
+    backends.push(seen!.socket);
+  }
+  await network.client.take(clients.length);
+  return backends;
+}
+
+/** Whether another program may now have the proxy's port to itself. */
+async function expectPortFree(): Promise<void> {
+  for (const [family, address] of [
+    [4, "0.0.0.0"],
+    [6, "::"],
+  ] as const) {
+    const { id } = await network.edge.open({ family, address, port: LISTEN_PORT });
+    await network.edge.close(id);
+  }
+}
+
+test.each(["SIGTERM", "SIGINT"] as const)("%s under traffic ends it in order and frees the port", async (signal) => {
+  const running = await start();
+  const flows = await openClients(20);
+  await startLoad(flows);
+  const { code, stdout, stderr } = await running.stop(signal);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain(`stopping on ${signal}`);
+  expect(JSON.parse(stdout.trimEnd().split("\n").at(-1)!)).toMatchObject({ msg: "stopped" });
+  await expectPortFree();
+  await network.client.stopLoad(0);
+  await closeClients(flows);
+});
+
+test("a second signal ends it at once, with 1", async () => {
+  const running = await start();
+  // A client that never ends its request keeps the first from being done at once.
+  await network.edge.beginRequest(Number(new URL(METRICS).port));
+  expect((await running.get("/healthz")).status).toBe(200);
+  // Both wait for a process that stands still, so that the second comes while the first is being served.
+  running.process.kill("SIGSTOP");
+  running.process.kill("SIGINT");
+  running.process.kill("SIGTERM");
+  running.process.kill("SIGCONT");
+  const { code, stdout } = await running.ended;
+  expect(code).toBe(1);
+  expect(stdout).not.toContain('"msg":"stopped"');
+  await expectPortFree();
+});
+
+test("a client that never ends its request does not keep it from ending", async () => {
+  const running = await start();
+  await network.edge.beginRequest(Number(new URL(METRICS).port));
+  expect((await running.get("/healthz")).status).toBe(200);
+  expect((await running.stop()).code).toBe(0);
+});
+
+test("killed and started again it sends every client to the same backend; without its key it would not", async () => {
+  const clients = await openClients(48);
+  const running = await start();
+  const before = await backendsOf(clients);
+  expect(new Set(before).size).toBe(BACKEND_PORTS.length);
+  expect((await running.stop("SIGKILL")).code).toBe("SIGKILL");
+  await expectPortFree();
+
+  const again = await start();
+  expect(await backendsOf(clients)).toEqual(before);
+  await again.stop("SIGKILL");
+
+  const keys = join(place.directory, "state");
+  expect(readdirSync(keys)).toEqual(["default.edge.key"]);
+  rmSync(keys, { recursive: true });
+  await start();
+  expect(await backendsOf(clients)).not.toEqual(before);
+  await closeClients(clients);
+});
+
+test("forwarding goes on while the event loop stands still, here because nobody reads the log", async () => {
+  const log = join(place.directory, "log");
+  execFileSync("mkfifo", [log]);
+  const unread = openSync(log, constants.O_RDWR);
+  const running = await start(unread);
+  const flows = await openClients(20);
+  await startLoad(flows);
+
+  // Each refusal fills the pipe with some kilobytes, until a line finds no room and the main thread waits for a reader.
+  const { backends } = JSON.parse(good()).spec as { backends: { static: object[] } };
+  const wrong = backends.static.map((backend) => ({ ...backend, [`unknown${"x".repeat(50)}`]: 1 }));
+  const faults = Array.from({ length: 10 }, () => wrong).flat();
+  place.write(JSON.stringify({ ...JSON.parse(good()), spec: { listeners: [], backends: { static: faults } } }));
+  let standsStill = false;
+  let answer: Promise<unknown> = Promise.resolve();
+  for (let attempt = 0; attempt < 100 && !standsStill; attempt++) {
+    running.process.kill("SIGHUP");
+    let answered = false;
+    answer = running.get("/healthz").then(() => {
+      answered = true;
+    });
+    for (let part = 0; part < 10 && !answered; part++) await untilAnswered(100);
+    standsStill = !answered;
+  }
+  expect(standsStill, "a thousand round trips passed, one request for /healthz did not").toBe(true);
+
+  const reader = createReadStream(log).resume();
+  await answer;
+  closeSync(unread);
+  const load = await network.client.stopLoad();
+  expect(load.unanswered).toEqual([]);
+  expect(load.answered).toBe(load.sent);
+  expect((await running.stop()).code).toBe(0);
+  reader.destroy();
+  await closeClients(flows);
+});
