@@ -5,12 +5,19 @@
 
 #include "io/failure.h"
 #include "worker/data_plane.h"
+#include "worker/explain.h"
 
 namespace {
 
 using quicproxy::DataPlane;
 using quicproxy::DataPlaneStatus;
 using quicproxy::Failure;
+
+std::optional<std::span<const uint8_t>> octetsOf(const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) return std::nullopt;
+  const auto bytes = value.As<Napi::Uint8Array>();
+  return std::span<const uint8_t>(bytes.Data(), bytes.ByteLength());
+}
 
 Napi::Error errorOf(Napi::Env env, const Failure& failure) {
   Napi::Error error = Napi::Error::New(env, failure.detail);
@@ -75,13 +82,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   static void stopAtExit(void* self) { static_cast<DataPlaneObject*>(self)->plane_.reset(); }
 
   static std::optional<std::span<const uint8_t>> contractArgument(const Napi::CallbackInfo& info) {
-    if (info.Length() == 1 && info[0].IsTypedArray()) {
-      const auto array = info[0].As<Napi::TypedArray>();
-      if (array.TypedArrayType() == napi_uint8_array) {
-        const auto bytes = array.As<Napi::Uint8Array>();
-        return std::span<const uint8_t>(bytes.Data(), bytes.ByteLength());
-      }
-    }
+    if (const auto contract = octetsOf(info[0])) return contract;
     Napi::TypeError::New(info.Env(), "the contract must be one Uint8Array").ThrowAsJavaScriptException();
     return std::nullopt;
   }
@@ -126,8 +127,69 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   std::unique_ptr<DataPlane> plane_;
 };
 
+Napi::Value hexOf(Napi::Env env, std::span<const uint8_t> octets) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t octet : octets) {
+    text += kDigits[octet >> 4];
+    text += kDigits[octet & 15];
+  }
+  return Napi::String::New(env, text);
+}
+
+const char* nameOf(quicproxy::HeaderForm form) {
+  constexpr const char* kNames[] = {"long", "short", "malformed", "empty"};
+  return kNames[static_cast<size_t>(form)];
+}
+
+const char* nameOf(quicproxy::Rule rule) {
+  constexpr const char* kNames[] = {"quic_lb", "four_tuple_scid", "dcid", "four_tuple", "fallback", "none"};
+  return kNames[static_cast<size_t>(rule)];
+}
+
+const char* nameOf(quicproxy::QuicLbRouting::Outcome outcome) {
+  constexpr const char* kNames[] = {"off", "no_config", "too_short", "unknown_server", "routed"};
+  return kNames[static_cast<size_t>(outcome)];
+}
+
+/// explain(contract, tuple, datagram): tuple is a FourTuple as its 40 octets.
+Napi::Value explain(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto contract = octetsOf(info[0]);
+  const auto tupleOctets = octetsOf(info[1]);
+  const auto datagram = octetsOf(info[2]);
+  if (!contract || !tupleOctets || !datagram || tupleOctets->size() != sizeof(quicproxy::FourTuple)) {
+    Napi::TypeError::New(env, "explain takes a contract, a 4-tuple of 40 octets and a datagram, as Uint8Arrays")
+        .ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  quicproxy::FourTuple tuple;
+  std::memcpy(&tuple, tupleOctets->data(), sizeof tuple);
+  const auto explained = quicproxy::explain(*contract, tuple, *datagram);
+  if (const auto* failure = std::get_if<Failure>(&explained)) {
+    errorOf(env, *failure).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const auto& result = std::get<quicproxy::Explanation>(explained);
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("form", nameOf(result.packet.form));
+  object.Set("version", result.packet.version);
+  object.Set("dcid", hexOf(env, result.packet.dcid));
+  object.Set("scid", hexOf(env, result.packet.scid));
+  object.Set("rule", nameOf(result.decision.rule));
+  object.Set("quicLb", nameOf(result.decision.quicLb));
+  if (result.rotation) object.Set("rotation", *result.rotation);
+  if (result.serverId) {
+    object.Set("serverId", hexOf(env, {result.serverId->octets.data(), result.serverId->length}));
+  }
+  object.Set("backend", result.backend);
+  object.Set("backendWithoutIt", result.backendWithoutIt);
+  return object;
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("DataPlane", DataPlaneObject::define(env));
+  exports.Set("explain", Napi::Function::New(env, explain, "explain"));
   return exports;
 }
 

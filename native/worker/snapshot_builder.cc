@@ -41,6 +41,17 @@ SnapshotBuilder::SnapshotBuilder(const ContractView& contract, const Snapshot* p
     : contract_(contract), previous_(previous), backendHasFlows_(std::move(backendHasFlows)) {}
 
 std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::build() {
+  takeSettings();
+  if (auto failure = placeEndpoints()) return *failure;
+  return finish();
+}
+
+std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::buildWithoutSockets() {
+  takeSettings();
+  return finish();
+}
+
+void SnapshotBuilder::takeSettings() {
   const ContractHeader& header = contract_.header();
   next_ = std::make_unique<Snapshot>();
   next_->generation = header.generation;
@@ -49,7 +60,9 @@ std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::build() {
   next_->shortHeaderCidLength = header.shortHeaderCidLength;
   next_->idleTimeoutMs = header.idleTimeoutMs;
   next_->hashKey = SipKey::from(header.hashKey);
-  if (auto failure = placeEndpoints()) return *failure;
+}
+
+std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::finish() {
   if (auto failure = placeBackends()) return *failure;
   if (auto failure = buildQuicLb()) return *failure;
   buildMaglev();

@@ -23,9 +23,13 @@ class SnapshotBuilder {
                   std::function<bool(uint16_t)> backendHasFlows);
 
   std::variant<std::unique_ptr<Snapshot>, Failure> build();
+  /// Routing only, no endpoints and no sockets: to ask where a datagram would go.
+  std::variant<std::unique_ptr<Snapshot>, Failure> buildWithoutSockets();
 
  private:
+  void takeSettings();
   std::optional<Failure> placeEndpoints();
+  std::variant<std::unique_ptr<Snapshot>, Failure> finish();
   std::variant<std::shared_ptr<const ListenEndpoint>, Failure> endpoint(uint32_t index);
   [[nodiscard]] bool portIsOurs(const SocketAddress& address) const;
   std::optional<Failure> placeBackends();
