@@ -1,0 +1,274 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { nodeSpecShape } from "../../../crds/node_schema.ts";
+import { covers, needOf } from "../../../operator/diff.ts";
+import type { ObservedNodeObject } from "../../../operator/world.ts";
+import { FakeWorld, FRESH, find, node, planOf, proxy, SERVICE_SPEC, service, slice } from "./worlds.ts";
+
+const nodes = [node("node-1", { edge: "" }), node("node-2", { edge: "" })];
+
+function world(spec: object = {}, parts: object = {}): FakeWorld {
+  return new FakeWorld({ nodes, proxies: [proxy("edge", spec)], ...parts });
+}
+
+const needs = (of: FakeWorld, plan = planOf(of)) =>
+  plan.desired.flatMap((desired) => {
+    const need = needOf(desired, of);
+    return need === undefined ? [] : [`${need} ${desired.object.kind} ${desired.object.metadata.name}`];
+  });
+
+interface NodeSpec {
+  spec: { generation: number; hashKey: string; removals: string; intent: { backends: { static: object[] } } };
+}
+
+describe("the plan of a new QuicProxy", () => {
+  const plan = planOf(world());
+
+  it("has rights and contents before the pods that need them", () => {
+    expect(needs(world())).toEqual([
+      "create ServiceAccount quicproxy-edge",
+      "create Role quicproxy-edge",
+      "create RoleBinding quicproxy-edge",
+      "create QuicProxyNode edge.node-1",
+      "create QuicProxyNode edge.node-2",
+      "create DaemonSet quicproxy-edge",
+    ]);
+  });
+
+  it("lets proxies read and report their own objects and nothing else", () => {
+    const { rules } = find<{ rules: object[] }>(plan, "Role");
+    const resourceNames = ["edge.node-1", "edge.node-2"];
+    expect(rules).toEqual([
+      { apiGroups: ["quicproxy.io"], resources: ["quicproxynodes"], resourceNames, verbs: ["get", "list", "watch"] },
+      { apiGroups: ["quicproxy.io"], resources: ["quicproxynodes/status"], resourceNames, verbs: ["patch"] },
+    ]);
+  });
+
+  it("owns every child, so that all go with it", () => {
+    for (const { object } of plan.desired) {
+      expect(object.metadata).toMatchObject({
+        namespace: "media",
+        labels: { "app.kubernetes.io/managed-by": "quicproxy-operator", "quicproxy.io/proxy": "edge" },
+        ownerReferences: [{ kind: "QuicProxy", name: "edge", uid: "uid-edge", controller: true }],
+      });
+    }
+  });
+
+  it("gives each node what its schema takes", () => {
+    for (const { object } of plan.desired.filter(({ object: { kind } }) => kind === "QuicProxyNode")) {
+      expect(nodeSpecShape.parse((object as unknown as NodeSpec).spec)).toEqual((object as unknown as NodeSpec).spec);
+    }
+    expect(find<NodeSpec>(plan, "QuicProxyNode").spec).toMatchObject({
+      generation: FRESH.nowMs,
+      hashKey: FRESH.hashKey,
+    });
+  });
+});
+
+interface PodTemplate {
+  spec: {
+    template: {
+      metadata: { annotations: Record<string, string> };
+      spec: { containers: [Record<string, Record<string, unknown>>]; [key: string]: unknown };
+    };
+  };
+}
+
+describe("the DaemonSet", () => {
+  const template = (spec: object = {}) => find<PodTemplate>(planOf(world(spec)), "DaemonSet").spec.template;
+
+  it("runs on the host's network with the least rights and no declared port", () => {
+    const { spec } = template();
+    expect(spec).toMatchObject({ hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" });
+    const [container] = spec.containers;
+    expect(container).not.toHaveProperty("ports");
+    expect(container?.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      privileged: false,
+      readOnlyRootFilesystem: true,
+      runAsUser: 0,
+      capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] },
+    });
+  });
+
+  it("is probed where metrics and health are served, from the host", () => {
+    const host = (metrics: object) => {
+      const probe = template({ metrics }).spec.containers[0].livenessProbe as { httpGet: object } | undefined;
+      return probe?.httpGet;
+    };
+    expect(host({})).toMatchObject({ host: "127.0.0.1", port: 9464, path: "/healthz" });
+    expect(host({ address: "0.0.0.0", port: 1 })).toMatchObject({ host: "127.0.0.1", port: 1 });
+    expect(host({ address: "::" })).toMatchObject({ host: "::1" });
+    expect(host({ address: "192.0.2.1" })).toMatchObject({ host: "192.0.2.1" });
+    expect(host({ port: 0 })).toBeUndefined();
+  });
+
+  it("does not change with what reaches a running proxy", () => {
+    const backends = { static: [{ address: "10.0.0.9", port: 1, weight: 9 }] };
+    const changed = {
+      listeners: [{ port: 8443 }],
+      backends,
+      routing: { idleTimeout: "60s" },
+      dataPlane: { receiveBuffer: "1Mi" },
+    };
+    expect(template(changed)).toEqual(template());
+  });
+
+  it.each([
+    [{ mode: "Baseline" }],
+    [{ workers: { max: 2 } }],
+    [{ batch: 32 }],
+    [{ flowMemory: "128Mi" }],
+    [{ upstreamSockets: 1000 }],
+  ])("rolls for what a running proxy cannot change: %o", (dataPlane) => {
+    expect(template({ dataPlane }).metadata.annotations).not.toEqual(template().metadata.annotations);
+  });
+
+  it("follows selector, tolerations and chosen nodes", () => {
+    const spec = {
+      nodes: { selector: { edge: "" }, tolerations: [{ key: "a", operator: "Exists" }] },
+      scaling: { nodes: 1 },
+    };
+    expect(template(spec).spec).toMatchObject({
+      nodeSelector: { edge: "", "edge.media.quicproxy.io/node": "true" },
+      tolerations: [{ key: "a", operator: "Exists" }],
+    });
+  });
+});
+
+describe("a plan on what was applied", () => {
+  it("asks for nothing, whatever the spec", () => {
+    const weight = fc.integer({ min: 0, max: 65_535 });
+    const spec = fc.record({
+      listeners: fc.constantFrom([{ port: 443 }], [{ port: 1 }, { port: 2, address: "::1" }]),
+      backends: fc.record({
+        static: fc.uniqueArray(
+          fc.record({ address: fc.ipV4().filter((ip) => /^[1-9]\d?\./.test(ip)), port: fc.constant(1), weight }),
+          { maxLength: 5, selector: ({ address }) => address },
+        ),
+      }),
+      scaling: fc.option(fc.record({ nodes: fc.integer({ min: 0, max: 3 }) }), { nil: undefined }),
+      routing: fc.constantFrom({}, { idleTimeout: "60s" }, { fallback: "ConnectionID", connectionIdLength: 8 }),
+    });
+    fc.assert(
+      fc.property(spec, (chosen) => {
+        const before = world(chosen);
+        const after = before.applied(planOf(before));
+        const again = planOf(after, "edge", { nowMs: FRESH.nowMs + 1000, hashKey: "f".repeat(32) });
+        expect(needs(after, again)).toEqual([]);
+        expect([...again.surplusNodeObjects, ...again.labels]).toEqual([]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it("is the same in whatever order nodes, slices and endpoints are seen", () => {
+    const addresses = ["10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.0.4"];
+    const of = (order: readonly string[], reversed: boolean) =>
+      planOf(
+        world(SERVICE_SPEC, {
+          services: [service()],
+          slices: [slice(order.slice(0, 2)), slice(order.slice(2))],
+          nodes: reversed ? [...nodes].reverse() : nodes,
+        }),
+      );
+    fc.assert(
+      fc.property(fc.shuffledSubarray(addresses, { minLength: 4 }), fc.boolean(), (order, reversed) => {
+        expect(of(order, reversed)).toEqual(of(addresses, false));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("gives changed content a higher generation and keeps the key", () => {
+    const before = world();
+    const applied = before.applied(planOf(before));
+    applied.parts.proxies = [proxy("edge", { listeners: [{ port: 8443 }] }, { generation: 2 })];
+    const plan = planOf(applied, "edge", { nowMs: 5, hashKey: "f".repeat(32) });
+    const { generation, hashKey } = find<NodeSpec>(plan, "QuicProxyNode").spec;
+    expect(generation).toBe(FRESH.nowMs + 1);
+    expect(hashKey).toBe(FRESH.hashKey);
+    expect(needs(applied, plan)).toEqual(["update QuicProxyNode edge.node-1", "update QuicProxyNode edge.node-2"]);
+  });
+
+  it("never starts below what a node runs on: after a restore from backup, or where the object was deleted", () => {
+    const before = world();
+    const applied = before.applied(planOf(before));
+    const object = applied.parts.nodeObjects[0] as ObservedNodeObject;
+    applied.parts.nodeObjects[0] = { ...object, status: { appliedGeneration: FRESH.nowMs + 70_000 } };
+    expect(find<NodeSpec>(planOf(applied), "QuicProxyNode", "edge.node-1").spec.generation).toBe(FRESH.nowMs + 70_001);
+    applied.parts.nodeObjects.shift();
+    const later = { ...FRESH, nowMs: FRESH.nowMs + 5 };
+    const recreated = find<NodeSpec>(planOf(applied, "edge", later), "QuicProxyNode", "edge.node-1").spec;
+    expect(recreated).toMatchObject({ generation: FRESH.nowMs + 5, hashKey: FRESH.hashKey });
+  });
+
+  it("puts back what was deleted or changed by hand", () => {
+    const before = world();
+    const applied = before.applied(planOf(before));
+    const daemonSet = applied.child("DaemonSet", "media", "quicproxy-edge") as unknown as PodTemplate;
+    daemonSet.spec.template.spec.hostNetwork = false;
+    applied.parts.children = applied.parts.children.filter(({ kind }) => kind !== "Role");
+    const object = applied.parts.nodeObjects[0] as ObservedNodeObject;
+    applied.parts.nodeObjects[0] = { ...object, digest: "changed by hand" };
+    expect(needs(applied)).toEqual([
+      "create Role quicproxy-edge",
+      "update QuicProxyNode edge.node-1",
+      "update DaemonSet quicproxy-edge",
+    ]);
+  });
+
+  it("sees that the intent only takes something away", () => {
+    const before = world({ nodes: { tolerations: [{ key: "a", operator: "Exists" }] } });
+    const applied = before.applied(planOf(before));
+    applied.parts.proxies = [proxy("edge", { nodes: { tolerations: [] } })];
+    expect(needs(applied)).toEqual(["update DaemonSet quicproxy-edge"]);
+  });
+
+  it("removes the objects of nodes that no longer run the proxy", () => {
+    const before = world();
+    const applied = before.applied(planOf(before));
+    applied.parts.nodes = [node("node-1")];
+    expect(planOf(applied).surplusNodeObjects).toEqual(["edge.node-2"]);
+  });
+
+  it("leaves everything as it is for a spec that is not accepted", () => {
+    const before = world();
+    const applied = before.applied(planOf(before));
+    applied.parts.proxies = [proxy("edge", { backends: {} })];
+    expect(planOf(applied)).toEqual({ desired: [], surplusNodeObjects: [], labels: [], finalizer: false });
+  });
+
+  it("says whether missing backends were seen to go", () => {
+    const parts = { services: [service()], slices: [slice(["10.1.0.1"])] };
+    const removals = (origin: string) =>
+      find<NodeSpec>(planOf(world(SERVICE_SPEC, { ...parts, origin })), "QuicProxyNode").spec.removals;
+    expect([removals("watch"), removals("list")]).toEqual(["Observed", "Unobserved"]);
+    expect(find<NodeSpec>(planOf(world({}, { origin: "list" })), "QuicProxyNode").spec.removals).toBe("Observed");
+  });
+
+  it("takes its labels off all nodes when the QuicProxy goes, and needs no finalizer without them", () => {
+    const label = "edge.media.quicproxy.io/node";
+    const gone = world(
+      {},
+      { nodes: [node("node-1", { [label]: "true" })], proxies: [proxy("edge", {}, { deleting: true })] },
+    );
+    expect(planOf(gone)).toMatchObject({ labels: [{ node: "node-1", label, wanted: false }], finalizer: false });
+    expect(planOf(world()).finalizer).toBe(false);
+    expect(planOf(world({ scaling: { nodes: 1 } })).finalizer).toBe(true);
+  });
+});
+
+describe("covers", () => {
+  it.each([
+    [{ a: 1, b: 2 }, { a: 1 }, true],
+    [{ a: 1 }, { a: 1, b: 2 }, false],
+    [{ a: [{ x: 1, y: 2 }] }, { a: [{ x: 1 }] }, true],
+    [{ a: [1, 2] }, { a: [1] }, false],
+    [{ a: null }, { a: {} }, false],
+    [undefined, {}, false],
+    [{ a: 1 }, { a: undefined }, true],
+  ])("%j covers %j: %s", (observed, desired, expected) => {
+    expect(covers(observed, desired)).toBe(expected);
+  });
+});

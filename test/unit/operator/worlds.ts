@@ -1,0 +1,185 @@
+import type { Origin } from "../../../crds/client/informer.ts";
+import type { KubernetesObject } from "../../../crds/client/objects.ts";
+import { type Decision, decideAll } from "../../../operator/plan/decide.ts";
+import type { DesiredObject, PodOptions } from "../../../operator/plan/desired.ts";
+import { type Plan, planProxy } from "../../../operator/plan/plan.ts";
+import { projectChild, projectNodeObject } from "../../../operator/watch/project.ts";
+import type {
+  ObservedNode,
+  ObservedNodeObject,
+  ObservedPod,
+  ObservedProxy,
+  ObservedService,
+  ObservedSlice,
+  World,
+} from "../../../operator/world.ts";
+
+export const POD_OPTIONS: PodOptions = {
+  image: "registry/quicproxy:1",
+  imagePullPolicy: "IfNotPresent",
+  imagePullSecrets: [],
+  priorityClass: undefined,
+  netAdmin: false,
+};
+
+export const FRESH = { nowMs: 1_700_000_000_000, hashKey: "0123456789abcdef0123456789abcdef" };
+
+export interface WorldParts {
+  proxies: ObservedProxy[];
+  nodes: ObservedNode[];
+  services: ObservedService[];
+  slices: ObservedSlice[];
+  nodeObjects: ObservedNodeObject[];
+  pods: ObservedPod[];
+  children: KubernetesObject[];
+  origin: Origin;
+}
+
+/** A world that a test fills as it likes. */
+export class FakeWorld implements World {
+  readonly parts: WorldParts;
+
+  constructor(parts: Partial<WorldParts> = {}) {
+    const empty = { proxies: [], nodes: [], services: [], slices: [], nodeObjects: [], pods: [], children: [] };
+    this.parts = { ...empty, origin: "watch", ...parts };
+  }
+
+  get proxies() {
+    return this.parts.proxies;
+  }
+
+  get nodes() {
+    return this.parts.nodes;
+  }
+
+  service(namespace: string, name: string) {
+    return this.parts.services.find((service) => service.namespace === namespace && service.name === name);
+  }
+
+  slices(namespace: string, service: string) {
+    return this.parts.slices.filter((slice) => slice.namespace === namespace && slice.service === service);
+  }
+
+  sliceOrigin() {
+    return this.parts.origin;
+  }
+
+  nodeObjects(namespace: string, proxy: string) {
+    return this.parts.nodeObjects.filter((object) => object.namespace === namespace && object.proxy === proxy);
+  }
+
+  pods(namespace: string, proxy: string) {
+    return this.parts.pods.filter((pod) => pod.namespace === namespace && pod.proxy === proxy);
+  }
+
+  child(kind: string, namespace: string, name: string) {
+    return this.parts.children.find(({ kind: each, metadata }) => {
+      return each === kind && metadata.namespace === namespace && metadata.name === name;
+    });
+  }
+
+  /** The world after a plan was applied, as the API server and the caches would show it. */
+  applied({ desired, surplusNodeObjects, labels }: Plan): FakeWorld {
+    const byKey = new Map(this.parts.children.map((child) => [`${child.kind} ${child.metadata.name}`, child]));
+    const nodeObjects = new Map(this.parts.nodeObjects.map((object) => [object.name, object]));
+    for (const { object } of desired) {
+      const stored = structuredClone(JSON.parse(JSON.stringify(object))) as KubernetesObject;
+      if (object.kind === "QuicProxyNode") nodeObjects.set(object.metadata.name, projectNodeObject(stored)!);
+      else byKey.set(`${object.kind} ${object.metadata.name}`, projectChild(stored)!);
+    }
+    for (const name of surplusNodeObjects) nodeObjects.delete(name);
+    const nodes = this.parts.nodes.map((node) => {
+      const present = { ...node.labels };
+      for (const { node: name, label, wanted } of labels) {
+        if (name !== node.name) continue;
+        if (wanted) present[label] = "true";
+        else delete present[label];
+      }
+      return { ...node, labels: present };
+    });
+    return new FakeWorld({
+      ...this.parts,
+      nodes,
+      children: [...byKey.values()],
+      nodeObjects: [...nodeObjects.values()],
+    });
+  }
+}
+
+export function proxy(name: string, spec: object = {}, changes: Partial<ObservedProxy> = {}): ObservedProxy {
+  const namespace = changes.namespace ?? "media";
+  return {
+    key: `${namespace}/${name}`,
+    namespace,
+    name,
+    uid: `uid-${name}`,
+    generation: 1,
+    createdAt: "2026-01-01T00:00:00Z",
+    deleting: false,
+    finalizers: [],
+    status: {},
+    spec: { listeners: [{ port: 443 }], backends: { static: [{ address: "10.0.0.7", port: 4433 }] }, ...spec },
+    ...changes,
+  };
+}
+
+export function node(
+  name: string,
+  labels: Record<string, string> = {},
+  changes: Partial<ObservedNode> = {},
+): ObservedNode {
+  return { name, labels, taints: [], ...changes };
+}
+
+export function service(changes: Partial<ObservedService> = {}): ObservedService {
+  const ports = [{ name: "quic", port: 443, protocol: "UDP" }];
+  return { namespace: "media", name: "server", type: "ClusterIP", family: "IPv4", ports, ...changes };
+}
+
+export function slice(endpoints: readonly string[], changes: Partial<ObservedSlice> = {}): ObservedSlice {
+  return {
+    namespace: "media",
+    service: "server",
+    family: "IPv4",
+    ports: [{ name: "quic", port: 4433, protocol: "UDP" }],
+    endpoints: endpoints.map((address) => ({ address, ready: true, terminating: false })),
+    ...changes,
+  };
+}
+
+export function pod(nodeName: string, changes: Partial<ObservedPod> = {}): ObservedPod {
+  return {
+    namespace: "media",
+    name: `edge-${nodeName}`,
+    proxy: "edge",
+    nodeName,
+    ready: true,
+    trouble: undefined,
+    ...changes,
+  };
+}
+
+export const SERVICE_SPEC = { backends: { service: { name: "server", port: 443 } } };
+
+export function decisionOf(world: World, name = "edge"): Decision {
+  return decideAll(world).get(`media/${name}`)!;
+}
+
+export function accepted(world: World, name = "edge"): Extract<Decision, { ok: true }> {
+  const decision = decisionOf(world, name);
+  if (!decision.ok) throw new Error(`not accepted: ${decision.refusal.message}`);
+  return decision;
+}
+
+export function planOf(world: FakeWorld, name = "edge", fresh = FRESH): Plan {
+  const found = world.proxies.find((each) => each.name === name)!;
+  return planProxy(world, found, decideAll(world).get(found.key), { options: POD_OPTIONS, fresh });
+}
+
+/** A desired object by kind, or by kind and name. */
+export function find<T = Record<string, never>>(plan: Plan, kind: string, name?: string): T {
+  const found = plan.desired.find(
+    ({ object }) => object.kind === kind && (name === undefined || object.metadata.name === name),
+  );
+  return (found as DesiredObject).object as unknown as T;
+}
