@@ -1,0 +1,197 @@
+import { describe, expect, it } from "vitest";
+import { quicProxyStatusShape } from "../../../crds/status_schema.ts";
+import { statusHappenings } from "../../../operator/happenings.ts";
+import { differOnlyInNumbers } from "../../../operator/status/nodes.ts";
+import { planStatus } from "../../../operator/status/status.ts";
+import type { ObservedNodeObject } from "../../../operator/world.ts";
+import { decisionOf, FakeWorld, FRESH, node, planOf, pod, proxy, SERVICE_SPEC, service, slice } from "./worlds.ts";
+
+const NOW = "2026-02-03T04:05:06Z";
+const nodes = [node("node-1"), node("node-2")];
+
+const RATES = {
+  receivedPerSecond: 1000,
+  forwardedPerSecond: 990,
+  returnedPerSecond: 980,
+  droppedPerSecond: 10,
+  droppedTotal: 100,
+  flows: 50,
+};
+
+/** A world in which every node reports that it runs what was asked for. */
+function running(spec: object = {}, report: object = {}): FakeWorld {
+  const before = new FakeWorld({ nodes, proxies: [proxy("edge", spec)] });
+  const after = before.applied(planOf(before));
+  after.parts.pods = [pod("node-1"), pod("node-2")];
+  after.parts.nodeObjects = after.parts.nodeObjects.map((object) => {
+    const status = {
+      appliedGeneration: object.generation,
+      ready: true,
+      workers: 2,
+      rates: RATES,
+      source: "ApiServer",
+      upstreamLevel: "ConnectedSocketPool",
+      steeringLevel: "KernelHash",
+      ...report,
+    };
+    return { ...object, status } as ObservedNodeObject;
+  });
+  return after;
+}
+
+function statusOf(world: FakeWorld, applyError?: string) {
+  const found = world.proxies.find(({ name }) => name === "edge")!;
+  const status = planStatus(world, found, { decision: decisionOf(world), applyError, now: NOW });
+  const condition = (type: string) => {
+    const { status: holds, reason, message } = status.conditions!.find((each) => each.type === type)!;
+    return `${holds} ${reason}: ${message}`;
+  };
+  return { status, condition };
+}
+
+describe("the status of a QuicProxy", () => {
+  it("sums up ready nodes", () => {
+    const { status, condition } = statusOf(running());
+    expect(status).toMatchObject({
+      observedGeneration: 1,
+      nodes: { desired: 2, programmed: 2, ready: 2, summary: "2/2" },
+      backends: { serving: 1, draining: 0 },
+      workers: 4,
+      dropsPerSecond: 20,
+      datagramsPerSecond: 2000,
+      flows: 100,
+      levels: ["ConnectedSocketPool", "KernelHash"],
+    });
+    expect(condition("Ready")).toBe("True Ready: 2 nodes forward to 1 backend");
+    expect(condition("Programmed")).toBe("True Programmed: 2 nodes run the present spec");
+    expect(condition("Degraded")).toBe("False AsAsked: everything works as asked");
+    expect(quicProxyStatusShape.parse(status)).toEqual(status);
+  });
+
+  it("keeps the time of a transition while the status stays", () => {
+    const world = running();
+    const { status } = statusOf(world);
+    world.parts.proxies = [proxy("edge", {}, { status })];
+    const later = planStatus(world, world.proxies[0]!, {
+      decision: decisionOf(world),
+      applyError: undefined,
+      now: "later",
+    });
+    expect(later).toEqual(status);
+  });
+
+  it("counts no report of a pod that is not ready", () => {
+    const world = running();
+    world.parts.pods[1] = pod("node-2", { ready: false, trouble: "CrashLoopBackOff: back-off 5m0s" });
+    const { status, condition } = statusOf(world);
+    expect(status).toMatchObject({ workers: 2, nodes: { ready: 1, summary: "1/2" } });
+    expect(condition("Ready")).toBe(
+      "False PodNotRunning: 1 of 2 nodes ready; node-2: pod edge-node-2: CrashLoopBackOff: back-off 5m0s",
+    );
+  });
+
+  it("shows an image that cannot be pulled", () => {
+    const world = running();
+    world.parts.nodeObjects = world.parts.nodeObjects.map((object) => ({ ...object, status: {} }));
+    world.parts.pods = ["node-1", "node-2"].map((name) =>
+      pod(name, { ready: false, trouble: "ImagePullBackOff: not found" }),
+    );
+    expect(statusOf(world).condition("Programmed")).toContain(
+      "PodNotRunning: 0 of 2 nodes run the present spec; node-1: pod",
+    );
+    expect(statusOf(world).condition("Ready")).toContain("ImagePullBackOff: not found");
+  });
+
+  it("shows what a node says when it cannot apply a generation", () => {
+    const problem = {
+      appliedGeneration: 1,
+      ready: true,
+      reason: "ListenPortBusy",
+      message: "0.0.0.0:443: another process has this UDP port",
+    };
+    expect(statusOf(running({}, problem)).condition("Programmed")).toBe(
+      "False ListenPortBusy: 0 of 2 nodes run the present spec; node-1: 0.0.0.0:443: another process has this UDP port; " +
+        "node-2: 0.0.0.0:443: another process has this UDP port",
+    );
+  });
+
+  it("says what to do where no node matches", () => {
+    const world = new FakeWorld({ nodes, proxies: [proxy("edge", { nodes: { selector: { edge: "yes" } } })] });
+    expect(statusOf(world).condition("Ready")).toContain("False NoNodes: no node has the labels");
+    expect(statusOf(world).condition("Programmed")).toContain("kubectl label node NAME edge=yes");
+    expect(statusOf(world).status.nodes?.summary).toBe("0/0");
+  });
+
+  it("says where a Service has no ready endpoint, while everything is programmed", () => {
+    const world = running(SERVICE_SPEC);
+    world.parts.services = [service()];
+    world.parts.slices = [slice([], { endpoints: [{ address: "10.1.0.1", ready: false, terminating: false }] })];
+    const after = world.applied(planOf(world));
+    const { condition, status } = statusOf(after);
+    expect(condition("Accepted")).toContain("True Accepted");
+    expect(condition("Ready")).toBe(
+      "False NoBackends: Service server has no ready endpoint (1 not ready or terminating); see: " +
+        "kubectl get endpointslices -l kubernetes.io/service-name=server",
+    );
+    expect(status.backends).toEqual({ serving: 0, draining: 1 });
+  });
+
+  it("says that the last accepted spec stays in force where the present one is refused", () => {
+    const world = running();
+    world.parts.proxies = [proxy("edge", { backends: {} }, { generation: 2 })];
+    const { condition, status } = statusOf(world);
+    expect(condition("Accepted")).toMatch(/^False InvalidSpec: spec\.backends: names no backends/);
+    expect(condition("Programmed")).toBe(
+      "False InvalidSpec: the spec is not accepted; 2 nodes keep the last accepted spec",
+    );
+    expect(condition("Ready")).toContain("2 nodes keep the last accepted spec");
+    expect(status).toMatchObject({ observedGeneration: 2, nodes: { ready: 2, desired: 2 }, workers: 4 });
+  });
+
+  it("shows why a plan could not be applied", () => {
+    expect(statusOf(running(), "PATCH /apis/...: 403 forbidden").condition("Programmed")).toBe(
+      "False ApplyFailed: PATCH /apis/...: 403 forbidden",
+    );
+  });
+
+  it("is degraded where the kernel grants a smaller receive buffer, or a node runs on its copy", () => {
+    const clamped = { receiveBuffer: { askedBytes: 8_388_608, effectiveBytes: 425_984 } };
+    expect(statusOf(running({}, clamped)).condition("Degraded")).toMatch(
+      /^True LessThanAsked: node-1: receive buffer: asked 8388608 bytes, the kernel granted 212992; .*\(and 1 node more\)$/,
+    );
+    expect(statusOf(running({}, { source: "LastGood" })).condition("Degraded")).toContain("last-good copy");
+  });
+});
+
+describe("changes of a status", () => {
+  it("can wait where only numbers differ", () => {
+    const { status } = statusOf(running());
+    expect(differOnlyInNumbers(status, { ...status, dropsPerSecond: 5, flows: 1, workers: 1 })).toBe(true);
+    expect(
+      differOnlyInNumbers(status, { ...status, nodes: { desired: 2, programmed: 2, ready: 1, summary: "1/2" } }),
+    ).toBe(false);
+  });
+
+  it("are events where conditions turn or backends change, and none while something takes its time", () => {
+    const good = statusOf(running()).status;
+    const waiting = statusOf(running({}, { appliedGeneration: FRESH.nowMs - 1 })).status;
+    expect(statusHappenings({}, waiting)).toEqual([]);
+    expect(statusHappenings(waiting, good).map(({ reason, note }) => `${reason} ${note}`)).toEqual([
+      "Ready Ready: 2 nodes forward to 1 backend",
+    ]);
+    expect(statusHappenings(good, good)).toEqual([]);
+    const fewer = { ...good, backends: { serving: 0, draining: 1 } };
+    expect(statusHappenings(good, fewer)).toMatchObject([
+      {
+        type: "Normal",
+        reason: "BackendsChanged",
+        note: "backends changed: 0 serving, 1 draining (before: 1 serving, 0 draining)",
+      },
+    ]);
+    const busy = statusOf(running({}, { appliedGeneration: 1, reason: "ListenPortBusy", message: "busy" })).status;
+    expect(statusHappenings(good, busy).map(({ type, reason }) => `${type} ${reason}`)).toEqual([
+      "Warning ListenPortBusy",
+      "Warning ListenPortBusy",
+    ]);
+  });
+});
