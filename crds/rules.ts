@@ -1,5 +1,6 @@
 import { backendRules } from "./rules_backends.ts";
 import { listenerRules } from "./rules_listeners.ts";
+import { quicLbRules, unusedServerIds } from "./rules_quic_lb.ts";
 import { DEFAULTS, type QuicProxySpecInput } from "./schema.ts";
 
 /** What a cross-field rule found: where in the spec, what is wrong there, what is allowed instead. */
@@ -50,26 +51,6 @@ function connectionIdRules({ routing }: SoundSpec): RuleFinding[] {
   ];
 }
 
-function quicLbRules({ routing }: SoundSpec): RuleFinding[] {
-  const findings: RuleFinding[] = [];
-  const seen = new Map<number, number>();
-  for (const [index, config] of (routing?.quicLB ?? []).entries()) {
-    if (config === undefined) continue;
-    const path = ["routing", "quicLB", index];
-    const { rotation, serverIdLength = 0, nonceLength = 0 } = config;
-    const first = rotation === undefined ? undefined : seen.get(rotation);
-    if (first !== undefined) {
-      const what = `rotation ${rotation} is already that of spec.routing.quicLB[${first}]`;
-      findings.push({ path: [...path, "rotation"], what, allowed: "each rotation once" });
-    } else if (rotation !== undefined) seen.set(rotation, index);
-    if (serverIdLength + nonceLength > 19) {
-      const what = `serverIdLength ${serverIdLength} + nonceLength ${nonceLength} is ${serverIdLength + nonceLength}`;
-      findings.push({ path, what, allowed: "a sum of at most 19 octets" });
-    }
-  }
-  return findings;
-}
-
 function workerRules({ dataPlane }: SoundSpec): RuleFinding[] {
   const findings: RuleFinding[] = [];
   const min = orDefault(dataPlane?.workers, "min", DEFAULTS.minWorkers);
@@ -118,14 +99,4 @@ function baselineLimits({ dataPlane }: SoundSpec): RuleFinding[] {
     findings.push({ path: ["dataPlane", "batch"], what, allowed: "1, or another mode" });
   }
   return findings;
-}
-
-function unusedServerIds({ backends, routing }: SoundSpec): RuleFinding[] {
-  if ((routing?.quicLB ?? []).length > 0) return [];
-  const index = (backends?.static ?? []).findIndex((backend) => backend?.serverId !== undefined);
-  if (index === -1) return [];
-  const what = "has no effect without routing.quicLB (here and in every later backend)";
-  return [
-    { path: ["backends", "static", index, "serverId"], what, allowed: "server IDs together with routing.quicLB" },
-  ];
 }

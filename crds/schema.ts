@@ -98,13 +98,19 @@ const quicLbConfig = mapping({
   nonceLength: integer(4, 18).describe("Octets of the nonce, 4 to 18. With the server ID at most 19."),
   key: mapping({
     secretRef: mapping({
-      name: objectName("the name of a Secret").describe(
-        "Secret in the QuicProxy's namespace that holds the 16-octet AES key.",
+      name: objectName("the name of a Secret").describe("Name of a Secret in the QuicProxy's namespace."),
+    })
+      .optional()
+      .describe("Secret that holds the key, under the name key."),
+    file: text(/^[^\r\n]+$/, 4096, "the path of a key file")
+      .optional()
+      .describe(
+        "File that holds the key: 32 hexadecimal digits or 16 octets. Relative to the manifest. Not in a cluster.",
       ),
-    }).describe("Where the key is kept."),
   })
     .optional()
-    .describe("AES-128 key of this config. Absent: server IDs are in plain text."),
+    .meta(validations({ rule: "has(self.secretRef) != has(self.file)", message: "exactly one of secretRef and file" }))
+    .describe("AES-128 key of this config: exactly one of secretRef and file. Absent: server IDs are in plain text."),
 }).meta(
   validations({
     rule: "self.serverIdLength + self.nonceLength <= 19",

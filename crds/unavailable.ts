@@ -4,10 +4,6 @@ import type { RuleFinding, SoundSpec } from "./rules.ts";
 const UNAVAILABLE: readonly { path: readonly string[]; values?: readonly string[]; allowed: string }[] = [
   { path: ["dataPlane", "mode"], values: ["Decoupled"], allowed: "RunToCompletion or Baseline" },
   { path: ["dataPlane", "fastPath"], values: ["XDP", "AFXDP"], allowed: "Auto or Disabled" },
-  {
-    path: ["routing", "quicLB"],
-    allowed: "no quicLB; flows keep their backend by learned Connection IDs and addresses",
-  },
 ];
 
 /** Everything that a spec asks for and no proxy of this version can do. */

@@ -71,10 +71,12 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
   });
   const running = controller as unknown as Controller;
 
-  async function reload(text: string): Promise<void> {
+  /** An unchanged text can mean something new: the key files that it names may have changed. */
+  async function reload({ kind, text }: Exclude<ManifestEvent, { kind: "unreadable" }>): Promise<void> {
     if (planManifest === undefined) throw new Error("this proxy does not run from a manifest");
     const result = await planManifest(text);
     if ("faults" in result) running.reject(result.faults);
+    else if (kind === "unchanged" && !running.isStale && running.isInForce(result.plan)) running.noteUnchanged();
     else await moveAround(result.plan, () => running.apply(result.plan));
   }
 
@@ -95,9 +97,8 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
     async onManifest(event: ManifestEvent): Promise<void> {
       try {
         // What was rejected may fit now: a port has become free, or an address has come to this host.
-        if (event.kind === "unchanged" && !running.isStale) running.noteUnchanged();
-        else if (event.kind === "unreadable") running.reject(event.reasons);
-        else await reload(event.text);
+        if (event.kind === "unreadable") running.reject(event.reasons);
+        else await reload(event);
       } catch (error) {
         running.reject([reasonOf(error)]);
       }

@@ -106,6 +106,11 @@ export class Controller {
     );
   }
 
+  /** Whether a plan would change nothing. */
+  isInForce(plan: Plan): boolean {
+    return Buffer.compare(this.#plan.encode(FIRST_GENERATION), plan.encode(FIRST_GENERATION)) === 0;
+  }
+
   /** Records that the manifest was read again and says what it said before. */
   noteUnchanged(): void {
     this.#state.reloads.unchanged++;

@@ -15,6 +15,10 @@ export interface Plan {
   /** The endpoints of the contract, in its order. */
   endpoints: readonly EndpointPlace[];
   backends: readonly PlannedBackend[];
+  /** QUIC-LB server IDs in hexadecimal by `address:port`. */
+  serverIds: ReadonlyMap<string, string>;
+  /** QUIC-LB keys by rotation, to tell whether one changed; secret, never shown. */
+  quicLbKeys: ReadonlyMap<number, Uint8Array>;
   /** What else the contract says, by name: for the log of a reload. */
   settings: Readonly<Record<string, string | number>>;
   upstreamSocketMaxAsked: number | undefined;

@@ -1,8 +1,10 @@
+import { dirname } from "node:path";
 import type { QuicProxySpec } from "../../crds/schema.ts";
-import { type Contract, UPSTREAM_SOCKETS_UNBOUNDED } from "../contract/contract.ts";
+import { type Contract, type QuicLb, UPSTREAM_SOCKETS_UNBOUNDED } from "../contract/contract.ts";
 import { encode } from "../contract/encode.ts";
 import { type HashKey, loadHashKey } from "../contract/hash_key.ts";
 import { plan } from "../contract/plan.ts";
+import { readQuicLbKeys } from "../contract/quic_lb_keys.ts";
 import { formatFault } from "../manifest/fault.ts";
 import { localAddresses } from "../manifest/local_addresses.ts";
 import { parse } from "../manifest/parse.ts";
@@ -14,6 +16,8 @@ export interface PlannerOptions {
   file: string;
   /** Where the hash key is kept. */
   stateDir: string;
+  /** Where Secrets with QUIC-LB keys are mounted. */
+  keyDir: string;
   /** CPUs this process may use; fixed at the start, because the number of workers is. */
   cpus: number;
 }
@@ -27,13 +31,15 @@ function settingsOf(contract: Contract): Plan["settings"] {
   return {
     ...others,
     shortHeaderCidLength: shortHeaderCidLength ?? "learned",
+    quicLb: quicLb.map(describeQuicLb).join(", ") || "off",
+    serverIds: serverIds.length,
     upstreamSocketMax: upstreamSocketMax === UPSTREAM_SOCKETS_UNBOUNDED ? "unbounded" : upstreamSocketMax,
     endpoints: endpoints.map(({ address, port }) => formatAddress(address, port)).join(" "),
   };
 }
 
 /** Plans manifests of one file for this host. */
-export function createPlanner({ file, stateDir, cpus }: PlannerOptions): PlanManifest {
+export function createPlanner({ file, stateDir, keyDir, cpus }: PlannerOptions): PlanManifest {
   let owner = "";
   let hashKey: HashKey | undefined;
 
@@ -51,11 +57,28 @@ export function createPlanner({ file, stateDir, cpus }: PlannerOptions): PlanMan
     if (!result.ok) return { faults: result.faults.map(formatFault) };
     const { metadata, spec } = result.manifest;
     const { name, namespace = DEFAULT_NAMESPACE } = metadata;
+    const quicLb = await readQuicLbKeys(spec.routing, { baseDir: dirname(file), keyDir });
+    if (quicLb.faults.length > 0) return { faults: result.locate(quicLb.faults).map(formatFault) };
     const { key, warning } = await keyOf(namespace, name);
-    const contract = plan(spec, { generation: 0, cpus, hashKey: key, quicLbKeys: new Map() });
-    const warnings = [...result.warnings.map(formatFault), ...(warning === undefined ? [] : [warning])];
+    const contract = plan(spec, { generation: 0, cpus, hashKey: key, quicLbKeys: quicLb.keys });
+    const findings = [...result.warnings, ...result.locate(quicLb.warnings)].map(formatFault);
+    const warnings = [...findings, ...(warning === undefined ? [] : [warning])];
     return { plan: planOf({ name, namespace, spec, contract, warnings }) };
   };
+}
+
+function describeQuicLb({ rotation, serverIdLength, nonceLength, key }: QuicLb): string {
+  return `rotation ${rotation}: ${serverIdLength} + ${nonceLength} octets ${key === undefined ? "plain" : "encrypted"}`;
+}
+
+/** The server ID of each backend that has one, in hexadecimal, by address and port. */
+function serverIdsOf({ backends, serverIds }: Contract): Plan["serverIds"] {
+  return new Map(
+    serverIds.map(({ backend, octets }) => {
+      const { address, port } = backends[backend]!;
+      return [formatAddress(address, port), Buffer.from(octets).toString("hex")];
+    }),
+  );
 }
 
 export interface PlanParts {
@@ -74,6 +97,8 @@ export function planOf({ name, namespace, spec, contract, warnings }: PlanParts)
     mode: contract.mode,
     endpoints: contract.endpoints,
     backends: contract.backends,
+    serverIds: serverIdsOf(contract),
+    quicLbKeys: new Map(contract.quicLb.flatMap(({ rotation, key }) => (key === undefined ? [] : [[rotation, key]]))),
     settings: settingsOf(contract),
     upstreamSocketMaxAsked: spec.dataPlane.upstreamSockets,
     warnings,

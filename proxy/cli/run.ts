@@ -7,6 +7,7 @@ import { openDataPlane } from "../apply/data_plane.ts";
 import type { Plan, PlanManifest } from "../apply/plan.ts";
 import { createPlanner } from "../apply/planner.ts";
 import { DEFAULT_STATE_DIR } from "../contract/hash_key.ts";
+import { DEFAULT_KEY_DIR } from "../contract/quic_lb_keys.ts";
 import { LOG_FORMATS, LOG_LEVELS, type Log, type LogFormat, type LogLevel, openLog } from "../log.ts";
 import { formatFault } from "../manifest/fault.ts";
 import { readManifestText } from "../manifest/read.ts";
@@ -21,6 +22,7 @@ interface RunFlags {
   lastGood?: string;
   metrics?: HttpAddress | "off";
   stateDir: string;
+  keyDir: string;
   logLevel: LogLevel;
   logFormat: LogFormat;
 }
@@ -124,7 +126,8 @@ async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promis
 }
 
 async function runFile(file: string, flags: RunFlags): Promise<void> {
-  const planManifest = createPlanner({ file, stateDir: flags.stateDir, cpus: availableParallelism() });
+  const { stateDir, keyDir } = flags;
+  const planManifest = createPlanner({ file, stateDir, keyDir, cpus: availableParallelism() });
   const loaded = await loadPlan(file, planManifest);
   if (!loaded) {
     process.exitCode = EXIT_WRONG_INPUT;
@@ -166,6 +169,7 @@ export function registerRun(program: Command): void {
     .option("--last-good <dir>", "with --node-object: where to keep a copy to start from without the API server")
     .option("--metrics <addr:port|off>", "where to serve metrics and health, instead of spec.metrics", parseMetrics)
     .option("--state-dir <dir>", "where to keep the hash key", DEFAULT_STATE_DIR)
+    .option("--key-dir <dir>", "where Secrets with QUIC-LB keys are mounted, each as <name>/key", DEFAULT_KEY_DIR)
     .addOption(new Option("--log-level <level>", "least level to log").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "auto: pretty on a terminal").choices(LOG_FORMATS).default("auto"))
     .action(run);

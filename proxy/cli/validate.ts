@@ -49,7 +49,16 @@ function print(file: string, result: ParseResult, { out, err }: Output): void {
 function summary({ metadata, spec }: QuicProxy): string {
   const listeners = count(spec.listeners.length, "listener");
   const backends = count(spec.backends.static?.length ?? 0, "backend");
-  return `${metadata.namespace ?? "default"}/${metadata.name}: ${listeners}, ${backends}, mode ${spec.dataPlane.mode}`;
+  const parts = [listeners, backends, ...quicLbSummary(spec), `mode ${spec.dataPlane.mode}`];
+  return `${metadata.namespace ?? "default"}/${metadata.name}: ${parts.join(", ")}`;
+}
+
+/** Keys are not read: a manifest can be checked where they must not be. */
+function quicLbSummary({ routing }: QuicProxy["spec"]): string[] {
+  const configs = routing.quicLB ?? [];
+  if (configs.length === 0) return [];
+  const encrypted = configs.filter(({ key }) => key !== undefined).length;
+  return [`${count(configs.length, "QUIC-LB config")} (${encrypted} encrypted)`];
 }
 
 function count(number: number, noun: string): string {

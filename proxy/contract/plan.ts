@@ -84,9 +84,15 @@ function planBackends({ backends }: QuicProxySpec): NamedBackend[] {
 function planQuicLb({ routing }: QuicProxySpec, keys: ReadonlyMap<number, Uint8Array>): QuicLb[] {
   return (routing.quicLB ?? [])
     .map(({ rotation, serverIdLength, nonceLength, key }) => {
-      return { rotation, serverIdLength, nonceLength, key: key && known(keys.get(rotation)) };
+      return { rotation, serverIdLength, nonceLength, key: key && keyOf(rotation, keys) };
     })
     .sort((a, b) => a.rotation - b.rotation);
+}
+
+function keyOf(rotation: number, keys: ReadonlyMap<number, Uint8Array>): Uint8Array {
+  const key = keys.get(rotation);
+  if (key === undefined) throw new Error(`no key was read for the encrypted QUIC-LB config of rotation ${rotation}`);
+  return key;
 }
 
 /** A server ID is the name of its backend in every config of that length. */

@@ -15,7 +15,13 @@ export interface ParseOptions {
 }
 
 export type ParseResult =
-  | { readonly ok: true; readonly manifest: QuicProxy; readonly warnings: readonly Fault[] }
+  | {
+      readonly ok: true;
+      readonly manifest: QuicProxy;
+      readonly warnings: readonly Fault[];
+      /** Gives findings about the spec that were made later their places in the file, in its order. */
+      readonly locate: (findings: readonly RuleFinding[]) => readonly Fault[];
+    }
   | { readonly ok: false; readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] };
 
 /** YAML text -> a QuicProxy this host can run, or every fault of the text at once, in the order of the file. Pure. */
@@ -27,7 +33,12 @@ export function parse(text: string, { file, localAddresses }: ParseOptions): Par
   const warnings = inFileOrder(file, findings);
   const all = [...documentFaults, ...faults];
   if (manifest === undefined || all.length > 0) return { ok: false, faults: inFileOrder(file, all), warnings };
-  return { ok: true, manifest, warnings };
+  const locate = (later: readonly RuleFinding[]): Fault[] =>
+    inFileOrder(
+      file,
+      later.map((finding) => ruleFinding(finding, recognised)),
+    );
+  return { ok: true, manifest, warnings, locate };
 }
 
 interface Checked {

@@ -1,4 +1,5 @@
 import { ineffectiveSettings, type RuleFinding, type SoundSpec } from "../../crds/rules.ts";
+import { quicLbCautions } from "../../crds/rules_quic_lb.ts";
 import { isAskedFor, settingAt, unavailableFaults } from "../../crds/unavailable.ts";
 
 /** What a manifest may ask for and this version leaves undone without harm: asking is a warning. */
@@ -21,9 +22,13 @@ export function standaloneFaults(spec: SoundSpec): RuleFinding[] {
   return isAskedFor(spec, ["backends", "service"]) ? [serviceFault, ...faults] : faults;
 }
 
-/** What will have no effect here although it is valid. */
+/** What is valid and will have no effect here, or one that is better known. */
 export function standaloneWarnings(spec: SoundSpec): RuleFinding[] {
-  return [...ineffectiveSettings(spec), ...UNUSED.filter(({ path }) => settingAt(spec, path) !== undefined)];
+  return [
+    ...ineffectiveSettings(spec),
+    ...quicLbCautions(spec),
+    ...UNUSED.filter(({ path }) => settingAt(spec, path) !== undefined),
+  ];
 }
 
 const serviceFault: RuleFinding = {

@@ -194,6 +194,29 @@ describe("reload by cause", () => {
   });
 });
 
+describe("SIGHUP on an unchanged manifest whose key file", () => {
+  const hangup = (running: RunningProxy) => running.onManifest({ kind: "unchanged", text: "", cause: "SIGHUP" });
+  const key = (octet: number) => new Map([[1, new Uint8Array(16).fill(octet)]]);
+
+  it("changed: applies the new key", async () => {
+    const running = await start(fakePlan({ quicLbKeys: key(1) }));
+    const backends = [{ address: "10.0.0.7", port: 4433, weight: 1 }];
+    const encode = (generation: number) => Buffer.from(JSON.stringify({ generation, backends, key: 2 }));
+    next = { plan: fakePlan({ quicLbKeys: key(2), encode }) };
+    await hangup(running);
+    expect(native.applied).toEqual([1, 2]);
+    expect(lines.map(({ message }) => message)).toContain("manifest applied as generation 2: QUIC-LB keys: rotation 1");
+  });
+
+  it("is gone: keeps the old key and says so", async () => {
+    const running = await start();
+    next = { faults: ["edge.yaml:9:5: spec.routing.quicLB[0].key.file: cid.key does not exist"] };
+    await hangup(running);
+    expect(native.applied).toEqual([1]);
+    expect(lines.find(({ level }) => level === "error")?.message).toContain("cid.key does not exist");
+  });
+});
+
 describe("reload of the metrics address", () => {
   it("moves the metrics server and closes the old address", async () => {
     const running = await start();

@@ -12,11 +12,41 @@ describe("diffPlans", () => {
       backendsAdded: ["10.0.0.7:3"],
       backendsRemoved: ["10.0.0.7:1"],
       weightsChanged: ["10.0.0.7:2 1 -> 5"],
+      serverIdsChanged: [],
+      keysChanged: [],
       settingsChanged: ["idleTimeoutMs 120000 -> 60000"],
     });
     expect(formatChanges(diffPlans(before, after))).toBe(
       "backends added: 10.0.0.7:3; backends removed: 10.0.0.7:1; weights: 10.0.0.7:2 1 -> 5; " +
         "settings: idleTimeoutMs 120000 -> 60000",
+    );
+  });
+
+  it("tells server IDs of the same backends and keys of the same rotation apart, and shows no key", () => {
+    const key = (octet: number) => new Uint8Array(16).fill(octet);
+    const before = fakePlan({
+      backends: [backend(1), backend(2)],
+      serverIds: new Map([["10.0.0.7:1", "aa"]]),
+      quicLbKeys: new Map([
+        [0, key(0xaa)],
+        [1, key(0xbb)],
+      ]),
+    });
+    const after = fakePlan({
+      backends: [backend(1), backend(2), backend(3)],
+      serverIds: new Map([
+        ["10.0.0.7:1", "bb"],
+        ["10.0.0.7:2", "cc"],
+        ["10.0.0.7:3", "dd"],
+      ]),
+      quicLbKeys: new Map([
+        [0, key(0xaa)],
+        [1, key(0xbc)],
+        [2, key(0xcc)],
+      ]),
+    });
+    expect(formatChanges(diffPlans(before, after))).toBe(
+      "backends added: 10.0.0.7:3; server IDs: 10.0.0.7:1 aa -> bb, 10.0.0.7:2 none -> cc; QUIC-LB keys: rotation 1",
     );
   });
 

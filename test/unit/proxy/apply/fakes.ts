@@ -67,6 +67,8 @@ export function fakePlan(changes: Partial<Plan> = {}): Plan {
     mode: "RunToCompletion",
     endpoints: [{ address: "0.0.0.0", port: 4433, listener: 0 }],
     backends,
+    serverIds: new Map(),
+    quicLbKeys: new Map(),
     settings: { idleTimeoutMs: 120_000 },
     upstreamSocketMaxAsked: undefined,
     warnings: [],

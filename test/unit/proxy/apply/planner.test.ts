@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { diffPlans, formatChanges } from "../../../../proxy/apply/changes.ts";
 import type { Plan, PlanManifest } from "../../../../proxy/apply/plan.ts";
 import { createPlanner } from "../../../../proxy/apply/planner.ts";
 
@@ -15,12 +16,25 @@ spec:
   nodes: {}
 `;
 
+const QUIC_LB_MANIFEST = `
+apiVersion: quicproxy.io/v1alpha1
+kind: QuicProxy
+metadata: { name: edge }
+spec:
+  listeners: [{ port: 4433 }]
+  backends: { static: [{ address: 198.51.100.7, port: 4433, serverId: c4605e4504cc4f00 }] }
+  routing:
+    quicLB:
+      - { rotation: 0, serverIdLength: 3, nonceLength: 4 }
+      - { rotation: 1, serverIdLength: 8, nonceLength: 8, key: { file: cid.key } }
+`;
+
 let stateDir: string;
 let planManifest: PlanManifest;
 
 beforeEach(async () => {
   stateDir = await mkdtemp(join(tmpdir(), "quicproxy-planner-"));
-  planManifest = createPlanner({ file: "edge.yaml", stateDir, cpus: 2 });
+  planManifest = createPlanner({ file: "edge.yaml", stateDir, keyDir: join(stateDir, "keys"), cpus: 2 });
 });
 
 afterEach(async () => {
@@ -54,7 +68,7 @@ describe("createPlanner", () => {
   });
 
   it("uses one hash key for every manifest of the same name, also where it cannot be kept", async () => {
-    const unkept = createPlanner({ file: "edge.yaml", stateDir: "/dev/null/x", cpus: 2 });
+    const unkept = createPlanner({ file: "edge.yaml", stateDir: "/dev/null/x", keyDir: stateDir, cpus: 2 });
     for (const planned of [planManifest, unkept]) {
       const results = [await planned(MANIFEST), await planned(MANIFEST)];
       const [first, second] = results.map((result) => ("plan" in result ? result.plan.encode(1) : undefined));
@@ -85,6 +99,38 @@ describe("createPlanner", () => {
     expect((await planOf(MANIFEST)).upstreamSocketMaxAsked).toBeUndefined();
     const bounded = await planOf(`${MANIFEST}  dataPlane: { upstreamSockets: 10 }\n`);
     expect([bounded.upstreamSocketMaxAsked, bounded.settings.upstreamSocketMax]).toEqual([10, 10]);
+  });
+
+  it("reads QUIC-LB keys beside the manifest, anew each time, and shows them nowhere", async () => {
+    const [key, other] = ["8f95f09245765f80256934e50c66207f", "fdf726a9893ec05c0632d3956680baf0"];
+    const file = join(stateDir, "edge.yaml");
+    const planned = createPlanner({ file, stateDir, keyDir: stateDir, cpus: 2 });
+    await writeFile(join(stateDir, "cid.key"), key, { mode: 0o600 });
+    const before = await planned(QUIC_LB_MANIFEST);
+    await writeFile(join(stateDir, "cid.key"), other);
+    const after = await planned(QUIC_LB_MANIFEST);
+    if ("faults" in before || "faults" in after) throw new Error(JSON.stringify([before, after]));
+    expect(before.plan.settings).toMatchObject({
+      quicLb: "rotation 0: 3 + 4 octets plain, rotation 1: 8 + 8 octets encrypted",
+      serverIds: 1,
+    });
+    expect(after.plan.settings).toEqual(before.plan.settings);
+    expect(Buffer.from(before.plan.encode(1)).toString("hex")).toContain(key);
+    expect(Buffer.from(after.plan.encode(1)).toString("hex")).toContain(other);
+    expect(diffPlans(before.plan, after.plan)).toMatchObject({ keysChanged: ["rotation 1"], settingsChanged: [] });
+    const { settings, warnings } = before.plan;
+    expect(JSON.stringify([settings, warnings, formatChanges(diffPlans(before.plan, after.plan))])).not.toContain(
+      key.slice(0, 6),
+    );
+  });
+
+  it("gives a key that cannot be read as a fault at its line", async () => {
+    const result = await planManifest(QUIC_LB_MANIFEST);
+    expect(result).toEqual({
+      faults: [
+        expect.stringMatching(/^edge\.yaml:11:\d+: spec\.routing\.quicLB\[1\]\.key\.file: .*cid\.key does not exist/),
+      ],
+    });
   });
 
   it("gives every fault as a line with the file's name", async () => {

@@ -34,6 +34,14 @@ describe("quicproxy validate", () => {
     });
   });
 
+  it("tells how many QUIC-LB configs there are, without their keys", async () => {
+    const { out, err, exitCode } = await validate("-f", fixture("quic_lb.yaml"));
+    expect(out).toContain(
+      "default/edge: 1 listener, 1 backend, 2 QUIC-LB configs (1 encrypted), mode RunToCompletion\n",
+    );
+    expect({ exitCode, warnings: err.split("\n").length - 1 }).toEqual({ exitCode: 0, warnings: 2 });
+  });
+
   it("counts one listener as one", async () => {
     expect((await validate("--file", fixture("minimal.yaml"))).out).toContain(
       "default/edge: 1 listener, 0 backends, mode",

@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { BACKENDS, backend, check, dataPlane, LISTENERS, listeners, routing, spec } from "./manifests.ts";
 
+const ONE = '[{ address: 10.0.0.7, port: 1, serverId: "c4605e" }]';
+const ENCRYPTED = "{ rotation: 0, serverIdLength: 3, nonceLength: 4, key: { file: a.key } }";
+const PLAIN = "{ rotation: 0, serverIdLength: 3, nonceLength: 4 }";
+const quicLb = (list: string, ...configs: string[]): string =>
+  spec(LISTENERS, `backends: { static: ${list} }`, `routing: { quicLB: [${configs.join(", ")}] }`);
+
 describe("a manifest that looks wrong and is right", () => {
   it.each([
     ["one port per family", listeners('[{ port: 443, address: 0.0.0.0 }, { port: 443, address: "::" }]')],
@@ -19,6 +25,7 @@ describe("a manifest that looks wrong and is right", () => {
     ],
     ["one address with two ports", backend("{ address: 10.0.0.7, port: 1 }, { address: 10.0.0.7, port: 2 }")],
     ["an empty list of QUIC-LB configs", routing("{ quicLB: [] }")],
+    ["an encrypted QUIC-LB config", quicLb(ONE, ENCRYPTED)],
     ["few upstream sockets for one worker", dataPlane("{ workers: { max: 1 }, upstreamSockets: 1 }")],
     ["few upstream sockets for Baseline", dataPlane("{ mode: Baseline, upstreamSockets: 1 }")],
     ["a trailing document end", `${spec(LISTENERS, BACKENDS)}---\n`],
@@ -52,6 +59,24 @@ describe("warnings", () => {
       backend('{ address: 10.0.0.7, port: 1 }, { address: 10.0.0.8, port: 1, serverId: "ab" }'),
       ["spec.backends.static[1].serverId"],
       "without routing.quicLB",
+    ],
+    [
+      "plain-text QUIC-LB, once",
+      quicLb(ONE, PLAIN, PLAIN.replace("0", "1")),
+      ["spec.routing.quicLB[0]"],
+      "has no key: anyone can read server IDs",
+    ],
+    [
+      "server IDs shared by encrypted and plain-text configs",
+      quicLb(ONE, PLAIN, ENCRYPTED.replace("0", "1")),
+      ["spec.routing.quicLB[0]", "spec.routing.quicLB[1]"],
+      "server IDs",
+    ],
+    [
+      "a config without a backend",
+      quicLb(ONE, ENCRYPTED, ENCRYPTED.replace("0", "1").replace("serverIdLength: 3", "serverIdLength: 8")),
+      ["spec.routing.quicLB[1]"],
+      "routes nothing: no backend has a server ID of 8 octets",
     ],
     [
       "nothing, where Baseline is asked for what it does",

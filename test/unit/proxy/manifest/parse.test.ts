@@ -15,6 +15,7 @@ describe("parse of a valid manifest", () => {
     const result = parseFixture("minimal.yaml");
     expect(result).toEqual({
       ok: true,
+      locate: expect.any(Function),
       warnings: [],
       manifest: {
         apiVersion: "quicproxy.io/v1alpha1",

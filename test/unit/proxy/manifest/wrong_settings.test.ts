@@ -38,16 +38,10 @@ const SETTING_ROWS: Row[] = [
   ["too short a duration", routing("{ idleTimeout: 999ms }"), ["spec.routing.idleTimeout", "1s to 24h"]],
   ["too long a duration", routing("{ idleTimeout: 24h1ms }"), ["spec.routing.idleTimeout", "1s to 24h"]],
   [
-    "QUIC-LB",
-    routing("{ quicLB: [{ rotation: 0, serverIdLength: 3, nonceLength: 4 }] }"),
-    ["spec.routing.quicLB", "not available in this version"],
-  ],
-  [
     "QUIC-LB configs at odds",
     routing(
       "{ quicLB: [{ rotation: 1, serverIdLength: 15, nonceLength: 5 }, { rotation: 1, serverIdLength: 0, nonceLength: 3 }] }",
     ),
-    ["spec.routing.quicLB", "not available"],
     ["spec.routing.quicLB[0]", "serverIdLength 15 + nonceLength 5 is 20", "at most 19"],
     ["spec.routing.quicLB[1].rotation", "already that of spec.routing.quicLB[0]"],
     ["spec.routing.quicLB[1].serverIdLength", "found 0"],
@@ -61,7 +55,25 @@ const SETTING_ROWS: Row[] = [
       "routing: { quicLB: [{ rotation: 0, serverIdLength: 3, nonceLength: 4 }] }",
     ),
     ["spec.backends.static[0].serverId", '"aabb" has 2 octets', "3 octets"],
-    ["spec.routing.quicLB"],
+  ],
+  [
+    "a QUIC-LB key that is nowhere, or at two places",
+    routing(
+      "{ quicLB: [{ rotation: 0, serverIdLength: 8, nonceLength: 8, key: {} }, " +
+        "{ rotation: 1, serverIdLength: 8, nonceLength: 8, key: { file: a.key, secretRef: { name: a } } }] }",
+    ),
+    ["spec.routing.quicLB[0].key", "names no key", "exactly one of secretRef and file"],
+    ["spec.routing.quicLB[1].key", "has both secretRef and file", "exactly one"],
+  ],
+  [
+    "QUIC-LB keys at places that cannot be",
+    routing(
+      "{ quicLB: [{ rotation: 7, serverIdLength: 8, nonceLength: 8, key: { secretRef: { name: ../up } } }, " +
+        '{ rotation: 1, serverIdLength: 8, nonceLength: 8, key: { file: "" } }] }',
+    ),
+    ["spec.routing.quicLB[0].rotation", "found 7", "0 to 6"],
+    ["spec.routing.quicLB[0].key.secretRef.name", '"../up"', "the name of a Secret"],
+    ["spec.routing.quicLB[1].key.file", "path of a key file"],
   ],
   [
     "Decoupled",
