@@ -83,7 +83,8 @@ func (c *connection) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := &quic.Config{MaxIdleTimeout: c.options.timeout}
+	// A client that only receives notices nothing of a path that is gone, unless it sends from time to time.
+	config := &quic.Config{MaxIdleTimeout: c.options.timeout, KeepAlivePeriod: c.options.keepAlive}
 	tlsConfig := c.options.tls.Clone()
 	tlsConfig.NextProtos = []string{http3.NextProtoH3}
 	c.quic, err = transport.Dial(ctx, remote, tlsConfig, config)
@@ -131,7 +132,7 @@ func (c *connection) change(ctx context.Context) error {
 	if c.options.kind == rebind {
 		next, err := c.openSocket()
 		if err == nil {
-			c.switches[0].change(next)
+			err = c.switches[0].changeTo(ctx, next)
 		}
 		return err
 	}

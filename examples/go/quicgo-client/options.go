@@ -57,6 +57,7 @@ type options struct {
 	count           int
 	parallel        int
 	timeout         time.Duration
+	keepAlive       time.Duration
 	cidLength       int
 	urls            []*url.URL
 	tls             *tls.Config
@@ -78,6 +79,7 @@ func readOptions() (*options, error) {
 	flag.IntVar(&o.count, "count", 1, "`connections` to make")
 	flag.IntVar(&o.parallel, "parallel", 10, "`connections` at a time")
 	flag.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` for each connection")
+	flag.DurationVar(&o.keepAlive, "keep-alive", time.Second, "`time` of silence after which the client sends a PING; 0: never")
 	flag.IntVar(&o.cidLength, "cid-length", 8, "`octets` of the client's own Connection IDs, 0 to 20")
 	flag.Parse()
 	if local != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -35,12 +36,13 @@ func openSocket(local string) (*socket, error) {
 	return &socket{UDPConn: conn}, nil
 }
 
-// switchSocket is the net.PacketConn of one path. Change replaces the socket beneath it, and quic-go does not notice:
-// what a client behind a NAT sees when the NAT gives it another mapping. Datagrams to the old socket are thrown away,
-// as the NAT would.
+// switchSocket is the net.PacketConn of one path. It changes the socket beneath it, and quic-go does not notice: what a
+// client sees behind a NAT that gives it another mapping. As there, the new mapping comes into being with the next
+// datagram that the client sends; what arrives at the old one from then on is thrown away.
 type switchSocket struct {
 	mutex   sync.Mutex
 	current atomic.Pointer[socket]
+	next    atomic.Pointer[socket]
 	old     []*socket
 	late    atomic.Int64
 	drained sync.WaitGroup
@@ -54,13 +56,40 @@ func newSwitchSocket(first *socket) *switchSocket {
 	return s
 }
 
-func (s *switchSocket) change(next *socket) {
+// settledDatagrams are more than the server needs to probe a path: data has come by it.
+const settledDatagrams = 8
+
+// changeTo takes the socket for the datagrams from the next one on. It waits until the change before is settled.
+func (s *switchSocket) changeTo(ctx context.Context, next *socket) error {
+	for s.next.Load() != nil || s.current.Load().received.Load() < settledDatagrams {
+		select {
+		case <-ctx.Done():
+			return errors.Join(errors.New("the change of socket before it came to nothing"), context.Cause(ctx), next.Close())
+		case <-time.After(time.Millisecond):
+		}
+	}
+	s.next.Store(next)
+	return nil
+}
+
+func (s *switchSocket) WriteTo(datagram []byte, to net.Addr) (int, error) {
+	if s.next.Load() != nil {
+		s.change()
+	}
+	by := s.current.Load()
+	by.sent.Add(1)
+	return by.WriteTo(datagram, to)
+}
+
+func (s *switchSocket) change() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	old := s.current.Swap(next)
-	s.old = append(s.old, old)
-	// Ends the read that is under way on it.
-	_ = old.SetReadDeadline(time.Now())
+	if next := s.next.Swap(nil); next != nil {
+		old := s.current.Swap(next)
+		s.old = append(s.old, old)
+		// Ends the read that is under way on it.
+		_ = old.SetReadDeadline(time.Now())
+	}
 }
 
 func (s *switchSocket) ReadFrom(buffer []byte) (int, net.Addr, error) {
@@ -92,15 +121,12 @@ func (s *switchSocket) drain(from *socket) {
 	}
 }
 
-func (s *switchSocket) WriteTo(datagram []byte, to net.Addr) (int, error) {
-	by := s.current.Load()
-	by.sent.Add(1)
-	return by.WriteTo(datagram, to)
-}
-
 func (s *switchSocket) Close() error {
 	s.mutex.Lock()
 	err := s.current.Load().Close()
+	if next := s.next.Load(); next != nil {
+		err = errors.Join(err, next.Close())
+	}
 	for _, old := range s.old {
 		err = errors.Join(err, old.Close())
 	}
