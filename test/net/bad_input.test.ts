@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { chmodSync, chownSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { insideNamespace } from "../../proxy/lab/namespace.ts";
 import { createNetwork, type Network } from "./network.ts";
@@ -42,10 +42,9 @@ afterEach(async () => {
   holder = undefined;
 });
 
-const nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-/** Another user without any right, but that of finding this checkout wherever it lies. */
-const finds = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"];
-const asNobody = ["setpriv", ...nobody, ...finds, "--bounding-set=-all,+dac_read_search"];
+const asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+/** Root in all but these rights: another user might not even find this checkout. */
+const without = (rights: string): string[] => ["setpriv", `--bounding-set=${rights}`, "--inh-caps=-all"];
 
 const somewhere: ManifestOptions["backends"] = [{ address: "10.79.2.11", port: BACKEND_PORT }];
 
@@ -58,13 +57,8 @@ function write(text: string): Place {
 
 /** `quicproxy run` on the manifest of a place, until it ends by itself. */
 async function runToEnd(place: Place, wrapper: readonly string[] = [], file = place.file): Promise<Ended> {
-  // As another user it has no business in this user's directories.
-  const stateDir = `${place.directory}/state`;
-  mkdirSync(stateDir, { recursive: true });
-  chmodSync(place.directory, 0o755);
-  chmodSync(stateDir, 0o777);
   const { namespace } = network.topology.edge;
-  const args = ["run", "-f", file, "--state-dir", stateDir];
+  const args = ["run", "-f", file, "--state-dir", `${place.directory}/state`];
   const program = new Program(args, { namespace, wrapper });
   const limit = setTimeout(() => program.process.kill("SIGKILL"), 30_000);
   try {
@@ -119,8 +113,8 @@ describe("a valid manifest that this host cannot run ends with 1", () => {
   test.each([
     ["another socket without SO_REUSEPORT", {}],
     ["another socket with SO_REUSEPORT", { sharePort: true }],
-    ["another user's socket", { wrapper: ["setpriv", ...nobody] }],
-    ["another user's socket with SO_REUSEPORT", { sharePort: true, wrapper: ["setpriv", ...nobody] }],
+    ["another user's socket", { wrapper: asNobody }],
+    ["another user's socket with SO_REUSEPORT", { sharePort: true, wrapper: asNobody }],
   ])("the port has %s", async (_, options) => {
     const place = write(manifest(onPort));
     await hold(port, options);
@@ -136,7 +130,10 @@ describe("a valid manifest that this host cannot run ends with 1", () => {
   test("a port below 1024 without the right", async () => {
     const place = write(manifest({ backends: somewhere }));
     const words = ["spec.listeners[0]", "0.0.0.0:443", "this user may not bind", "CAP_NET_BIND_SERVICE", "setcap"];
-    expectRefused(await runToEnd(place, asNobody), [...words, `ip_unprivileged_port_start=${LISTEN_PORT}`]);
+    expectRefused(await runToEnd(place, without("-net_bind_service")), [
+      ...words,
+      `ip_unprivileged_port_start=${LISTEN_PORT}`,
+    ]);
   });
 
   test.each(["192.0.2.7", "2001:db8::7"])("%s is not on this host", async (address) => {
@@ -220,8 +217,10 @@ describe("a wrong manifest ends with 2", () => {
     chmodSync(place.file, 0o600);
     chownSync(place.file, 65_534, 65_534);
     // What root reads of others it reads by these rights alone.
-    const wrapper = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"];
-    expectWrong(await runToEnd(place, wrapper), ["may not be read by this user", "chmod a+r"]);
+    expectWrong(await runToEnd(place, without("-dac_override,-dac_read_search")), [
+      "may not be read by this user",
+      "chmod a+r",
+    ]);
   });
 });
 

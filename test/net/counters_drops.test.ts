@@ -28,12 +28,12 @@ const backendOf = (family: 4 | 6, port = BACKEND_PORT): ManifestOptions["backend
 ];
 
 /** Datagrams from source ports of choice, as no socket would send them. */
-function sendRaw(family: 4 | 6, payload: Uint8Array, ...ports: readonly string[]): void {
+function sendRaw({ family, payload, ports, hopLimit = 64 }: Burst): void {
   const { client, edge } = network.topology;
   const ends = [addressOf(client.own, family), addressOf(edge.towardClients, family), String(LISTEN_PORT)];
   const command = ["/usr/bin/python3", join(import.meta.dirname, "raw_udp.py")];
   const hex = Buffer.from(payload).toString("hex");
-  const [file, args] = insideNamespace(client.namespace, [...command, ...ends, hex, ...ports]);
+  const [file, args] = insideNamespace(client.namespace, [...command, ...ends, hex, String(hopLimit), ...ports]);
   execFileSync(file, args, { stdio: ["ignore", "ignore", "pipe"] });
 }
 
@@ -42,6 +42,9 @@ interface Burst {
   payload: Uint8Array;
   /** `7` or `7-9`, one after the other. */
   ports: readonly string[];
+  hopLimit?: number;
+  /** The backend sends back what it gets. */
+  echoed?: boolean;
   /** How many datagrams that is, and how many of them reach the backend, no two of one flow in a row. */
   count: number;
   forwarded: number;
@@ -49,12 +52,19 @@ interface Burst {
 }
 
 /** Sends short headers in a burst: it alone decides how many arrive in one receive call. */
-async function playBurst({ proxy }: Scene, { family, payload, ports, count, forwarded, moves }: Burst): Promise<void> {
+async function playBurst({ proxy }: Scene, burst: Burst): Promise<void> {
+  const { payload, count, forwarded, moves } = burst;
   const before = await settle(proxy, () => true);
-  sendRaw(family, payload, ...ports);
+  sendRaw(burst);
   const enough = before.totals.receive_datagrams + count;
-  const after = await settle(proxy, ({ totals }) => totals.receive_datagrams === enough);
+  const returned = burst.echoed ? forwarded : 0;
+  const enoughReturned = before.totals.return_received + returned;
+  const after = await settle(proxy, ({ totals }) => {
+    return totals.receive_datagrams === enough && totals.return_received === enoughReturned;
+  });
   const batches = after.totals.receive_batches - before.totals.receive_batches;
+  const returnCalls = after.totals.return_calls - before.totals.return_calls;
+  expect(returnCalls).toBeLessThanOrEqual(returned);
   expect(batches).toBeGreaterThanOrEqual(Math.ceil(count / after.status.batch));
   expect(batches).toBeLessThanOrEqual(count);
   expectMoves(before, after, {
@@ -65,6 +75,11 @@ async function playBurst({ proxy }: Scene, { family, payload, ports, count, forw
     forward_sent: forwarded,
     forward_bytes: forwarded * payload.length,
     forward_calls: forwarded,
+    return_received: returned,
+    return_received_bytes: returned * payload.length,
+    return_sent: returned,
+    return_bytes: returned * payload.length,
+    return_calls: returnCalls,
     ...moves,
   });
 }
@@ -226,41 +241,108 @@ for (const { family, mask, largest, largestHere } of families) {
   );
 }
 
-describeProxy(
-  suite("two upstream sockets", () => ({ backends: backendOf(4), dataPlane: { ...oneWorker, upstreamSockets: 2 } })),
-  (scene) => {
-    test("a third flow is refused, the two go on", async () => {
-      expect((await scene().proxy.counters()).status.upstreamSocketMax).toBe(2);
-      const burst = { family: 4, payload: short("third") } as const;
-      const ports = ["5001", "5002", "5003", "5003"];
-      const moves = { route_fallback: 2, route_dropped_no_socket: 2, flow_created: 2 };
-      await playBurst(scene(), { ...burst, ports, count: 4, forwarded: 2, moves });
-      const later = { route_four_tuple: 2, route_dropped_no_socket: 1 };
-      await playBurst(scene(), { ...burst, ports: ["5001-5003"], count: 3, forwarded: 2, moves: later });
-    });
-  },
+const movedId = octets(8, "moved");
+describeRows(
+  suite("a path that has not shown to receive", () => ({ backends: backendOf(4), dataPlane: oneWorker })),
+  [
+    {
+      name: "gets three times what came from it, and everything once it spoke again",
+      steps: [
+        { send: longHeader({ dcid: octets(8, "moved random"), scid: octets(8, "moved client") }) },
+        { answer: longHeader({ dcid: octets(8, "moved client"), scid: movedId }) },
+        { send: shortHeader(movedId, { payloadBytes: 91 }), from: "new path" },
+        { answer: Buffer.alloc(301, 1), toward: "new path", fate: "dropped" },
+        { answer: Buffer.alloc(200, 1), toward: "new path" },
+        { answer: Buffer.alloc(101, 1), toward: "new path", fate: "dropped" },
+        { answer: Buffer.alloc(100, 1), toward: "new path" },
+        { answer: Buffer.alloc(1, 1), toward: "new path", fate: "dropped" },
+        { send: shortHeader(movedId, { payloadBytes: 91 }), from: "new path" },
+        { answer: Buffer.alloc(1200, 1), toward: "new path" },
+      ],
+      moves: {
+        parse_long_header: 1,
+        parse_short_header: 2,
+        route_fallback: 1,
+        route_dcid: 2,
+        flow_created: 2,
+        flow_readdressed: 1,
+        cid_claimed: 1,
+        cid_learned: 1,
+        return_dropped_unconfirmed: 3,
+        return_calls: 4,
+      },
+    },
+  ],
 );
 
+const server = (seed: string): Buffer => shortHeader(octets(8, seed));
+
+describeRows(
+  suite("two upstream sockets", () => ({ backends: backendOf(4), dataPlane: { ...oneWorker, upstreamSockets: 2 } })),
+  [
+    {
+      name: "a third flow takes the place of the oldest that nobody answered",
+      steps: [
+        { send: short("a"), from: "a" },
+        { send: short("b"), from: "b" },
+        { send: short("c"), from: "c" },
+        { send: short("b"), from: "b" },
+        { send: short("a"), from: "a" },
+      ],
+      moves: { parse_short_header: 5, route_fallback: 4, route_four_tuple: 1, flow_created: 4, flow_evicted: 2 },
+    },
+    {
+      name: "a third flow is refused when both were answered, and the two go on",
+      steps: [
+        { send: short("d"), from: "d" },
+        { answer: server("d"), toward: "d" },
+        { send: short("e"), from: "e" },
+        { answer: server("e"), toward: "e" },
+        { send: short("f"), from: "f", fate: "dropped" },
+        { send: short("d"), from: "d" },
+        { send: short("e"), from: "e" },
+      ],
+      moves: {
+        parse_short_header: 5,
+        route_fallback: 2,
+        route_four_tuple: 2,
+        route_dropped_no_socket: 1,
+        flow_created: 2,
+        flow_evicted: 2,
+      },
+    },
+  ],
+);
+
+const ECHO_PORT = BACKEND_PORT + 2;
+/** Small datagrams that wait in the receive buffer of an ordinary socket, however late its program looks. */
+const FITS_A_SOCKET = 200;
+
 describeProxy(
-  suite("room for few flows", () => ({ backends: backendOf(4), dataPlane: { ...oneWorker, flowMemory: "1Mi" } })),
+  suite("room for few flows", () => ({
+    backends: backendOf(4, ECHO_PORT),
+    dataPlane: { ...oneWorker, flowMemory: "1Mi" },
+  })),
   (scene) => {
-    test("new flows beyond it are refused as such, the others go on", async () => {
+    test("new flows beyond it are refused as such when all were answered, the others go on", async () => {
+      const { v4 } = network.topology.backends[0]!;
+      await network.backend.echo((await network.backend.open({ family: 4, address: v4, port: ECHO_PORT })).id);
       const { flowCapacity, upstreamSocketMax } = (await scene().proxy.counters()).status;
       expect(upstreamSocketMax, "this test needs as many open files as flows").toBe(flowCapacity);
-      const beyond = 100;
-      const last = 10_000 + flowCapacity + beyond - 1;
+      const burst = { family: 4, payload: short("full"), echoed: true } as const;
+      const first = 10_000;
+      const end = first + flowCapacity;
+      for (let port = first; port < end; port += FITS_A_SOCKET) {
+        const count = Math.min(FITS_A_SOCKET, end - port);
+        const moves = { route_fallback: count, flow_created: count };
+        await playBurst(scene(), { ...burst, ports: [`${port}-${port + count - 1}`], count, forwarded: count, moves });
+      }
       await playBurst(scene(), {
-        family: 4,
-        payload: short("full"),
-        ports: [`10000-${last}`, "10000-10009"],
-        count: flowCapacity + beyond + 10,
-        forwarded: flowCapacity + 10,
-        moves: {
-          route_fallback: flowCapacity,
-          route_four_tuple: 10,
-          route_dropped_table_full: beyond,
-          flow_created: flowCapacity,
-        },
+        ...burst,
+        ports: [`${end}-${end + 99}`, `${first}-${first + 9}`],
+        count: 110,
+        forwarded: 10,
+        moves: { route_four_tuple: 10, route_dropped_table_full: 100 },
       });
     });
   },
@@ -278,6 +360,22 @@ describeProxy(
         forwarded: 2,
         moves: { route_fallback: 2, route_dropped_source: 2, flow_created: 2 },
       });
+    });
+  },
+);
+
+describeProxy(
+  suite("hop limits", () => ({ backends: backendOf(4), dataPlane: oneWorker })),
+  (scene) => {
+    test.each([
+      4, 6,
+    ] as const)("IPv%i: a hop limit of 1 ends here, as at a router; 2 reaches the backend", async (family) => {
+      const burst = { family, payload: short(`hops ${family}`), count: 2 } as const;
+      const ended = { ...burst, hopLimit: 1, ports: ["9001-9002"], forwarded: 0 };
+      await playBurst(scene(), { ...ended, moves: { route_dropped_hop_limit: 2 } });
+      const passes = { ...burst, hopLimit: 2, ports: ["9003-9004"], forwarded: 2 };
+      await playBurst(scene(), { ...passes, moves: { route_fallback: 2, flow_created: 2 } });
+      expect(await network.backend.take(2)).toHaveLength(2);
     });
   },
 );

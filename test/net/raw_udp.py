@@ -1,6 +1,7 @@
 """Sends UDP datagrams with source ports of choice, 0 among them, which no socket of the kernel would use.
 
-Arguments: source address, destination address, destination port, payload in hexadecimal, source ports (`7` or `7-9`).
+Arguments: source address, destination address, destination port, payload in hexadecimal, hop limit, source ports (`7`
+or `7-9`).
 """
 
 import socket
@@ -22,7 +23,7 @@ def checksum(data: bytes) -> int:
 
 
 def main() -> None:
-    source, destination, port, payload_hex, *ranges = sys.argv[1:]
+    source, destination, port, payload_hex, hops, *ranges = sys.argv[1:]
     family = socket.AF_INET6 if ":" in source else socket.AF_INET
     payload = bytes.fromhex(payload_hex)
     length = 8 + len(payload)
@@ -30,6 +31,10 @@ def main() -> None:
     pseudo = ends + (struct.pack("!I3xB", length, 17) if family == socket.AF_INET6 else struct.pack("!BBH", 0, 17, length))
     raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_UDP)
     raw.bind((source, 0))
+    if family == socket.AF_INET6:
+        raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, int(hops))
+    else:
+        raw.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, int(hops))
     sent = 0
     for text in ranges:
         first, _, last = text.partition("-")
