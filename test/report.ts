@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 export interface Tally {
   passed: number;
   failed: number;
+  /** The reason is empty when the test gives none. */
   skipped: { name: string; reason: string }[];
 }
 
@@ -27,34 +28,14 @@ export function tallyGoogleTest(text: string): Tally {
     failed,
     skipped: skipped.map(({ classname, name, skipped: notes }) => ({
       name: `${classname}.${name}`,
-      reason: notes?.[0]?.message.split("\n").at(-1) ?? "disabled",
+      reason: notes?.[0]?.message.trim().split("\n").slice(1).join(" ") ?? "",
     })),
   };
 }
 
-interface VitestReport {
-  numPassedTests: number;
-  numFailedTests: number;
-  testResults: {
-    name: string;
-    status: "passed" | "failed";
-    assertionResults: { fullName: string; status: string; failureMessages: string[] | null }[];
-  }[];
-}
-
-/** The JSON of vitest's `--reporter=json`. A file that fails as a whole (import, hook) counts as one failure. */
+/** What test/tally_reporter.ts writes. */
 export function tallyVitest(text: string): Tally {
-  const report = JSON.parse(text) as VitestReport;
-  const brokenFiles = report.testResults.filter(
-    ({ status, assertionResults }) =>
-      status === "failed" && !assertionResults.some((assertion) => assertion.status === "failed"),
-  );
-  const skipped = report.testResults.flatMap(({ assertionResults }) =>
-    assertionResults
-      .filter(({ status }) => status !== "passed" && status !== "failed")
-      .map(({ fullName, status, failureMessages }) => ({ name: fullName, reason: failureMessages?.[0] ?? status })),
-  );
-  return { passed: report.numPassedTests, failed: report.numFailedTests + brokenFiles.length, skipped };
+  return JSON.parse(text) as Tally;
 }
 
 /** The JUnit file of ctest, whose counts stand in the attributes of its one test suite. */
@@ -69,6 +50,13 @@ export function tallyJUnit(text: string): Tally {
     failed,
     skipped: skipped.map(([, name, reason]) => ({ name: name!, reason: reason! })),
   };
+}
+
+/** A test that is left out must say why: without a reason it counts as failed and is named. */
+export function demandReasons({ passed, failed, skipped }: Tally): { tally: Tally; unexplained: string[] } {
+  const unexplained = skipped.filter(({ reason }) => reason.trim() === "").map(({ name }) => name);
+  const explained = skipped.filter(({ reason }) => reason.trim() !== "");
+  return { tally: { passed, failed: failed + unexplained.length, skipped: explained }, unexplained };
 }
 
 export function readTally(file: string, tally: (text: string) => Tally): Tally {

@@ -2,7 +2,15 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
-import { readTally, summaryLine, type Tally, tallyGoogleTest, tallyJUnit, tallyVitest } from "./report.ts";
+import {
+  demandReasons,
+  readTally,
+  summaryLine,
+  type Tally,
+  tallyGoogleTest,
+  tallyJUnit,
+  tallyVitest,
+} from "./report.ts";
 
 /*
  * Runs every test of the repository, or the runners named as arguments, one after the other: a failure does not keep
@@ -51,10 +59,10 @@ function nativeRunners(preset: "release" | "asan"): Runner[] {
 function vitestRunner(project: "unit" | "net" | "interop"): Runner {
   const report = join(reports, `${project}.json`);
   const vitest = join("node_modules", "vitest", "vitest.mjs");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const reporters = ["--reporter=default", "--reporter=./test/tally_reporter.ts", `--outputFile=${report}`];
   return {
     name: project,
-    command: [process.execPath, vitest, "run", "--project", project, "--passWithNoTests", ...reporters],
+    command: [process.execPath, vitest, "run", "--project", project, ...reporters],
     report,
     tally: tallyVitest,
   };
@@ -85,9 +93,11 @@ function run({ name, build, command, report, tally }: Runner): Tally {
   } catch {
     fault ??= "it left no report";
   }
-  if (fault === undefined || counted.failed > 0) return counted;
+  const { tally: explained, unexplained } = demandReasons(counted);
+  for (const test of unexplained) console.error(`${name} failed: ${test} is skipped without a reason`);
+  if (fault === undefined || explained.failed > 0) return explained;
   console.error(`${name} failed: ${fault}`);
-  return { ...counted, failed: 1 };
+  return { ...explained, failed: 1 };
 }
 
 const asked = process.argv.slice(2);

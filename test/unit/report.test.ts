@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { summaryLine, tallyGoogleTest, tallyJUnit, tallyVitest } from "../report.ts";
+import { demandReasons, summaryLine, tallyGoogleTest, tallyJUnit } from "../report.ts";
 
-test("GoogleTest: a suppressed and a skipped test are skipped, with their reasons", () => {
+test("GoogleTest: a suppressed and a skipped test are skipped; the second says why", () => {
   const testsuite = [
     { name: "Passes", classname: "A", status: "RUN", result: "COMPLETED" },
     { name: "Fails", classname: "A", status: "RUN", result: "COMPLETED", failures: [{ failure: "x" }] },
@@ -13,26 +13,20 @@ test("GoogleTest: a suppressed and a skipped test are skipped, with their reason
     failed: 1,
     skipped: [
       { name: "A.Skips", reason: "no IPv6" },
-      { name: "A.DISABLED_Off", reason: "disabled" },
+      { name: "A.DISABLED_Off", reason: "" },
     ],
   });
 });
 
-test("vitest: a file that fails as a whole counts as a failure", () => {
-  const assertion = (fullName: string, status: string): object => ({ fullName, status, failureMessages: [] });
-  const report = {
-    numPassedTests: 1,
-    numFailedTests: 1,
-    testResults: [
-      { name: "a", status: "failed", assertionResults: [assertion("a ok", "passed"), assertion("a bad", "failed")] },
-      { name: "b", status: "failed", assertionResults: [] },
-      { name: "c", status: "passed", assertionResults: [assertion("c left out", "skipped")] },
-    ],
-  };
-  expect(tallyVitest(JSON.stringify(report))).toEqual({
-    passed: 1,
-    failed: 2,
-    skipped: [{ name: "c left out", reason: "skipped" }],
+test("a test that is skipped without a reason is a failure", () => {
+  const skipped = [
+    { name: "with", reason: "no IPv6 here" },
+    { name: "without", reason: "" },
+    { name: "blank", reason: " " },
+  ];
+  expect(demandReasons({ passed: 1, failed: 1, skipped })).toEqual({
+    tally: { passed: 1, failed: 3, skipped: [{ name: "with", reason: "no IPv6 here" }] },
+    unexplained: ["without", "blank"],
   });
 });
 
