@@ -1,13 +1,17 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
-import { registerDemo } from "./demo.ts";
-import { registerRun } from "./run.ts";
-import { registerTop } from "./top.ts";
-import { registerValidate } from "./validate.ts";
 
 const EXIT_FAILURE = 1;
 const EXIT_WRONG_INPUT = 2;
+
+/** In the order of the help. Each is imported only when it is asked for: `run` alone pulls in most of the program. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  run: async () => (await import("./run.ts")).registerRun,
+  validate: async () => (await import("./validate.ts")).registerValidate,
+  top: async () => (await import("./top.ts")).registerTop,
+  demo: async () => (await import("./demo.ts")).registerDemo,
+};
 
 const program = new Command("quicproxy")
   .description(packageJson.description)
@@ -15,15 +19,18 @@ const program = new Command("quicproxy")
   .showHelpAfterError("(quicproxy --help shows what there is)")
   .exitOverride();
 
-registerRun(program);
-registerValidate(program);
-registerTop(program);
-registerDemo(program);
-
 try {
+  await registerAsked(process.argv[2]);
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
+}
+
+/** The command named first, none for the version, all where help lists them. */
+async function registerAsked(first: string | undefined): Promise<void> {
+  if (first === "--version" || first === "-V") return;
+  const named = first !== undefined && Object.hasOwn(commands, first) ? [commands[first]!] : Object.values(commands);
+  for (const load of named) (await load())(program);
 }
 
 /** Help and version are no failures; a wrong option or command is wrong input; the rest failed while running. */
