@@ -40,15 +40,18 @@ const passive = mapping({
     .describe(
       "ICMP port or host unreachable in the window, with no datagram back, that make a backend unhealthy, 1 to 1000000.",
     ),
-  backoff: duration("1s", "1h")
-    .default("30s")
-    .describe("How long a backend gets no new flow the first time, 1s to 1h; doubled each time it fails again."),
-  maxBackoff: duration("1s", "24h").default("5m").describe("Longest such time, 1s to 24h; never shorter than backoff."),
 });
 
 export const backendHealth = mapping({
   active: active.prefault({}).describe("Probes sent to the backends."),
   passive: passive.prefault({}).describe("What the traffic itself tells."),
+  backoff: duration("1s", "1h")
+    .default("30s")
+    .describe(
+      "How long a backend whose traffic showed it down gets no new flow the first time, 1s to 1h; doubled each time it " +
+        "fails again soon. Answered probes or replies end it, the first time at once, later after half of it.",
+    ),
+  maxBackoff: duration("1s", "24h").default("5m").describe("Longest such time, 1s to 24h; never shorter than backoff."),
   panicThreshold: integer(0, 100)
     .default(50)
     .describe(

@@ -1,15 +1,25 @@
 import { Controller, type ControllerDependencies } from "./apply/controller.ts";
 import { formatAddress } from "./apply/errors.ts";
 import type { Plan, PlanManifest } from "./apply/plan.ts";
+import { HealthMonitor, type HostDependencies } from "./health/monitor.ts";
+import { systemDependencies } from "./health/system.ts";
 import { HttpEndpoint } from "./metrics/endpoint.ts";
 import type { CountersReport } from "./metrics/report.ts";
-import { proxyRoutes } from "./metrics/routes.ts";
+import { type ProxyView, proxyRoutes } from "./metrics/routes.ts";
 import type { HttpAddress } from "./metrics/server.ts";
 import type { ManifestEvent } from "./source/file.ts";
 
 export interface ProxyDependencies extends ControllerDependencies {
   /** Not needed where plans are applied as such. */
   planManifest?: PlanManifest;
+  /** In place of the host's sockets and timers for health checks. */
+  health?: Partial<HostDependencies>;
+}
+
+/** The parts that run as long as the proxy does. */
+interface Running {
+  controller: Controller;
+  health: HealthMonitor;
 }
 
 export interface ProxyOptions {
@@ -39,14 +49,31 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+function startRunning(plan: Plan, dependencies: ProxyDependencies): Running {
+  const { log, clock, health } = dependencies;
+  const controller = new Controller(plan, dependencies);
+  const monitor = new HealthMonitor(plan, controller, { ...systemDependencies(), ...health, log, clock });
+  return { controller, health: monitor };
+}
+
+function viewOf({ controller, health }: Running): ProxyView {
+  return {
+    report: () => ({ ...controller.report(), health: health.report() }),
+    findUnhealthy: () => controller.findUnhealthy(),
+    findNotReady: () => controller.findNotReady(),
+  };
+}
+
 /**
  * Starts metrics and health first, then the data plane: a taken metrics port is found before a datagram arrives.
  * Throws HttpListenError or ApplyError with everything closed again.
  */
 export async function startProxy(options: ProxyOptions, dependencies: ProxyDependencies): Promise<RunningProxy> {
   const { log, planManifest } = dependencies;
-  let controller: Controller | undefined;
-  const endpoint = new HttpEndpoint(proxyRoutes(() => controller));
+  let view: ProxyView | undefined;
+  const endpoint = new HttpEndpoint(proxyRoutes(() => view));
+
+  let started: Running | undefined;
 
   /** Moves the HTTP server if the plan says so; `act` runs between listening anew and closing the old one. */
   async function moveAround(plan: Plan, act: () => void): Promise<void> {
@@ -63,13 +90,19 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
     if (after && after !== before) {
       log.info({ ...after }, `metrics and health on http://${formatAddress(after.address, after.port)}`);
     }
-    if (!after && (before || !controller)) log.info("metrics and health are off");
+    if (!after && (before || !started)) log.info("metrics and health are off");
   }
 
   await moveAround(options.plan, () => {
-    controller = new Controller(options.plan, dependencies);
+    started = startRunning(options.plan, dependencies);
+    view = viewOf(started);
   });
-  const running = controller as unknown as Controller;
+  const { controller: running, health } = started as unknown as Running;
+
+  function put(plan: Plan): void {
+    running.apply(plan, health.drainedFor(plan));
+    health.adopt(plan);
+  }
 
   /** An unchanged text can mean something new: the key files that it names may have changed. */
   async function reload({ kind, text }: Exclude<ManifestEvent, { kind: "unreadable" }>): Promise<void> {
@@ -77,20 +110,20 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
     const result = await planManifest(text);
     if ("faults" in result) running.reject(result.faults);
     else if (kind === "unchanged" && !running.isStale && running.isInForce(result.plan)) running.noteUnchanged();
-    else await moveAround(result.plan, () => running.apply(result.plan));
+    else await moveAround(result.plan, () => put(result.plan));
   }
 
   return {
     async apply(plan: Plan): Promise<Error | undefined> {
       try {
-        await moveAround(plan, () => running.apply(plan));
+        await moveAround(plan, () => put(plan));
         return undefined;
       } catch (error) {
         running.reject([reasonOf(error)]);
         return error instanceof Error ? error : new Error(String(error));
       }
     },
-    report: () => running.report(),
+    report: () => (view as ProxyView).report(),
     get metricsAddress(): HttpAddress | undefined {
       return endpoint.address;
     },
@@ -104,6 +137,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
       }
     },
     async stop(): Promise<void> {
+      health.stop();
       running.stop();
       await endpoint.close();
     },

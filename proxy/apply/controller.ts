@@ -1,9 +1,10 @@
+import type { Traffic } from "../health/state.ts";
 import type { Log } from "../log.ts";
 import { findNotReady, findUnhealthy } from "../metrics/health.ts";
 import { buildReport, type Clock, type CountersReport, type ProxyState } from "../metrics/report.ts";
 import { countChanges, diffPlans, formatChanges } from "./changes.ts";
 import type { DataPlane, OpenDataPlane } from "./data_plane.ts";
-import { explainNativeError, formatExplanation, isNativeError } from "./errors.ts";
+import { explainNativeError, formatAddress, formatExplanation, isNativeError } from "./errors.ts";
 import { type Fact, startFacts } from "./facts.ts";
 import type { Plan } from "./plan.ts";
 
@@ -71,18 +72,14 @@ export class Controller {
     return this.#state.staleReason !== undefined;
   }
 
-  /** Swaps the contract while traffic flows. Throws ApplyError; the contract in force stays then. */
-  apply(plan: Plan): void {
-    const generation = this.#generation + 1;
-    try {
-      this.#plane.apply(plan.encode(generation));
-    } catch (error) {
-      throw explain(error, plan);
-    }
+  /**
+   * Swaps the contract while traffic flows. `drained`: backends, as `address:port`, that get no new flow.
+   * Throws ApplyError; the contract in force stays then.
+   */
+  apply(plan: Plan, drained?: ReadonlySet<string>): void {
+    const generation = this.#swap(plan, drained);
     const changes = diffPlans(this.#plan, plan);
     this.#plan = plan;
-    this.#generation = generation;
-    this.#state.appliedAtMs = this.#clock();
     this.#state.staleReason = undefined;
     this.#state.reloads.applied++;
     Object.assign(this.#state, { name: plan.name, namespace: plan.namespace, mode: plan.mode });
@@ -91,6 +88,20 @@ export class Controller {
       `manifest applied as generation ${generation}: ${formatChanges(changes)}`,
     );
     this.#logFacts(plan);
+  }
+
+  /** These backends of the plan in force, as `address:port`, get no new flow from now on. Throws ApplyError. */
+  drain(backends: ReadonlySet<string>): void {
+    const generation = this.#swap(this.#plan, backends);
+    const message = `generation ${generation}: ${backends.size} of ${this.#plan.backends.length} backends get no new flow`;
+    this.#log.info({ generation, drained: backends.size }, message);
+  }
+
+  /** What the backends of the present contract were counted for, by `address:port`. */
+  readTraffic(): ReadonlyMap<string, Traffic> {
+    const active = this.#plane.status().backends.filter((backend) => backend.active);
+    const { backends } = this.#plane.readCounters(active);
+    return new Map(backends.map((backend) => [formatAddress(backend.address, backend.port), backend]));
   }
 
   /** Records that the manifest on disk was rejected; what is in force stays. */
@@ -144,6 +155,18 @@ export class Controller {
     if (this.#state.stopping) return;
     this.#state.stopping = true;
     this.#plane.stop();
+  }
+
+  #swap(plan: Plan, drained?: ReadonlySet<string>): number {
+    const generation = this.#generation + 1;
+    try {
+      this.#plane.apply(plan.encode(generation, drained));
+    } catch (error) {
+      throw explain(error, plan);
+    }
+    this.#generation = generation;
+    this.#state.appliedAtMs = this.#clock();
+    return generation;
   }
 
   /** After a reload only what is new. */

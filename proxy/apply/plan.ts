@@ -1,3 +1,4 @@
+import type { HealthConfig } from "../health/config.ts";
 import type { HttpAddress } from "../metrics/server.ts";
 import type { EndpointPlace } from "./errors.ts";
 
@@ -26,8 +27,10 @@ export interface Plan {
   warnings: readonly string[];
   /** Where the manifest wants metrics and health served; undefined for nowhere. */
   metrics: HttpAddress | undefined;
-  /** The contract as the native side reads it. */
-  encode(generation: number): Uint8Array;
+  /** How backends are checked; undefined for not at all. */
+  health?: HealthConfig | undefined;
+  /** The contract as the native side reads it. `drained`: backends, as `address:port`, that get no new flow. */
+  encode(generation: number, drained?: ReadonlySet<string>): Uint8Array;
 }
 
 export type PlanResult = { plan: Plan } | { faults: readonly string[] };

@@ -5,6 +5,7 @@ import { encode } from "../contract/encode.ts";
 import { type HashKey, loadHashKey } from "../contract/hash_key.ts";
 import { plan } from "../contract/plan.ts";
 import { readQuicLbKeys } from "../contract/quic_lb_keys.ts";
+import { type HealthConfig, planHealth } from "../health/config.ts";
 import { formatFault } from "../manifest/fault.ts";
 import { localAddresses } from "../manifest/local_addresses.ts";
 import { parse } from "../manifest/parse.ts";
@@ -84,7 +85,7 @@ function serverIdsOf({ backends, serverIds }: Contract): Plan["serverIds"] {
 export interface PlanParts {
   readonly name: string;
   readonly namespace: string;
-  readonly spec: Pick<QuicProxySpec, "dataPlane" | "metrics">;
+  readonly spec: Pick<QuicProxySpec, "backends" | "dataPlane" | "metrics">;
   readonly contract: Contract;
   readonly warnings: readonly string[];
 }
@@ -103,6 +104,19 @@ export function planOf({ name, namespace, spec, contract, warnings }: PlanParts)
     upstreamSocketMaxAsked: spec.dataPlane.upstreamSockets,
     warnings,
     metrics: spec.metrics.port === 0 ? undefined : spec.metrics,
-    encode: (generation) => encode({ ...contract, generation }),
+    health: healthOf(spec, contract),
+    encode: (generation, drained) => encode({ ...contract, backends: drain(contract.backends, drained), generation }),
   };
+}
+
+/** Baseline remembers no flow: with every change of weights, connections would change their backend. */
+function healthOf({ backends }: PlanParts["spec"], { mode }: Contract): HealthConfig | undefined {
+  return mode === "Baseline" ? undefined : planHealth(backends.health);
+}
+
+function drain(backends: Contract["backends"], drained: ReadonlySet<string> = new Set()): Contract["backends"] {
+  if (drained.size === 0) return backends;
+  return backends.map((backend) =>
+    drained.has(formatAddress(backend.address, backend.port)) ? { ...backend, weight: 0 } : backend,
+  );
 }

@@ -12,6 +12,7 @@ export interface ScreenSize {
   height: number;
 }
 
+type Health = CountersReport["health"];
 type Colors = ReturnType<typeof pc.createColors>;
 
 /** Two readings and the time between them; without an earlier one the rates are averages since the start. */
@@ -59,7 +60,23 @@ function headerLines({ current }: Interval, colors: Colors): string[] {
     `steering ${status.steering}`,
   ].join("  ");
   const stale = current.staleReason.split("\n", 1)[0];
-  return [first, second, ...(stale ? [colors.red(`manifest rejected, an older one is in force: ${stale}`)] : [])];
+  return [
+    first,
+    second,
+    ...healthLines(current, colors),
+    ...(stale ? [colors.red(`manifest rejected, an older one is in force: ${stale}`)] : []),
+  ];
+}
+
+function healthLines({ health }: CountersReport, colors: Colors): string[] {
+  if (!health) return [];
+  const share = `${health.healthy} of ${health.healthy + health.unhealthy} backends healthy`;
+  const panic = `panic: ${share}, at least ${health.panicThreshold} % wanted: all are treated as healthy`;
+  const suspended = "no backend ever answered a probe: active checks suspended";
+  return [
+    ...(health.panic ? [colors.red(panic)] : []),
+    ...(health.active === "Suspended" ? [colors.yellow(suspended)] : []),
+  ];
 }
 
 function workerLines({ previous, current, elapsedMs }: Interval, colors: Colors): string[] {
@@ -156,13 +173,19 @@ function byTraffic(a: BackendRates, b: BackendRates): number {
   return rate(b) - rate(a) || total(b) - total(a);
 }
 
-function backendRow({ backend, cells }: BackendRates, colors: Colors): string[] {
-  const name = formatAddress(backend.address, backend.port);
-  const isServing = backend.active && backend.weight > 0;
+/** Name and state; an unhealthy backend has no weight unless there is panic. */
+function backendLabel({ address, port, active, weight }: BackendCounters, health: Health, colors: Colors): string {
+  const name = formatAddress(address, port);
+  const reason = active ? health?.backends[name]?.reason : undefined;
+  if (reason) return colors.red(`${name} (unhealthy: ${reason})`);
+  return active && weight > 0 ? name : colors.dim(`${name} (draining)`);
+}
+
+function backendRow({ backend, cells }: BackendRates, health: Health, colors: Colors): string[] {
   const failed = cells.refused + cells.dropped;
   const refused = formatCount(cells.refused);
   return [
-    isServing ? name : colors.dim(`${name} (draining)`),
+    backendLabel(backend, health, colors),
     formatCount(backend.flows),
     formatCount(cells.forwarded),
     formatBytes(cells.forwardedBytes),
@@ -184,7 +207,7 @@ function backendLines(interval: Interval, shownMax: number, colors: Colors): str
   return [
     ...tableLines(
       BACKEND_HEAD,
-      shown.map((rate) => backendRow(rate, colors)),
+      shown.map((rate) => backendRow(rate, interval.current.health, colors)),
     ),
     ...note,
   ];

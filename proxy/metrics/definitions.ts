@@ -72,6 +72,36 @@ export const STATE_METRICS = {
     ["backend"],
     "Weight in the present contract; 0 for a backend that only keeps its flows",
   ),
+  backendHealth: define(
+    "quicproxy_backend_health",
+    "gauge",
+    ["backend"],
+    "1 for a healthy backend, 0 for one that gets no new flow unless there is panic; absent where nothing is checked",
+  ),
+  healthPanic: define(
+    "quicproxy_health_panic",
+    "gauge",
+    [],
+    "1 while too few backends are healthy, so that all are treated as healthy",
+  ),
+  healthSuspended: define(
+    "quicproxy_health_suspended",
+    "gauge",
+    [],
+    "1 while active checks do not count, because no backend ever answered a probe",
+  ),
+  healthProbes: define(
+    "quicproxy_health_probes_total",
+    "counter",
+    ["result"],
+    "Probes of backends, by result: answered, unanswered or unsent",
+  ),
+  healthChanges: define(
+    "quicproxy_health_changes_total",
+    "counter",
+    ["to"],
+    "How often a backend became healthy or unhealthy",
+  ),
   generation: define("quicproxy_contract_generation", "gauge", [], "Generation of the contract in force"),
   stale: define(
     "quicproxy_contract_stale",

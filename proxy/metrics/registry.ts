@@ -66,6 +66,7 @@ export class Metrics {
     this.#setBackends(report);
     this.#setEndpoints(report);
     this.#setState(report);
+    this.#setHealth(report);
     return await this.#registry.metrics();
   }
 
@@ -100,6 +101,17 @@ export class Metrics {
       this.#state.receiveBufferEffective.set(labels, endpoint.receiveBufferEffective);
       this.#state.sendBufferEffective.set(labels, endpoint.sendBufferEffective);
     }
+  }
+
+  #setHealth({ health }: CountersReport): void {
+    if (!health) return;
+    for (const [backend, { state }] of Object.entries(health.backends)) {
+      this.#state.backendHealth.set({ backend }, state === "Healthy" ? 1 : 0);
+    }
+    this.#state.healthPanic.set({}, health.panic ? 1 : 0);
+    this.#state.healthSuspended.set({}, health.active === "Suspended" ? 1 : 0);
+    for (const [result, count] of Object.entries(health.probes)) this.#state.healthProbes.set({ result }, count);
+    for (const [to, count] of Object.entries(health.changes)) this.#state.healthChanges.set({ to }, count);
   }
 
   #setState(report: CountersReport): void {

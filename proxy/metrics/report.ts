@@ -1,5 +1,6 @@
 import type { NativeEndpoint, NativeStatus } from "../apply/addon.ts";
 import type { BackendCounters, CounterSnapshot, CounterTotals, WorkerCounters } from "../counters/read.ts";
+import type { HealthReport } from "../health/report.ts";
 
 /** How often the manifest was read again, by what came of it. */
 export type ReloadCounts = Record<"applied" | "rejected" | "unchanged", number>;
@@ -38,6 +39,8 @@ export interface CountersReport {
   totals: CounterTotals;
   backends: BackendCounters[];
   endpoints: NativeEndpoint[];
+  /** Absent where backends are not checked. */
+  health?: HealthReport | undefined;
   status: Omit<NativeStatus, "endpoints" | "backends">;
 }
 

@@ -9,6 +9,8 @@ let lines: LogLine[];
 let proxy: RunningProxy | undefined;
 let blocker: HttpServer | undefined;
 let nowMs: number;
+/** Called once a second. */
+const looks = new Set<() => void>();
 /** What the next manifest on disk means. */
 let next: PlanResult;
 
@@ -21,6 +23,12 @@ async function start(plan: Plan = fakePlan(), metrics?: "off"): Promise<RunningP
     clock: () => nowMs,
     version: "0.0.0",
     planManifest: async () => next,
+    health: {
+      every: (_: number, act: () => void) => {
+        looks.add(act);
+        return () => looks.delete(act);
+      },
+    },
   };
   proxy = await startProxy({ plan, metrics }, dependencies);
   return proxy;
@@ -115,6 +123,90 @@ const two = [
   { address: "10.0.0.7", port: 4433, weight: 1 },
   { address: "10.0.0.8", port: 4433, weight: 1 },
 ];
+
+describe("backend health", () => {
+  const health = {
+    active: undefined,
+    passive: { windowMs: 10_000, minFlows: 5, minDatagrams: 20, replyPercent: 0, refusals: 3 },
+    backoffMs: 30_000,
+    maxBackoffMs: 300_000,
+    panicThreshold: 50,
+  };
+  const checked = (changes: Partial<Plan> = {}): Plan => {
+    const plan = fakePlan({ backends: two, health, ...changes });
+    const weights = (drained: ReadonlySet<string> = new Set()) =>
+      plan.backends.map((each) => (drained.has(`${each.address}:${each.port}`) ? { ...each, weight: 0 } : each));
+    const encode = (generation: number, drained?: ReadonlySet<string>): Uint8Array =>
+      Buffer.from(JSON.stringify({ generation, backends: weights(drained) }));
+    return { ...plan, encode };
+  };
+
+  function look(): void {
+    nowMs += 1000;
+    for (const act of looks) act();
+  }
+
+  async function startWithRefusal(): Promise<RunningProxy> {
+    const running = await start(checked());
+    look();
+    native.region.setBackend(0, 1, { refused: 3 });
+    look();
+    return running;
+  }
+
+  it("a backend that refuses gets weight 0 in the next contract, and everybody is told", async () => {
+    const running = await startWithRefusal();
+    expect(native.applied).toEqual([1, 2]);
+    expect(native.current.backends.map(({ weight }) => weight)).toEqual([1, 0]);
+    expect((await get(running, "/readyz")).status).toBe(200);
+    const { text } = await get(running, "/metrics");
+    for (const sample of [
+      'quicproxy_backend_health{backend="10.0.0.7:4433"} 1',
+      'quicproxy_backend_health{backend="10.0.0.8:4433"} 0',
+      'quicproxy_backend_weight{backend="10.0.0.8:4433"} 0',
+      "quicproxy_health_panic 0",
+      "quicproxy_health_suspended 0",
+      'quicproxy_health_probes_total{result="answered"} 0',
+      'quicproxy_health_changes_total{to="unhealthy"} 1',
+      "quicproxy_contract_generation 2",
+    ]) {
+      expect(text).toContain(`${sample}\n`);
+    }
+    const report = JSON.parse((await get(running, "/counters")).text);
+    expect(report.health).toMatchObject({ panic: false, healthy: 1, unhealthy: 1, active: "Disabled" });
+    expect(report.health.backends["10.0.0.8:4433"]).toMatchObject({ state: "Unhealthy", reason: "Refused" });
+    expect(lines.map(({ message }) => message)).toContain("generation 2: 1 of 2 backends get no new flow");
+  });
+
+  it("a manifest that is applied meanwhile drains it from its first contract on", async () => {
+    const running = await startWithRefusal();
+    next = { plan: checked({ settings: { idleTimeoutMs: 1 } }) };
+    await changed(running);
+    expect(native.applied).toEqual([1, 2, 3]);
+    expect(native.current.backends.map(({ weight }) => weight)).toEqual([1, 0]);
+    next = { plan: checked({ health: undefined }) };
+    await changed(running);
+    expect(native.current.backends.map(({ weight }) => weight)).toEqual([1, 1]);
+    expect(looks.size).toBe(0);
+    expect((await get(running, "/metrics")).text).not.toContain("quicproxy_backend_health{");
+  });
+
+  it("a manifest that is refused changes nothing about it", async () => {
+    const running = await startWithRefusal();
+    native.failWith = nativeError("NEEDS_RESTART", "workers");
+    next = { plan: checked({ health: undefined }) };
+    await changed(running);
+    native.failWith = undefined;
+    expect(JSON.parse((await get(running, "/counters")).text).health).toMatchObject({ unhealthy: 1 });
+    expect(looks.size).toBe(1);
+  });
+
+  it("nothing is looked at any more once the proxy stops", async () => {
+    const running = await start(checked());
+    await running.stop();
+    expect(looks.size).toBe(0);
+  });
+});
 
 describe("reload", () => {
   it("applies a good manifest as the next generation and logs what changed", async () => {

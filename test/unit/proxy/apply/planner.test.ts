@@ -67,6 +67,21 @@ describe("createPlanner", () => {
     expect([...differing]).toEqual([1]);
   });
 
+  it("says how backends are checked, not at all for Baseline", async () => {
+    const baseline = MANIFEST.replace("nodes: {}", "dataPlane: { mode: Baseline }");
+    expect((await planOf(MANIFEST)).health).toMatchObject({ active: undefined, passive: { refusals: 3 } });
+    expect((await planOf(baseline)).health).toBeUndefined();
+  });
+
+  it("a drained backend has weight 0 in the contract, and nothing else changes", async () => {
+    const plan = await planOf(MANIFEST);
+    const [all, drained] = [plan.encode(1), plan.encode(1, new Set(["198.51.100.7:4433"]))];
+    const weightZero = await planOf(MANIFEST.replace("weight: 3", "weight: 0"));
+    expect(Buffer.from(drained)).toEqual(Buffer.from(weightZero.encode(1)));
+    expect(Buffer.from(drained)).not.toEqual(Buffer.from(all));
+    expect(Buffer.from(plan.encode(1, new Set(["198.51.100.8:4433"])))).toEqual(Buffer.from(all));
+  });
+
   it("uses one hash key for every manifest of the same name, also where it cannot be kept", async () => {
     const unkept = createPlanner({ file: "edge.yaml", stateDir: "/dev/null/x", keyDir: stateDir, cpus: 2 });
     for (const planned of [planManifest, unkept]) {

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatUptime, tableLines } from "../../../../
 import { renderTop, type ScreenSize } from "../../../../proxy/cli/top_view.ts";
 import type { CountersReport } from "../../../../proxy/metrics/report.ts";
 import type { FakeRegion } from "../counters/region.ts";
-import { fakeBackends, fakeReport, type ReportChanges } from "../metrics/reports.ts";
+import { fakeBackends, fakeHealth, fakeReport, type ReportChanges } from "../metrics/reports.ts";
 
 const PIPE: ScreenSize = { width: 120, height: Infinity };
 const RED = "\x1b[31m";
@@ -180,5 +180,27 @@ describe("numbers", () => {
         ],
       ),
     ).toEqual(["a    b", "x   10", "yy   5"]);
+  });
+});
+
+describe("backend health", () => {
+  const backends = ["10.0.0.7", "10.0.0.8"].map((address, slot) => {
+    return { slot, address, port: 4433, weight: 1 - slot, active: true };
+  });
+  const shown = (changes: Parameters<typeof fakeHealth>[0] = {}, isColored = false): string[] =>
+    render(undefined, { ...at(1000, { status: { backends } }), health: fakeHealth(changes) }, PIPE, isColored);
+
+  it("names the reason beside a backend that gets no new flow for it", () => {
+    expect(cellsOf(shown(), "10.0.0.7:4433")[0]).toBe("10.0.0.7:4433");
+    expect(cellsOf(shown(), "10.0.0.8:4433")[0]).toBe("10.0.0.8:4433 (unhealthy: Refused)");
+    expect(shown({}, true).find((line) => line.includes("10.0.0.8"))).toContain(RED);
+  });
+
+  it("says that there is panic, and that active checks are suspended", () => {
+    expect(shown().join("\n")).not.toMatch(/panic|suspended/);
+    expect(shown({ panic: true }).join("\n")).toContain(
+      "panic: 1 of 2 backends healthy, at least 50 % wanted: all are treated as healthy",
+    );
+    expect(shown({ active: "Suspended" }).join("\n")).toContain("active checks suspended");
   });
 });

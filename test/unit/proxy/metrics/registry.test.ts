@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { COUNTERS } from "../../../../proxy/counters/names.generated.ts";
 import { ALL_DEFINITIONS } from "../../../../proxy/metrics/definitions.ts";
 import { Metrics } from "../../../../proxy/metrics/registry.ts";
-import { fakeBackends, fakeReport } from "./reports.ts";
+import { fakeBackends, fakeHealth, fakeReport } from "./reports.ts";
 
 const linesOf = (text: string, name: string): string[] => text.split("\n").filter((line) => line.startsWith(name));
 
@@ -22,7 +22,7 @@ describe("Metrics", () => {
   });
 
   it("shows every other documented metric, and the process metrics", async () => {
-    const text = await new Metrics().render(fakeReport());
+    const text = await new Metrics().render({ ...fakeReport(), health: fakeHealth() });
     for (const { name, type } of ALL_DEFINITIONS) expect(text).toContain(`# TYPE ${name} ${type}\n${name}`);
     expect(text).toContain("process_cpu_seconds_total");
   });

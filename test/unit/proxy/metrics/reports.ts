@@ -1,5 +1,6 @@
 import type { NativeBackend, NativeStatus } from "../../../../proxy/apply/addon.ts";
 import { openCounters } from "../../../../proxy/counters/read.ts";
+import type { HealthReport } from "../../../../proxy/health/report.ts";
 import { buildReport, type CountersReport, type ProxyState } from "../../../../proxy/metrics/report.ts";
 import { fakeStatus } from "../apply/fakes.ts";
 import { FakeRegion } from "../counters/region.ts";
@@ -51,4 +52,23 @@ export function fakeReport({ fill, status, state, nowMs = 0, notReadyReason }: R
     notReadyReason,
     nowMs,
   });
+}
+
+/** One of two backends is down. */
+export function fakeHealth(changes: Partial<HealthReport> = {}): HealthReport {
+  return {
+    active: "Running",
+    passive: "Running",
+    panic: false,
+    healthy: 1,
+    unhealthy: 1,
+    panicThreshold: 50,
+    probes: { answered: 7, unanswered: 3, unsent: 0 },
+    changes: { healthy: 0, unhealthy: 1 },
+    backends: {
+      "10.0.0.7:4433": { state: "Healthy", reason: "", evidence: "", forMs: 9000 },
+      "10.0.0.8:4433": { state: "Unhealthy", reason: "Refused", evidence: "3 refusals", forMs: 1000 },
+    },
+    ...changes,
+  };
 }

@@ -1,0 +1,81 @@
+import type { HealthConfig } from "./config.ts";
+import { decide, type Transition } from "./decide.ts";
+import { type BackendState, newBackend, type Observation } from "./state.ts";
+
+/** All backends that may get new flows, by `address:port`. */
+export interface Pool {
+  readonly backends: ReadonlyMap<string, BackendState>;
+  /** Some backend has answered a probe. */
+  readonly everAnswered: boolean;
+  /** Some backend has sent a datagram back. */
+  readonly everReturned: boolean;
+  /** Too few are healthy: all are treated as healthy. */
+  readonly panic: boolean;
+  /** Every backend was probed often enough, and none ever answered: probes tell nothing. */
+  readonly suspended: boolean;
+}
+
+export interface BackendTransition extends Transition {
+  readonly backend: string;
+}
+
+export const EMPTY_POOL: Pool = {
+  backends: new Map(),
+  everAnswered: false,
+  everReturned: false,
+  panic: false,
+  suspended: false,
+};
+
+const NOTHING_SEEN: Observation = { probes: [], traffic: undefined };
+
+/** The same pool with these backends: who stays keeps its state, who is new is healthy. */
+export function withBackends(pool: Pool, names: readonly string[], config: HealthConfig, nowMs: number): Pool {
+  const backends = new Map(names.map((name) => [name, pool.backends.get(name) ?? newBackend(nowMs)]));
+  return conclude({ ...pool, backends }, config);
+}
+
+/** One look at all backends. Pure. A backend without observation was not seen. */
+export function decidePool(
+  pool: Pool,
+  observations: ReadonlyMap<string, Observation>,
+  config: HealthConfig,
+  nowMs: number,
+): { pool: Pool; transitions: BackendTransition[] } {
+  const seen = [...observations.values()];
+  const everAnswered = pool.everAnswered || seen.some(({ probes }) => probes.includes("Answered"));
+  const everReturned = pool.everReturned || seen.some(({ traffic }) => (traffic?.returned ?? 0) > 0);
+  const surroundings = { config, probesCount: everAnswered, silenceCounts: everReturned };
+  const transitions: BackendTransition[] = [];
+  const backends = new Map<string, BackendState>();
+  for (const [backend, before] of pool.backends) {
+    const { state, transition } = decide(before, observations.get(backend) ?? NOTHING_SEEN, surroundings, nowMs);
+    backends.set(backend, state);
+    if (transition) transitions.push({ backend, ...transition });
+  }
+  return { pool: conclude({ ...pool, backends, everAnswered, everReturned }, config), transitions };
+}
+
+export function countHealthy({ backends }: Pool): number {
+  let healthy = 0;
+  for (const { reason } of backends.values()) if (reason === undefined) healthy++;
+  return healthy;
+}
+
+/** The backends that get no new flow: never all of them. */
+export function drainedOf({ backends, panic }: Pool): ReadonlySet<string> {
+  if (panic) return new Set();
+  return new Set([...backends].filter(([, { reason }]) => reason !== undefined).map(([name]) => name));
+}
+
+function conclude(pool: Pool, { active, panicThreshold }: HealthConfig): Pool {
+  const total = pool.backends.size;
+  const healthy = countHealthy(pool);
+  const panic = healthy < total && (healthy === 0 || healthy * 100 < panicThreshold * total);
+  const suspended =
+    active !== undefined &&
+    !pool.everAnswered &&
+    total > 0 &&
+    [...pool.backends.values()].every(({ probesUnanswered }) => probesUnanswered >= active.unhealthyThreshold);
+  return { ...pool, panic, suspended };
+}
