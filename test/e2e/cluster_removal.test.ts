@@ -94,13 +94,21 @@ test("it is taken away also when its files are gone", async () => {
   for (const path of madeDirectories.toReversed()) await rm(path, { recursive: true });
 });
 
+test("a node sees the machine's cgroup hierarchies and the devices of its own network", async () => {
+  await startHalf();
+  const script = "grep cgroup /proc/mounts | cut -d ' ' -f 2; ls /sys/class/net";
+  const said = (await run(insideNode(started[0]!, ["sh", "-c", script]))).split("\n").filter(Boolean);
+  expect(said.filter((line) => cgroupMounts().includes(line))).toEqual(cgroupMounts());
+  expect(said.filter((line) => !line.startsWith("/"))).toEqual(["eth0", "lo"]);
+});
+
 test("a node has paths, host name and machine settings of its own", async () => {
   await startHalf();
   const setting = "/proc/sys/kernel/panic";
   const before = readFileSync(setting, "utf8");
-  const script = `hostname; cat ${setting}; echo 77 >${setting}; touch /var/lib/kubelet/own; ls /sys/class/net`;
+  const script = `hostname; cat ${setting}; echo 77 >${setting}; touch /var/lib/kubelet/own`;
   const said = await run(insideNode(started[0]!, ["sh", "-c", script]));
-  expect(said.split("\n").filter(Boolean)).toEqual(["node-1", "10", "eth0", "lo"]);
+  expect(said.split("\n").filter(Boolean)).toEqual(["node-1", "10"]);
   expect(readFileSync(setting, "utf8")).toBe(before);
   expect(existsSync("/var/lib/kubelet/own")).toBe(false);
   expect(existsSync(join(directory, "nodes/node-1/root/var/lib/kubelet/own"))).toBe(true);

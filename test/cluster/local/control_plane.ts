@@ -80,6 +80,8 @@ export function planControllers(plan: ControlPlanePlan): DaemonPlan[] {
     "cluster-cidr": podRange,
     "service-account-private-key-file": certificates.serviceAccountKey,
     "root-ca-file": certificates.authority.certificate,
+    // Otherwise it makes a folder of the machine's own.
+    "flex-volume-plugin-dir": join(plan.directory, "volume-plugins"),
   });
   const scheduler = flagList({ ...shared, kubeconfig: kubeconfigOf(plan, "scheduler", certificates.scheduler) });
   return [

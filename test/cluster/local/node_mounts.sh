@@ -8,17 +8,19 @@ host=$2
 shift 2
 hostname "$host"
 
-# A container may ask for mounts to be seen both ways. The namespace is private, so that goes no further than the node.
-mount --make-rshared /
-
 # sysfs shows the network namespace it was mounted in. The cgroup hierarchies, which cannot be bound from another
 # mount namespace, are put aside meanwhile.
 mkdir -p "$directory/cgroup"
 mount --rbind /sys/fs/cgroup "$directory/cgroup"
+umount -R -l /sys
 mount -t sysfs sysfs /sys
 mount --rbind "$directory/cgroup" /sys/fs/cgroup
 umount -R -l "$directory/cgroup"
 mount -t bpf bpf /sys/fs/bpf
+
+# A container may ask for mounts to be seen both ways; that goes no further than the node. Not earlier: of two shared
+# copies of the cgroup hierarchies, unmounting one empties the other.
+mount --make-rshared /
 
 for point in "$@"; do
   mount --bind "$directory/root$point" "$point"

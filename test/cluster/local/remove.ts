@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { processesInside } from "../../../proxy/lab/namespace.ts";
 import { processesInCgroup, removeCgroup } from "./cgroups.ts";
 import { readState, removeMountPoints } from "./state.ts";
-import { planTopology, presentNamespaces, removeNetwork, type TopologyPlan } from "./topology.ts";
+import { hasNeighbour, planTopology, presentNamespaces, removeNetwork, type TopologyPlan } from "./topology.ts";
 
 /**
  * Takes away every trace of the cluster of a directory, also of one that came up halfway or whose files are gone:
@@ -18,7 +18,8 @@ export async function removeCluster(directory: string, { keepLogs = false } = {}
   removeNetwork(plan);
   for (const { cgroup } of plan.nodes) removeCgroup(cgroup);
   const state = readState(directory);
-  if (state !== undefined) removeMountPoints(state);
+  // Removing a directory takes away what a neighbour has mounted on it, too.
+  if (state !== undefined && !hasNeighbour(plan)) removeMountPoints(state);
   removeFiles(directory, keepLogs);
   return anything;
 }

@@ -96,10 +96,17 @@ export function removeNetwork(plan: TopologyPlan): void {
 }
 
 export function presentNamespaces(plan: TopologyPlan): string[] {
-  const listed = new Set(
-    ip(["netns", "list"])
-      .split("\n")
-      .map((line) => line.split(" ")[0]),
-  );
-  return namespacesOf(plan).filter((namespace) => listed.has(namespace));
+  const listed = listNamespaces();
+  return namespacesOf(plan).filter((namespace) => listed.includes(namespace));
+}
+
+/** Whether the cluster of another directory is on this machine. */
+export function hasNeighbour({ name }: TopologyPlan): boolean {
+  return listNamespaces().some((namespace) => /^qpc[0-9a-f]{6}-/.test(namespace) && !namespace.startsWith(`${name}-`));
+}
+
+function listNamespaces(): string[] {
+  return ip(["netns", "list"])
+    .split("\n")
+    .map((line) => line.split(" ")[0]!);
 }
