@@ -40,15 +40,23 @@ function isSameIntent(observed: KubernetesObject["metadata"], desired: Kubernete
   return observed.annotations?.[APPLIED_ANNOTATION] === desired.annotations?.[APPLIED_ANNOTATION];
 }
 
-/** Whether everything of `desired` is in `observed`; lists have the same length, mappings may have more (defaults). */
+/**
+ * Whether everything of `desired` is in `observed`; lists have the same length, mappings may have more (defaults). The API
+ * server leaves out what is empty, or says null.
+ */
 export function covers(observed: unknown, desired: unknown): boolean {
+  if (observed === undefined || observed === null) return observed === desired || isEmpty(desired);
   if (Array.isArray(desired)) {
     if (!Array.isArray(observed) || observed.length !== desired.length) return false;
     return desired.every((part, index) => covers(observed[index], part));
   }
   if (typeof desired !== "object" || desired === null) return Object.is(observed, desired);
-  if (typeof observed !== "object" || observed === null) return false;
+  if (typeof observed !== "object") return false;
   return Object.entries(desired).every(([key, part]) => {
     return part === undefined || covers((observed as Record<string, unknown>)[key], part);
   });
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === "object" && value !== null && Object.keys(value).length === 0;
 }

@@ -1,4 +1,5 @@
 import { crossFieldFaults, ineffectiveSettings, type RuleFinding } from "../crds/rules.ts";
+import { quicLbCautions } from "../crds/rules_quic_lb.ts";
 import { type QuicProxySpec, specShape } from "../crds/schema.ts";
 import { unavailableFaults } from "../crds/unavailable.ts";
 import type { ObservedProxy } from "./world.ts";
@@ -22,9 +23,20 @@ export function parseProxy({ spec: raw, namespace }: Pick<ObservedProxy, "spec" 
     return refuse(parsed.error.issues.map(({ path, message }) => `${formatPath(path)}: allowed: ${message}`));
   }
   const spec = parsed.data;
-  const faults = [...crossFieldFaults(spec, []), ...unavailableFaults(spec), ...namespaceRule(spec, namespace)];
+  const clusterFaults = [...namespaceRule(spec, namespace), ...keyFileRule(spec)];
+  const faults = [...crossFieldFaults(spec, []), ...unavailableFaults(spec), ...clusterFaults];
   if (faults.length > 0) return refuse(faults.map(formatFinding));
-  return { ok: true, spec, warnings: ineffectiveSettings(spec).map(formatFinding) };
+  const warnings = [...ineffectiveSettings(spec), ...quicLbCautions(spec)];
+  return { ok: true, spec, warnings: warnings.map(formatFinding) };
+}
+
+/** A pod has no files of whoever wrote the spec. */
+function keyFileRule({ routing }: QuicProxySpec): RuleFinding[] {
+  return (routing.quicLB ?? []).flatMap(({ key }, index) => {
+    if (key?.file === undefined) return [];
+    const path = ["routing", "quicLB", index, "key", "file"];
+    return [{ path, what: "names a file, and pods do not have it", allowed: "key.secretRef" }];
+  });
 }
 
 /** A QuicProxy must not send traffic into a namespace in which its author may have no rights. */

@@ -17,6 +17,8 @@ import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
 const LAST_GOOD_VOLUME = "last-good";
+const KEY_DIR = "/etc/quicproxy/keys";
+const OWNER_READS = 0o400;
 /** Code, Node.js and stacks; the tables come on top. */
 const BASE_MEMORY_MIB = 128;
 const MIB = 1024 * 1024;
@@ -62,8 +64,29 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
     ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
     securityContext: { seccompProfile: { type: "RuntimeDefault" } },
     containers: [container(proxy, spec, options)],
-    volumes: [{ name: LAST_GOOD_VOLUME, emptyDir: { sizeLimit: "16Mi" } }],
+    volumes: [
+      { name: LAST_GOOD_VOLUME, emptyDir: { sizeLimit: "16Mi" } },
+      ...keyMounts(spec).map(({ volume }) => volume),
+    ],
   };
+}
+
+interface KeyMount {
+  readonly volume: object;
+  readonly mount: object;
+}
+
+/**
+ * QUIC-LB keys reach the proxy through the kubelet, so neither operator nor proxy may read Secrets. A missing Secret
+ * does not keep the pod from starting: the proxy says in its status which one it misses.
+ */
+function keyMounts({ routing }: QuicProxySpec): KeyMount[] {
+  const names = new Set((routing.quicLB ?? []).flatMap(({ key }) => key?.secretRef?.name ?? []));
+  return [...names].sort().map((secretName, index) => {
+    const name = `key-${index}`;
+    const secret = { secretName, defaultMode: OWNER_READS, optional: true };
+    return { volume: { name, secret }, mount: { name, mountPath: `${KEY_DIR}/${secretName}`, readOnly: true } };
+  });
 }
 
 function nodeSelector({ namespace, name }: ObservedProxy, { nodes, scaling }: QuicProxySpec): Record<string, string> {
@@ -105,7 +128,7 @@ function container(
       // NET_BIND_SERVICE: ports below 1024, such as 443. Always, so that a change of port restarts nothing.
       capabilities: { drop: ["ALL"], add: netAdmin ? ["NET_BIND_SERVICE", "NET_ADMIN"] : ["NET_BIND_SERVICE"] },
     },
-    volumeMounts: [{ name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR }],
+    volumeMounts: [{ name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR }, ...keyMounts(spec).map(({ mount }) => mount)],
     terminationMessagePolicy: "FallbackToLogsOnError",
     ...probes(spec.metrics),
   };

@@ -115,7 +115,8 @@ async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promis
   endOnUncaught(log);
   const send = httpTransport(inClusterEndpoint({ env: process.env }));
   const cpus = availableParallelism();
-  const options = { namespace, name, lastGoodDir: flags.lastGood, metrics: flags.metrics, cpus, send };
+  const { lastGood: lastGoodDir, metrics, keyDir } = flags;
+  const options = { namespace, name, lastGoodDir, metrics, keyDir, cpus, send };
   const node = await runNode(options, {
     openDataPlane,
     log,

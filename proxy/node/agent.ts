@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import type { QuicProxyNodeSpec } from "../../crds/node_schema.ts";
 import { isNativeError } from "../apply/errors.ts";
-import type { Plan } from "../apply/plan.ts";
+import type { Plan, PlanResult } from "../apply/plan.ts";
 import type { Log } from "../log.ts";
 import type { CountersReport } from "../metrics/report.ts";
 import type { RunningProxy } from "../run.ts";
@@ -12,7 +13,7 @@ import type { AgentState, Problem } from "./status.ts";
 export interface AgentDependencies {
   /** Starts forwarding. Throws with everything closed again. */
   start(plan: Plan): Promise<RunningProxy>;
-  plan(spec: QuicProxyNodeSpec): Plan;
+  plan(spec: QuicProxyNodeSpec): Promise<PlanResult>;
   readonly check?: (raw: unknown) => CheckedNodeSpec;
   /** Undefined: no copy is kept. */
   readonly lastGood: LastGood | undefined;
@@ -108,11 +109,23 @@ export class NodeAgent {
       this.#retry(raw, source, HOLD_MS);
       return this.#fail("RemovalHeld", held);
     }
-    const plan = this.#dependencies.plan(spec);
-    const error = await this.#apply(plan);
-    if (error === undefined) return this.#keep(spec, plan, source);
+    const result = await this.#dependencies.plan(spec);
+    const error = "plan" in result ? await this.#apply(result.plan) : new KeysMissing(result.faults.join("; "));
+    if (error === undefined && "plan" in result) return this.#keep(spec, result.plan, source);
     this.#retry(raw, source, Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** this.#attempts++));
-    this.#fail(reasonOf(error), error.message);
+    if (error !== undefined) this.#fail(reasonOf(error), error.message);
+  }
+
+  /** Applies what is in force anew where the keys that it names have changed: the kubelet replaces them in place. */
+  refresh(): Promise<void> {
+    this.#queue = this.#queue.then(async () => {
+      if (this.#stopped || this.#inForce === undefined || this.#inForce.plan.quicLbKeys.size === 0) return;
+      const { spec, plan: present } = this.#inForce;
+      const result = await this.#dependencies.plan(spec);
+      if (!("plan" in result) || isDeepStrictEqual(result.plan.quicLbKeys, present.quicLbKeys)) return;
+      if ((await this.#apply(result.plan)) === undefined) this.#inForce = { spec, plan: result.plan };
+    });
+    return this.#queue;
   }
 
   /** What was started from the copy on the node is also what the API server has. */
@@ -173,8 +186,14 @@ export class NodeAgent {
   }
 }
 
+/** A Secret that is missing may come, so this is tried again. */
+class KeysMissing extends Error {
+  override readonly name = "KeysMissing";
+}
+
 /** LISTEN_PORT_BUSY -> ListenPortBusy. */
 function reasonOf(error: Error): string {
+  if (error instanceof KeysMissing) return error.name;
   const native = isNativeError(error) ? error : isNativeError(error.cause) ? error.cause : undefined;
   if (native === undefined) return "ApplyFailed";
   return native.code

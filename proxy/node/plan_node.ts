@@ -1,9 +1,10 @@
 import { nodeSpecShape, type QuicProxyNodeSpec } from "../../crds/node_schema.ts";
-import { crossFieldFaults } from "../../crds/rules.ts";
+import { crossFieldFaults, type RuleFinding } from "../../crds/rules.ts";
 import { unavailableFaults } from "../../crds/unavailable.ts";
-import type { Plan } from "../apply/plan.ts";
+import type { PlanResult } from "../apply/plan.ts";
 import { planOf } from "../apply/planner.ts";
 import { plan } from "../contract/plan.ts";
+import { readQuicLbKeys } from "../contract/quic_lb_keys.ts";
 import { formatPath, type Path } from "../manifest/fault.ts";
 import { localAddresses } from "../manifest/local_addresses.ts";
 
@@ -25,9 +26,26 @@ export function checkNodeSpec(raw: unknown, local: readonly string[] = localAddr
   };
 }
 
-/** What a checked spec means to the data plane. `cpus`: those this process may use. */
-export function planNodeSpec({ proxy, hashKey, intent }: QuicProxyNodeSpec, namespace: string, cpus: number): Plan {
+export interface NodePlanOptions {
+  readonly namespace: string;
+  /** CPUs this process may use. */
+  readonly cpus: number;
+  /** Where the Secrets of QUIC-LB keys are mounted. */
+  readonly keyDir: string;
+}
+
+/** What a checked spec means to the data plane, or what is wrong with the keys that it names. */
+export async function planNodeSpec(spec: QuicProxyNodeSpec, options: NodePlanOptions): Promise<PlanResult> {
+  const { proxy, hashKey, intent } = spec;
+  const { namespace, cpus, keyDir } = options;
+  const quicLb = await readQuicLbKeys(intent.routing, { baseDir: undefined, keyDir });
+  if (quicLb.faults.length > 0) return { faults: quicLb.faults.map(formatFinding) };
   const key = Uint8Array.from(Buffer.from(hashKey, "hex"));
-  const contract = plan(intent, { generation: 0, cpus, hashKey: key, quicLbKeys: new Map() });
-  return planOf({ name: proxy, namespace, spec: intent, contract, warnings: [] });
+  const contract = plan(intent, { generation: 0, cpus, hashKey: key, quicLbKeys: quicLb.keys });
+  const warnings = quicLb.warnings.map(formatFinding);
+  return { plan: planOf({ name: proxy, namespace, spec: intent, contract, warnings }) };
+}
+
+function formatFinding({ path, what, allowed }: RuleFinding): string {
+  return `spec.${formatPath(path)}: ${what}; allowed: ${allowed}`;
 }

@@ -18,6 +18,8 @@ export interface NodeOptions {
   readonly lastGoodDir: string | undefined;
   /** Overrides spec.metrics. */
   readonly metrics: HttpAddress | "off" | undefined;
+  /** Where the Secrets of QUIC-LB keys are mounted. */
+  readonly keyDir: string;
   /** CPUs this process may use. */
   readonly cpus: number;
   readonly send: SendRequest;
@@ -30,6 +32,7 @@ export interface RunningNode {
 }
 
 const TICK_MS = 1000;
+const REFRESH_MS = 30_000;
 const TOLD_AFTER_STOP_MS = 1000;
 
 /**
@@ -37,14 +40,14 @@ const TOLD_AFTER_STOP_MS = 1000;
  * QuicProxyNode says. Never throws, and never ends by itself: what does not work is reported and tried again.
  */
 export async function runNode(options: NodeOptions, dependencies: ControllerDependencies): Promise<RunningNode> {
-  const { namespace, name, metrics, cpus, send, lastGoodDir, times } = options;
+  const { namespace, name, metrics, cpus, keyDir, send, lastGoodDir, times } = options;
   const { log, clock, version } = dependencies;
   const client = new ApiClient(send);
   const sayOnce = onceEach((message) => log.warn(`API server: ${message}; what is in force stays`));
   let stopped = false;
   const agent = new NodeAgent({
     start: (plan) => startProxy({ plan, metrics }, dependencies),
-    plan: (spec) => planNodeSpec(spec, namespace, cpus),
+    plan: (spec) => planNodeSpec(spec, { namespace, cpus, keyDir }),
     lastGood: lastGoodDir === undefined ? undefined : lastGoodCopy(lastGoodDir, namespace, name),
     log,
     clock,
@@ -79,10 +82,12 @@ export async function runNode(options: NodeOptions, dependencies: ControllerDepe
     ...(times === undefined ? {} : { times }),
   });
   const ticks = setInterval(() => void reporter.tick(), TICK_MS);
+  const refreshes = setInterval(() => void agent.refresh(), REFRESH_MS);
   return {
     agent,
     async stop(): Promise<void> {
       clearInterval(ticks);
+      clearInterval(refreshes);
       stopped = true;
       await agent.stop();
       await Promise.race([reporter.tick(), later(TOLD_AFTER_STOP_MS)]);

@@ -12,8 +12,8 @@ import { type ApiEndpoint, httpTransport, type SendRequest } from "../../../crds
 export interface ApiServer {
   /** Sends as a member of system:masters. */
   readonly send: SendRequest;
-  /** Sends as the user of this name, who may do what RBAC says. */
-  sendAs(user: string): SendRequest;
+  /** Sends as a ServiceAccount, which may do what RBAC says. */
+  sendAs(account: { namespace: string; name: string }): SendRequest;
   /** Stops the API server only, as an outage; `start` brings it back with all that it held. */
   pause(): Promise<void>;
   start(): Promise<void>;
@@ -22,7 +22,7 @@ export interface ApiServer {
 
 const CACHE = join(homedir(), ".cache", "quicproxy");
 const READY_WITHIN_MS = 60_000;
-const USERS = ["admin", "operator", "proxy"] as const;
+const TOKEN = "admin";
 
 async function findApiServer(): Promise<string> {
   const assets = process.env.KUBEBUILDER_ASSETS;
@@ -45,8 +45,7 @@ async function freePort(): Promise<number> {
 
 async function writeKeys(directory: string): Promise<void> {
   execFileSync("openssl", ["genrsa", "-out", join(directory, "sa.key"), "2048"], { stdio: "ignore" });
-  const tokens = USERS.map((user) => `${user},${user},${user}${user === "admin" ? ',"system:masters"' : ""}\n`);
-  await writeFile(join(directory, "tokens.csv"), tokens.join(""));
+  await writeFile(join(directory, "tokens.csv"), `${TOKEN},admin,admin,"system:masters"\n`);
 }
 
 function run(directory: string, command: string, args: readonly string[]): ChildProcess {
@@ -63,9 +62,9 @@ async function end(child: ChildProcess | undefined): Promise<void> {
   clearTimeout(cut);
 }
 
-function endpointOf(port: number, user: string): ApiEndpoint {
+function endpointOf(port: number, headers: Record<string, string> = {}): ApiEndpoint {
   const agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
-  const options = { agent, headers: { authorization: `Bearer ${user}` } };
+  const options = { agent, headers: { authorization: `Bearer ${TOKEN}`, ...headers } };
   return { server: `https://127.0.0.1:${port}`, credentials: async () => options };
 }
 
@@ -103,10 +102,12 @@ export async function startApiServer(): Promise<ApiServer> {
     ...["--disable-admission-plugins", "ServiceAccount"],
   ];
   let server: ChildProcess | undefined;
-  const send = httpTransport(endpointOf(port, "admin"));
+  const send = httpTransport(endpointOf(port));
   const api: ApiServer = {
     send,
-    sendAs: (user) => httpTransport(endpointOf(port, user)),
+    sendAs: ({ namespace, name }) => {
+      return httpTransport(endpointOf(port, { "impersonate-user": `system:serviceaccount:${namespace}:${name}` }));
+    },
     pause: () => end(server),
     async start() {
       server = run(directory, program, args);

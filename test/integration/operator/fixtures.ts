@@ -16,6 +16,27 @@ const CRDS: Resource = {
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 const ROOT = new URL("../../../", import.meta.url);
 
+export const OPERATOR_ACCOUNT = { namespace: "quicproxy-system", name: "quicproxy-operator" };
+
+const rule = (apiGroup: string, resources: readonly string[], verbs: readonly string[]) => {
+  return { apiGroups: [apiGroup], resources, verbs };
+};
+
+/** All that the operator may do. A right that it lacks shows as a failed test, a right that it does not use does not. */
+export const OPERATOR_RULES = [
+  rule("quicproxy.io", ["quicproxies"], ["list", "watch", "patch"]),
+  rule("quicproxy.io", ["quicproxies/status"], ["patch"]),
+  rule("quicproxy.io", ["quicproxynodes"], ["get", "list", "watch", "create", "patch", "delete"]),
+  rule("quicproxy.io", ["quicproxynodes/status"], ["patch"]),
+  rule("apps", ["daemonsets"], ["list", "watch", "create", "patch"]),
+  rule("", ["serviceaccounts"], ["list", "watch", "create", "patch"]),
+  rule("rbac.authorization.k8s.io", ["roles", "rolebindings"], ["list", "watch", "create", "patch"]),
+  rule("", ["nodes"], ["list", "watch", "patch"]),
+  rule("", ["pods", "services"], ["list", "watch"]),
+  rule("discovery.k8s.io", ["endpointslices"], ["list", "watch"]),
+  rule("events.k8s.io", ["events"], ["create"]),
+];
+
 /** Writes to the API server as an administrator would. */
 export class Admin {
   readonly client: ApiClient;
@@ -48,6 +69,21 @@ export class Admin {
   async removeCrds(): Promise<void> {
     for (const plural of ["quicproxies", "quicproxynodes"])
       await this.client.delete(CRDS, { name: `${plural}.quicproxy.io` });
+  }
+
+  async grant({ namespace, name }: typeof OPERATOR_ACCOUNT, rules: readonly object[]): Promise<void> {
+    const version = "rbac.authorization.k8s.io/v1";
+    const [role, binding] = ["ClusterRole", "ClusterRoleBinding"].map((kind) => {
+      const [group, plural] = ["rbac.authorization.k8s.io", `${kind.toLowerCase()}s`];
+      return {
+        resource: { group, version: "v1", plural, kind },
+        object: { apiVersion: version, kind, metadata: { name } },
+      };
+    });
+    await this.apply(role!.resource, { ...role!.object, rules });
+    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
+    const subjects = [{ kind: "ServiceAccount", namespace, name }];
+    await this.apply(binding!.resource, { ...binding!.object, roleRef, subjects });
   }
 
   async namespace(name: string): Promise<void> {

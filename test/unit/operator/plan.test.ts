@@ -265,8 +265,11 @@ describe("covers", () => {
     [{ a: 1 }, { a: 1, b: 2 }, false],
     [{ a: [{ x: 1, y: 2 }] }, { a: [{ x: 1 }] }, true],
     [{ a: [1, 2] }, { a: [1] }, false],
-    [{ a: null }, { a: {} }, false],
-    [undefined, {}, false],
+    [{ a: null }, { a: [] }, true],
+    [{}, { a: {} }, true],
+    [{ a: null }, { a: [1] }, false],
+    [undefined, { a: 1 }, false],
+    [{ a: 1 }, { a: {} }, false],
     [{ a: 1 }, { a: undefined }, true],
   ])("%j covers %j: %s", (observed, desired, expected) => {
     expect(covers(observed, desired)).toBe(expected);

@@ -1,0 +1,206 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { ApiClient } from "../../../crds/client/client.ts";
+import { RESOURCES } from "../../../crds/client/resources.ts";
+import { openLog } from "../../../operator/log.ts";
+import { Operator } from "../../../operator/operator.ts";
+import { type ApiServer, startApiServer } from "./api_server.ts";
+import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES, until } from "./fixtures.ts";
+
+const PODS = {
+  image: "quicproxy:test",
+  imagePullPolicy: "Never",
+  imagePullSecrets: [],
+  priorityClass: undefined,
+  netAdmin: false,
+} as const;
+const STATIC = { listeners: [{ port: 443 }], backends: { static: [{ address: "10.0.0.7", port: 4433 }] } };
+const SERVICE = { listeners: [{ port: 443 }], backends: { service: { name: "server", port: 443 } } };
+
+let api: ApiServer;
+let admin: Admin;
+let operator: Operator;
+
+function startOperator(): Operator {
+  const started = new Operator({
+    send: api.sendAs(OPERATOR_ACCOUNT),
+    log: openLog("silent"),
+    namespace: undefined,
+    instance: "test",
+    isLeading: () => true,
+    pods: PODS,
+    times: { watchSeconds: 20, backoffBaseMs: 50, backoffMaxMs: 500 },
+  });
+  started.start();
+  return started;
+}
+
+const backendsOf = async (): Promise<string[]> => {
+  const [object] = await admin.nodeObjects();
+  return (object?.spec.intent.backends.static ?? []).map(({ address, weight }) => `${address} ${weight}`);
+};
+
+const writes = async (): Promise<number> => {
+  const text = await operator.metrics.registry.getSingleMetricAsString("rest_client_requests_total");
+  const counts = [...text.matchAll(/method="(?:PATCH|POST|PUT|DELETE)".*\} (\d+)/g)].map(([, count]) => Number(count));
+  return counts.reduce((sum, count) => sum + count, 0);
+};
+
+beforeAll(async () => {
+  api = await startApiServer();
+  admin = new Admin(new ApiClient(api.send));
+  await admin.installCrds();
+  await admin.namespace(NAMESPACE);
+  await admin.grant(OPERATOR_ACCOUNT, OPERATOR_RULES);
+  await admin.node("node-1", { edge: "" });
+  await admin.node("node-2", { edge: "" });
+  await admin.service("server", 443);
+  await admin.slice("server", [{ address: "10.1.0.1" }, { address: "10.1.0.2" }]);
+});
+
+afterAll(() => api?.stop());
+
+beforeEach(() => {
+  operator = startOperator();
+});
+
+/** No controller collects garbage here. */
+afterEach(async () => {
+  await operator.stop();
+  const { quicProxies, quicProxyNodes, daemonSets, roles, roleBindings, serviceAccounts } = RESOURCES;
+  for (const resource of [quicProxies, quicProxyNodes, daemonSets, roles, roleBindings, serviceAccounts]) {
+    const { items } = await admin.client.list({ resource, namespace: NAMESPACE });
+    for (const { metadata } of items)
+      await admin.client.delete(resource, { namespace: NAMESPACE, name: metadata.name });
+  }
+});
+
+describe("an operator on a real API server", () => {
+  it("makes everything for a QuicProxy, says so, and then writes nothing more", async () => {
+    await admin.proxy("edge", SERVICE);
+    await until("it is programmed", async () => (await admin.condition("edge", "Accepted")).startsWith("True"));
+    expect((await admin.nodeObjects()).map(({ metadata }) => metadata.name)).toEqual(["edge.node-1", "edge.node-2"]);
+    expect(await backendsOf()).toEqual(["10.1.0.1 1", "10.1.0.2 1"]);
+    expect(
+      await admin.client.get(RESOURCES.daemonSets, { namespace: NAMESPACE, name: "quicproxy-edge" }),
+    ).toBeDefined();
+    const { items } = await admin.client.list({ resource: RESOURCES.events, namespace: NAMESPACE });
+    expect(items.map((event) => (event as { reason?: string }).reason)).toContain("Created");
+    let before = -1;
+    await until("it has written all", async () => {
+      const last = before;
+      before = await writes();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return last === before;
+    });
+    await admin.node("node-1", { edge: "", other: "label" });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await writes()).toBe(before);
+  });
+
+  it("follows endpoints, with the generation growing and the key staying", async () => {
+    await admin.proxy("edge", SERVICE);
+    await until("backends", async () => (await backendsOf()).length === 2);
+    const [before] = await admin.nodeObjects();
+    await admin.slice("server", [{ address: "10.1.0.1", terminating: true }, { address: "10.1.0.3" }]);
+    await until("new backends", async () => (await backendsOf()).join() === "10.1.0.1 0,10.1.0.3 1");
+    const [after] = await admin.nodeObjects();
+    expect(after!.spec.generation).toBeGreaterThan(before!.spec.generation);
+    expect(after!.spec.hashKey).toBe(before!.spec.hashKey);
+    await admin.slice("server", [{ address: "10.1.0.1" }, { address: "10.1.0.2" }]);
+  });
+
+  it("puts back what somebody deletes or changes, with a generation that no node refuses", async () => {
+    await admin.proxy("edge", STATIC);
+    await until("two nodes", async () => (await admin.nodeObjects()).length === 2);
+    const [before] = await admin.nodeObjects();
+    await admin.client.delete(RESOURCES.quicProxyNodes, { namespace: NAMESPACE, name: "edge.node-1" });
+    await admin.client.delete(RESOURCES.daemonSets, { namespace: NAMESPACE, name: "quicproxy-edge" });
+    const place = { namespace: NAMESPACE, name: "quicproxy-edge" };
+    await until("both are back", async () => {
+      const [first] = await admin.nodeObjects();
+      const daemonSet = await admin.client.get(RESOURCES.daemonSets, place);
+      return first!.metadata.uid !== before!.metadata.uid && daemonSet !== undefined;
+    });
+    const [after] = await admin.nodeObjects();
+    expect(after!.spec.generation).toBeGreaterThanOrEqual(before!.spec.generation);
+    expect(after!.spec.hashKey).toBe(before!.spec.hashKey);
+    const template = { spec: { template: { spec: { hostNetwork: false } } } };
+    await admin.client.mergePatch(RESOURCES.daemonSets, place, template);
+    await until("the DaemonSet is as planned", async () => {
+      const daemonSet = (await admin.client.get(RESOURCES.daemonSets, place)) as unknown as typeof template;
+      return daemonSet.spec.template.spec.hostNetwork === true;
+    });
+  });
+
+  it("gives a port to the older of two, and to the younger when the older goes", async () => {
+    await admin.proxy("edge", STATIC);
+    await until("the first", async () => (await admin.condition("edge", "Accepted")).startsWith("True"));
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    await admin.proxy("late", STATIC);
+    await until("a conflict", async () => (await admin.condition("late", "Accepted")).startsWith("False PortConflict"));
+    expect(await admin.condition("edge", "Accepted")).toMatch(/^True/);
+    await admin.client.delete(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" });
+    await until("no conflict", async () => (await admin.condition("late", "Accepted")).startsWith("True"));
+  });
+
+  it("says that a Service is missing, keeps what runs, and goes on when it comes", async () => {
+    const spec = (name: string) => ({ listeners: [{ port: 443 }], backends: { service: { name, port: 443 } } });
+    await admin.proxy("edge", spec("server"));
+    await until("backends", async () => (await backendsOf()).length === 2);
+    await admin.proxy("edge", spec("later"));
+    await until("a refusal", async () =>
+      (await admin.condition("edge", "Accepted")).startsWith("False ServiceNotFound"),
+    );
+    expect(await backendsOf()).toHaveLength(2);
+    await admin.service("later", 443);
+    await until("acceptance", async () => (await admin.condition("edge", "Accepted")).startsWith("True"));
+    expect(await admin.condition("edge", "Ready")).toContain("False NoBackends: Service later has no ready endpoint");
+    await admin.client.delete(RESOURCES.services, { namespace: NAMESPACE, name: "later" });
+  });
+
+  it("labels as many nodes as kubectl scale asks for, and takes the labels off when the QuicProxy goes", async () => {
+    const label = "edge.media.quicproxy.io/node";
+    const labelled = async (): Promise<string[]> => {
+      const { items } = await admin.client.list({ resource: RESOURCES.nodes });
+      return items.filter(({ metadata }) => metadata.labels?.[label] === "true").map(({ metadata }) => metadata.name);
+    };
+    await admin.proxy("edge", { ...STATIC, scaling: { nodes: 1 } });
+    await until("one node", async () => (await labelled()).length === 1 && (await admin.nodeObjects()).length === 1);
+    const place = { namespace: NAMESPACE, name: "edge", subresource: "scale" as never };
+    await admin.client.mergePatch(RESOURCES.quicProxies, place, { spec: { replicas: 2 } });
+    await until("two nodes", async () => (await labelled()).length === 2 && (await admin.nodeObjects()).length === 2);
+    await admin.client.delete(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" });
+    await until("no labels", async () => (await labelled()).length === 0);
+    await until(
+      "it is gone",
+      async () => (await admin.client.get(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" })) === undefined,
+    );
+  });
+
+  it("goes on after an outage of the API server, with nothing cleared", async () => {
+    await admin.proxy("edge", SERVICE);
+    await until("two nodes", async () => (await admin.nodeObjects()).length === 2);
+    const before = await admin.nodeObjects();
+    await api.pause();
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    expect(operator.notReady()).toContain("quicproxies: ");
+    await api.start();
+    await admin.slice("server", [{ address: "10.1.0.1" }, { address: "10.1.0.2" }, { address: "10.1.0.9" }]);
+    await until("a new backend", async () => (await backendsOf()).length === 3);
+    expect((await admin.nodeObjects()).map(({ metadata }) => metadata.uid)).toEqual(
+      before.map(({ metadata }) => metadata.uid),
+    );
+    await until("all caches are connected", async () => operator.notReady() === undefined);
+    await admin.slice("server", [{ address: "10.1.0.1" }, { address: "10.1.0.2" }]);
+  });
+
+  it("says that the CRDs are gone, and goes on when they are back", async () => {
+    await until("it is ready", async () => operator.notReady() === undefined);
+    await admin.removeCrds();
+    await until("it says so", async () => /quicproxies: .*404/.test(operator.notReady() ?? ""), 30_000);
+    await admin.installCrds();
+    await until("it is ready again", async () => operator.notReady() === undefined, 30_000);
+    await admin.proxy("edge", STATIC);
+    await until("it works", async () => (await admin.nodeObjects()).length === 2);
+  });
+});
