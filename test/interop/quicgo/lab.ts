@@ -1,0 +1,127 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Child } from "../../../proxy/lab/child.ts";
+import { type Certificate, type Content, createCertificate, createContent } from "../../../proxy/lab/content.ts";
+import { removeLab } from "../../../proxy/lab/namespace.ts";
+import { backendPort } from "../../../proxy/lab/peers.ts";
+import { type LabProxy, startProxyProcess } from "../../../proxy/lab/proxy_process.ts";
+import {
+  type QuicGoClientPlan,
+  type QuicGoPrograms,
+  type QuicGoReport,
+  type RoutableIds,
+  runQuicGoClient,
+  startQuicGoServer,
+} from "../../../proxy/lab/quicgo.ts";
+import { createTopology, type Topology } from "../../../proxy/lab/topology.ts";
+
+export const listenerPort = 443;
+const fileBytes = 1024 * 1024;
+
+/** How the servers of a lab make their Connection IDs; each adds its number to the server ID's last octet. */
+export type IdLayout = Omit<RoutableIds, "serverId"> & { serverIdLength: number };
+
+export interface QuicGoLab {
+  topology: Topology;
+  content: Content;
+  servers: Child[];
+  proxy: LabProxy;
+  /** Downloads the content in 20 connections, 5 at a time, unless the plan says otherwise. */
+  run(family: "v4" | "v6", plan: Partial<QuicGoClientPlan>): Promise<QuicGoReport>;
+  remove(): void;
+}
+
+export interface QuicGoLabOptions {
+  programs: QuicGoPrograms;
+  /** Absent: the servers know nothing of QUIC-LB. */
+  ids?: IdLayout;
+  /** Forwarding threads. Default 2. */
+  workers?: number;
+}
+
+/** Namespaces with a quic-go server on each of three backends and the proxy before them. Needs root. */
+export async function createQuicGoLab({ programs, ids, workers = 2 }: QuicGoLabOptions): Promise<QuicGoLab> {
+  const topology = createTopology();
+  try {
+    const { directory, backends } = topology;
+    const certificate = createCertificate(directory);
+    const names = backends.map(({ name }) => name);
+    const [content] = createContent(directory, names, { "content.bin": fileBytes });
+    const servers = backends.map((place, index) => {
+      const plan = { place, directory, certificate, programs };
+      return startQuicGoServer(ids === undefined ? plan : { ...plan, routableIds: idsOf(ids, index) });
+    });
+    const manifestFile = writeManifest(topology, workers, ids);
+    const proxy = await startProxyProcess(topology, manifestFile);
+    return {
+      topology,
+      content: content!,
+      servers: await Promise.all(servers),
+      proxy,
+      run: (family, plan) => runQuicGoClient({ ...usualPlan(topology, certificate, family), programs, ...plan }),
+      remove: () => removeLab(topology.name),
+    };
+  } catch (error) {
+    removeLab(topology.name);
+    throw error;
+  }
+}
+
+function idsOf({ serverIdLength, ...layout }: IdLayout, backend: number): RoutableIds {
+  return { ...layout, serverId: serverIdOf(serverIdLength, backend) };
+}
+
+function serverIdOf(length: number, backend: number): string {
+  return `${"c4605e17a2b84d93f06b8e55d7a1".slice(0, 2 * (length - 1))}${(backend + 1).toString(16).padStart(2, "0")}`;
+}
+
+/** The manifest in the lab's directory; the key, when there is one, in a file beside it. */
+function writeManifest({ directory, backends }: Topology, workers: number, ids: IdLayout | undefined): string {
+  const file = join(directory, "quicgo.yaml");
+  if (ids?.key !== undefined) writeFileSync(join(directory, "cid.key"), ids.key, { mode: 0o600 });
+  const manifest = {
+    apiVersion: "quicproxy.io/v1alpha1",
+    kind: "QuicProxy",
+    metadata: { name: "quicgo" },
+    spec: {
+      listeners: [{ port: listenerPort }],
+      backends: {
+        static: backends.map(({ v4, v6 }, index) => ({
+          address: index === 1 ? v6 : v4,
+          port: backendPort,
+          ...(ids && { serverId: serverIdOf(ids.serverIdLength, index) }),
+        })),
+      },
+      ...(ids && { routing: { quicLB: [configOf(ids)] } }),
+      dataPlane: { workers: { min: workers, max: workers } },
+    },
+  };
+  // JSON is YAML.
+  writeFileSync(file, JSON.stringify(manifest, undefined, 2));
+  return file;
+}
+
+function configOf({ key, ...layout }: IdLayout): object {
+  return key === undefined ? layout : { ...layout, key: { file: "cid.key" } };
+}
+
+function usualPlan(
+  topology: Topology,
+  certificate: Certificate,
+  family: "v4" | "v6",
+): Omit<QuicGoClientPlan, "programs"> {
+  return {
+    namespace: topology.client.namespace,
+    directory: topology.directory,
+    certificate,
+    target: { address: topology.edge.towardClients[family], port: listenerPort },
+    files: ["content.bin"],
+    connections: 20,
+    parallel: 5,
+  };
+}
+
+/** What went wrong, one line for each connection. */
+export function faultsOf({ connections }: QuicGoReport): string[] {
+  return connections.flatMap(({ connection, fault }) => (fault === undefined ? [] : [`${connection}: ${fault}`]));
+}
