@@ -1,0 +1,120 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { ApiError } from "../../../../crds/client/errors.ts";
+import { type QuicProxyNodeStatus, quicProxyNodeStatusShape } from "../../../../crds/status_schema.ts";
+import type { CountersReport } from "../../../../proxy/metrics/report.ts";
+import { Reporter } from "../../../../proxy/node/reporter.ts";
+import { type AgentState, nodeStatus } from "../../../../proxy/node/status.ts";
+import { fakeReport } from "../metrics/reports.ts";
+
+const IN_FORCE: AgentState = { appliedGeneration: 7, source: "ApiServer", problem: undefined };
+
+let sent: QuicProxyNodeStatus[];
+let errors: string[];
+let failWith: Error | undefined;
+let state: AgentState;
+let report: CountersReport | undefined;
+let nowMs: number;
+let reporter: Reporter;
+
+beforeEach(() => {
+  sent = [];
+  errors = [];
+  failWith = undefined;
+  state = IN_FORCE;
+  report = fakeReport();
+  nowMs = 0;
+  reporter = new Reporter({
+    client: {
+      apply: async (object) => {
+        if (failWith) throw failWith;
+        sent.push((object as unknown as { status: QuicProxyNodeStatus }).status);
+        return object;
+      },
+    },
+    namespace: "media",
+    name: "edge.node-1",
+    version: "1",
+    state: () => state,
+    report: () => report,
+    onError: ({ message }) => errors.push(message),
+    clock: () => nowMs,
+    random: () => 1,
+  });
+});
+
+const tickAt = async (ms: number): Promise<number> => {
+  nowMs = ms;
+  await reporter.tick();
+  return sent.length;
+};
+
+const later = (base: CountersReport, uptimeMs: number, received: number): CountersReport => ({
+  ...base,
+  uptimeMs,
+  totals: { ...base.totals, receive_datagrams: base.totals.receive_datagrams + received },
+});
+
+describe("the status of a node", () => {
+  const base = fakeReport();
+
+  it("is what its schema takes", () => {
+    const status = nodeStatus({ state: IN_FORCE, version: "1", report: base, previous: undefined });
+    expect(quicProxyNodeStatusShape.parse(status)).toEqual(status);
+    expect(status).toMatchObject({ appliedGeneration: 7, ready: base.ready, workers: base.status.workers });
+  });
+
+  it("has rates of two significant digits, and never rounds a loss to none", () => {
+    const next = later(base, base.uptimeMs + 10_000, 123_456);
+    next.totals.route_dropped_no_backend += 1;
+    const { rates } = nodeStatus({ state: IN_FORCE, version: "1", report: next, previous: base });
+    expect(rates).toMatchObject({ receivedPerSecond: 12_000, droppedPerSecond: 1 });
+  });
+
+  it("says why nothing runs", () => {
+    const problem = { reason: "ListenPortBusy", message: "taken" };
+    const none = { appliedGeneration: 0, source: undefined, problem };
+    expect(nodeStatus({ state: none, version: "1", report: undefined, previous: undefined })).toEqual({
+      appliedGeneration: 0,
+      ready: false,
+      reason: "ListenPortBusy",
+      message: "taken",
+      version: "1",
+    });
+  });
+});
+
+describe("the reporter", () => {
+  it("writes once and then nothing while nothing changes", async () => {
+    expect([await tickAt(0), await tickAt(5000), await tickAt(60_000)]).toEqual([1, 1, 1]);
+  });
+
+  it("writes a change after 2 s at the earliest, and numbers alone after 10 s", async () => {
+    await tickAt(0);
+    report = later(report!, report!.uptimeMs + 1000, 1_000_000);
+    expect(await tickAt(5000)).toBe(1);
+    state = { ...IN_FORCE, appliedGeneration: 8 };
+    expect(await tickAt(1000)).toBe(1);
+    expect(await tickAt(5500)).toBe(2);
+    expect(sent[1]?.rates).toEqual(sent[0]?.rates);
+    expect(await tickAt(15_500)).toBe(3);
+    expect(sent[2]?.rates).not.toEqual(sent[1]?.rates);
+  });
+
+  it("tries again after a failure, says it, and is silent where the object is gone", async () => {
+    failWith = new ApiError("down", { status: 503, reason: "" });
+    await tickAt(0);
+    expect(errors).toEqual(["down"]);
+    await tickAt(500);
+    expect(errors).toHaveLength(1);
+    failWith = new ApiError("gone", { status: 404, reason: "NotFound" });
+    await tickAt(1000);
+    failWith = undefined;
+    expect([errors.length, await tickAt(60_000)]).toEqual([1, 1]);
+  });
+
+  it("writes everything again into a new object", async () => {
+    await tickAt(0);
+    reporter.forget();
+    expect(await tickAt(5000)).toBe(2);
+  });
+});
