@@ -60,17 +60,19 @@ export async function stopDaemon(daemon: Daemon): Promise<void> {
   }
 }
 
+const timeLimitMs = 180_000;
+
 /**
  * Asks until the answer is neither undefined nor false. Throws with the end of its log when one of the daemons ends
- * first, and after `timeoutMs` (120 s).
+ * first, when `signal` fires, and after 3 minutes.
  */
 export async function untilTrue<Answer>(
   what: string,
   daemons: readonly Daemon[],
   ask: () => Promise<Answer | undefined | false>,
-  timeoutMs = 120_000,
+  signal?: AbortSignal,
 ): Promise<Answer> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = Date.now() + timeLimitMs;
   let fault = "";
   const tryOnce = async (): Promise<Answer | undefined | false> => {
     try {
@@ -84,7 +86,8 @@ export async function untilTrue<Answer>(
     if (answer !== undefined && answer !== false) return answer;
     const ended = daemons.find((daemon) => !isRunning(daemon));
     if (ended !== undefined) throw new Error(`${ended.name} ended\n${logEnd(ended.logFile)}`);
-    if (Date.now() > deadline) throw new Error(`${what}: not after ${timeoutMs / 1000} s${fault}`);
+    signal?.throwIfAborted();
+    if (Date.now() > deadline) throw new Error(`${what}: not after ${timeLimitMs / 1000} s${fault}`);
     await sleep(100);
   }
 }

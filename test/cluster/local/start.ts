@@ -58,8 +58,8 @@ export async function startCluster({ directory, say, signal }: StartOptions): Pr
   createNetwork(plan);
 
   const read = await timed(say, "control plane and container runtimes", async () => {
-    const [answered] = await Promise.all([startApi(start), startRuntimes(start)]);
-    return answered;
+    const [read] = await settled([startApi(start), startRuntimes(start)] as const);
+    return read;
   });
   await timed(say, "nodes ready", () => startNodes(start, read));
   state.ready = true;
@@ -72,6 +72,14 @@ async function timed<Result>(say: Say, what: string, step: () => Promise<Result>
   const result = await step();
   say(`${what}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
   return result;
+}
+
+/** As Promise.all, but nothing goes on any more when this rejects: what was started can then be taken away. */
+async function settled<Results extends readonly Promise<unknown>[]>(
+  promises: Results,
+): Promise<{ -readonly [Index in keyof Results]: Awaited<Results[Index]> }> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises) as never;
 }
 
 async function launch({ state, directory, signal }: Start, plan: DaemonPlan): Promise<Daemon> {
@@ -105,7 +113,7 @@ async function startApi(start: Start): Promise<ReadApi> {
     user: certificates.admin,
   });
   const read = apiReader(certificates, relay.port);
-  await untilTrue("API server", [etcd, server, relay.daemon], () => read("/readyz"));
+  await untilTrue("API server", [etcd, server, relay.daemon], () => read("/readyz"), start.signal);
   for (const plan of planControllers(control)) await launch(start, plan);
   return read;
 }
@@ -114,14 +122,14 @@ async function startRuntimes(start: Start): Promise<void> {
   const { directory, plan, state } = start;
   const archive = join(directory, "pause.tar");
   writePauseImage(archive);
-  await Promise.all(
+  await settled(
     plan.nodes.map(async (node) => {
       createCgroup(node.cgroup);
       const holder = await startHolder(directory, node, state);
       remember(directory, state, holder);
       const runtime = await launch(start, planContainerd({ node, holder, directory }));
       const serving = (): Promise<string> => run(insideNode(holder, ["ctr", "version"]));
-      await untilTrue(`containerd on ${node.name}`, [runtime], serving);
+      await untilTrue(`containerd on ${node.name}`, [runtime], serving, start.signal);
       await run(importCommand(holder, archive));
     }),
   );
@@ -133,7 +141,7 @@ export function importCommand(holder: Daemon, archive: string): CommandLine {
 }
 
 async function startNodes(start: Start, read: ReadApi): Promise<void> {
-  const { control, directory, plan, state } = start;
+  const { control, directory, plan, signal, state } = start;
   const { certificates } = state;
   const proxyConfig = kubeconfigOf(control, "kube-proxy", certificates.kubeProxy);
   for (const node of plan.nodes) {
@@ -148,17 +156,17 @@ async function startNodes(start: Start, read: ReadApi): Promise<void> {
     await launch(start, planKubeProxy(nodeStart, proxyConfig));
   }
   const daemons = Object.values(state.daemons);
-  await Promise.all(
+  await settled(
     plan.nodes.map(async (node) => {
-      const range = await untilTrue(`pod range of ${node.name}`, daemons, async () => podRangeOf(read, node));
+      const range = await untilTrue(`pod range of ${node.name}`, daemons, () => podRangeOf(read, node), signal);
       routePods(plan, node, range);
       writePodNetwork(directory, node, range);
-      await untilTrue(`${node.name} ready`, daemons, async () => isReady(read, node));
+      await untilTrue(`${node.name} ready`, daemons, () => isReady(read, node), signal);
     }),
   );
   // Pods are refused until the namespace has its ServiceAccount.
   const account = "/api/v1/namespaces/default/serviceaccounts/default";
-  await untilTrue("default ServiceAccount", daemons, () => read(account));
+  await untilTrue("default ServiceAccount", daemons, () => read(account), signal);
 }
 
 interface NodeObject {
