@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the system packages of the named groups: build native lab cluster interop bench lint fuzz.
-# Nothing to do: says nothing. As root on Debian/Ubuntu: installs with apt. Otherwise: prints the command and stops.
+# Nothing to do: says nothing. As root on Debian 12 or Ubuntu 24.04 and newer: installs with apt. Otherwise: says what is
+# missing, or the command that installs it, and stops.
 set -eu
 # Servers live where the PATH of an ordinary user does not look.
 PATH=$PATH:/usr/sbin:/sbin
@@ -51,6 +52,17 @@ missing_packages() {
   done | sort -u
 }
 
+# Older releases have no ngtcp2 and a CMake that is too old. os-release of Debian's development branches has no version.
+supported_release() {
+  version=$(. "$1" 2>/dev/null && echo "${VERSION_ID:-9999}")
+  case $(. "$1" 2>/dev/null && echo "$ID") in
+    debian) [ "${version%%.*}" -ge 12 ] ;;
+    ubuntu) [ "${version%%.*}" -ge 24 ] ;;
+    *) return 1 ;;
+  esac
+}
+os_release=${OS_RELEASE:-/etc/os-release}
+
 # A package's server must not start on this machine: packages ask policy-rc.d before they start a service.
 policy=/usr/sbin/policy-rc.d
 policy_made=no
@@ -91,8 +103,10 @@ packages=$(missing_packages "$@" | tr '\n' ' ')
 packages=${packages% }
 [ -n "$packages" ] || exit 0
 
-if ! command -v apt-get >/dev/null 2>&1; then
-  echo "Missing here, to be installed by hand (Debian names): $packages" >&2
+if ! supported_release "$os_release" || ! command -v apt-get >/dev/null 2>&1; then
+  release=$(. "$os_release" 2>/dev/null && echo "$PRETTY_NAME" || true)
+  echo "Supported are Debian 12 and newer and Ubuntu 24.04 and newer; this is ${release:-another system}." >&2
+  echo "Missing, to be installed by hand (names of Debian's packages): $packages" >&2
   exit 1
 fi
 if [ "$(id -u)" != 0 ]; then
