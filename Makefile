@@ -19,7 +19,7 @@ ADDON := build/Release/quicproxy.node
 NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def')
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h')
 
-.PHONY: help demo test test-native test-asan cluster cluster-down lint bench fuzz generate build deps clean
+.PHONY: help demo test test-native test-asan cluster cluster-down lint tidy bench fuzz generate build deps clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,19 @@ lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types,
 	@$(WITH_NODE) tsc
 	@$(BIN)/node test/lint/includes.ts
 	@clang-format-19 --dry-run --Werror $(CXX_FILES)
+
+# A file is looked at again only when it, a header or the rules changed: the whole of native/ costs minutes of CPU. What
+# includes Node-API is compiled by node-gyp and has no entry among CMake's compile commands.
+TIDY_STAMPS := $(patsubst %.cc,build/tidy/%.stamp,$(filter-out native/binding/%,$(filter %.cc,$(NATIVE_SOURCES))))
+
+tidy: packages-lint packages-native ## clang-tidy over native/, as many files at a time as there are CPUs
+	@cmake -S native --preset release --log-level=WARNING >/dev/null
+	@$(MAKE) --no-print-directory --keep-going -j $(JOBS) $(TIDY_STAMPS)
+
+build/tidy/%.stamp: %.cc .clang-tidy $(filter %.h %.def,$(NATIVE_SOURCES))
+	@mkdir -p $(@D)
+	@clang-tidy-19 -p build/native/release --quiet $< 2>build/tidy/$(subst /,-,$<).log || { cat build/tidy/$(subst /,-,$<).log; exit 1; }
+	@touch $@
 
 bench: packages-build packages-lab packages-bench build build/bench/udp_load build/bench/udp_echo ## CPU per round trip beside nginx and Baseline; about 6 minutes (root)
 	@$(BIN)/node test/bench/run.ts $(BENCH)
