@@ -6,7 +6,12 @@ const ACTION = "Observe";
 /** What a new status says that the one before it did not, as events. Pure. */
 export function statusHappenings(before: Partial<QuicProxyStatus>, after: Partial<QuicProxyStatus>): Happening[] {
   const turned = (after.conditions ?? []).filter((condition) => hasTurned(before.conditions ?? [], condition));
-  return [...turned.flatMap(conditionHappening), ...backendHappening(before, after)];
+  const happenings = turned.flatMap(conditionHappening);
+  // One trouble shows in several conditions; the first in their order says it best.
+  const once = happenings.filter(
+    ({ reason }, index) => happenings.findIndex((each) => each.reason === reason) === index,
+  );
+  return [...once, ...backendHappening(before, after)];
 }
 
 /** A reason that changes while the status stays is another trouble, not the same. */

@@ -20,7 +20,7 @@ export interface Attempt {
 }
 
 /**
- * Keys that need work, one at a time and each once however often it was added. A failed key waits 5 ms and then twice as
+ * Keys that need work, one at a time and each once however often it was added. A failed key waits 50 ms and then twice as
  * long each time, so that one broken object does not keep the others waiting.
  */
 export class WorkQueue {
@@ -116,7 +116,7 @@ export class WorkQueue {
   }
 
   #retry(key: string): void {
-    const { retryBaseMs = 5, retryMaxMs = 30_000 } = this.#options;
+    const { retryBaseMs = 50, retryMaxMs = 30_000 } = this.#options;
     const failures = this.#failures.get(key) ?? 0;
     this.#failures.set(key, failures + 1);
     this.#retries++;

@@ -112,7 +112,7 @@ export class Reconciler {
     const need = needOf(desired, caches);
     if (need === undefined) return;
     const { resource, object } = desired;
-    const answer = await client.apply(object, { resource, fieldManager: FIELD_MANAGER });
+    const answer = await client.apply(object, { resource, fieldManager: FIELD_MANAGER }).catch(explainApply);
     caches.assume(resource, answer);
     written.push({ need, object });
     if (resource === RESOURCES.quicProxyNodes) assertKept(object, answer);
@@ -183,12 +183,18 @@ function shorten(names: readonly string[]): string {
   return names.slice(0, SHOWN_NAMES_MAX).join(", ") + more;
 }
 
+const OTHER_CRDS = "the CRDs are of another version than the operator; apply the newer ones";
+
+/** Server-side apply answers 500 to a field that the CRD does not have. */
+function explainApply(error: Error): never {
+  if (!error.message.includes("field not declared in schema")) throw error;
+  throw new Error(`${OTHER_CRDS} (${error.message})`, { cause: error });
+}
+
 /** Where the API server took something away, to apply it again would change nothing, for ever. */
 function assertKept(desired: KubernetesObject, answer: KubernetesObject): void {
   const digest = (object: KubernetesObject): string =>
     contentDigest((object as unknown as { spec: Parameters<typeof contentDigest>[0] }).spec);
   if (digest(desired) === digest(answer)) return;
-  const message =
-    "the API server dropped a part of it: the CRDs are of another version than the operator; apply the newer ones";
-  throw new Error(`${desired.kind} ${desired.metadata.name}: ${message}`);
+  throw new Error(`${desired.kind} ${desired.metadata.name}: the API server dropped a part of it: ${OTHER_CRDS}`);
 }

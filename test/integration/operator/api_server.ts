@@ -10,6 +10,8 @@ import { type ApiEndpoint, httpTransport, type SendRequest } from "../../../crds
 
 /** A kube-apiserver with etcd on loopback, without any controller: what is written stays as it was written. */
 export interface ApiServer {
+  /** Where it listens, such as https://127.0.0.1:40000; the token of a member of system:masters is `admin`. */
+  readonly server: string;
   /** Sends as a member of system:masters. */
   readonly send: SendRequest;
   /** Sends as a ServiceAccount, which may do what RBAC says. */
@@ -104,6 +106,7 @@ export async function startApiServer(): Promise<ApiServer> {
   let server: ChildProcess | undefined;
   const send = httpTransport(endpointOf(port));
   const api: ApiServer = {
+    server: `https://127.0.0.1:${port}`,
     send,
     sendAs: ({ namespace, name }) => {
       return httpTransport(endpointOf(port, { "impersonate-user": `system:serviceaccount:${namespace}:${name}` }));

@@ -191,7 +191,6 @@ describe("changes of a status", () => {
     const busy = statusOf(running({}, { appliedGeneration: 1, reason: "ListenPortBusy", message: "busy" })).status;
     expect(statusHappenings(good, busy).map(({ type, reason }) => `${type} ${reason}`)).toEqual([
       "Warning ListenPortBusy",
-      "Warning ListenPortBusy",
     ]);
   });
 });
