@@ -65,7 +65,7 @@ async function run(flags: Flags): Promise<void> {
   await serveHttp(flags.metrics, operator.metrics.registry, health);
   if (flags.leaderElect) {
     const identity = `${instance}_${crypto.randomUUID()}`;
-    const onError = (error: Error): void => log.warn({ err: error }, `lease: ${error.message}`);
+    const onError = onceEach((error) => log.warn({ err: error }, `lease: ${error.message}`));
     election = new LeaderElection({
       client: operator.client,
       namespace: leaseNamespace,
@@ -92,6 +92,15 @@ async function lead(operator: Operator, election: LeaderElection | undefined, lo
   if (stopping) return;
   log.fatal("the lease is lost: ending, to start anew as a follower");
   process.exit(EXIT_RUNTIME_FAILURE);
+}
+
+/** The lease is tried every 2 s; the same trouble is said once. */
+function onceEach(say: (error: Error) => void): (error: Error) => void {
+  let last = "";
+  return (error) => {
+    if (error.message !== last) say(error);
+    last = error.message;
+  };
 }
 
 let stopping = false;
