@@ -73,6 +73,8 @@ func run(o *options, content *expectations, number int) result {
 	return r
 }
 
+const windowOctets = 64 << 10
+
 func (c *connection) open(ctx context.Context) error {
 	remote, err := net.ResolveUDPAddr("udp", c.options.connect)
 	if err != nil {
@@ -85,6 +87,10 @@ func (c *connection) open(ctx context.Context) error {
 	}
 	// A client that only receives notices nothing of a path that is gone, unless it sends from time to time.
 	config := &quic.Config{MaxIdleTimeout: c.options.timeout, KeepAlivePeriod: c.options.keepAlive}
+	if c.options.trigger.octets > 0 {
+		// Of what the server has sent before a change, little is still unread: the rest has to come by the new socket.
+		config.InitialStreamReceiveWindow, config.MaxStreamReceiveWindow = windowOctets, windowOctets
+	}
 	tlsConfig := c.options.tls.Clone()
 	tlsConfig.NextProtos = []string{http3.NextProtoH3}
 	c.quic, err = transport.Dial(ctx, remote, tlsConfig, config)
