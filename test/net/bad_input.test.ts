@@ -46,10 +46,13 @@ const asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 /** Root in all but these rights: another user might not even find this checkout. */
 const without = (rights: string): string[] => ["setpriv", `--bounding-set=${rights}`, "--inh-caps=-all"];
 
+/** Against hangs. */
+const WAIT = { timeout: 10_000 };
+
 const somewhere: ManifestOptions["backends"] = [{ address: "10.79.2.11", port: BACKEND_PORT }];
 
 function write(text: string): Place {
-  const place = new Place();
+  const place = new Place(network.topology.directory);
   places.push(place);
   place.write(text);
   return place;
@@ -245,7 +248,7 @@ describe("what is odd but right runs", () => {
     expect(await proxy.get("/healthz")).toEqual({ status: 200, body: "ok\n" });
     expect(await proxy.get("/readyz")).toEqual({ status: 503, body: "no backend with a weight above zero\n" });
     await sendOnce();
-    await expect.poll(async () => (await proxy.counters()).totals.route_dropped_no_backend).toBe(1);
+    await expect.poll(async () => (await proxy.counters()).totals.route_dropped_no_backend, WAIT).toBe(1);
     expect((await proxy.get("/healthz")).status).toBe(200);
     expect(proxy.output).toContain("no backend with a weight above zero");
   });
@@ -254,7 +257,7 @@ describe("what is odd but right runs", () => {
     const proxy = await start({ backends: [{ address: "10.79.2.11", port: 9 }] }, "ready");
     for (let refused = 1; refused <= 3; refused++) {
       await sendOnce();
-      await expect.poll(async () => (await proxy.counters()).totals.return_backend_refused).toBe(refused);
+      await expect.poll(async () => (await proxy.counters()).totals.return_backend_refused, WAIT).toBe(refused);
     }
     expect((await proxy.counters()).totals.forward_sent).toBe(3);
     expect((await proxy.get("/healthz")).status).toBe(200);
@@ -266,7 +269,7 @@ describe("what is odd but right runs", () => {
     const proxy = await start({ backends }, "ready");
     await sendOnce();
     const read = async (): Promise<number> => (await proxy.counters()).totals.forward_sent;
-    await expect.poll(read, { timeout: 10_000, interval: 200 }).toBe(1);
+    await expect.poll(read, { ...WAIT, interval: 200 }).toBe(1);
     expect((await proxy.counters()).backends).toHaveLength(10_000);
     const sample = await proxy.metrics();
     expect(sample("quicproxy_backends")).toBe(10_000);

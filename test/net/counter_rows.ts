@@ -54,7 +54,7 @@ interface Client {
   upstream?: Received;
 }
 
-const SETTLE_LIMIT_MS = 3_000;
+const SETTLE_LIMIT_MS = 10_000;
 
 type SendStep = Extract<Step, { send: Uint8Array }>;
 type AnswerStep = Extract<Step, { answer: Uint8Array }>;

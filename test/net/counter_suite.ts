@@ -14,10 +14,11 @@ export interface Suite {
 /** One proxy, the real program, for all tests that `define` makes. */
 export function describeProxy(suite: Suite, define: (scene: () => Scene) => void): void {
   describe(suite.name, () => {
-    const place = new Place();
+    let place: Place | undefined;
     let scene: Scene;
     beforeAll(async () => {
       const network = suite.network();
+      place = new Place(network.topology.directory);
       place.write(manifest(suite.options()));
       const { namespace } = network.topology.edge;
       const proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, until: "healthy" });
@@ -25,7 +26,7 @@ export function describeProxy(suite: Suite, define: (scene: () => Scene) => void
     });
     afterAll(async () => {
       await scene?.proxy.stop();
-      place.remove();
+      place?.remove();
     });
     // What a failed test left must not become the next one's.
     afterEach(async () => {

@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => network.remove());
 
 beforeEach(() => {
-  place = new Place();
+  place = new Place(network.topology.directory);
   place.write(good());
 });
 afterEach(async () => {

@@ -9,7 +9,7 @@ import type { Peer } from "./peer.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const program = join(root, "proxy/cli/main.ts");
-const READY_LIMIT_MS = 20_000;
+const READY_LIMIT_MS = 50_000;
 
 /** Where every proxy of these tests serves metrics and health. */
 export const METRICS = "http://127.0.0.1:9464";
@@ -46,8 +46,14 @@ export function manifest({
 
 /** A manifest file and a state directory of their own. */
 export class Place {
-  readonly directory = mkdtempSync(join(tmpdir(), "quicproxy-net-"));
-  readonly file = join(this.directory, "edge.yaml");
+  readonly directory: string;
+  readonly file: string;
+
+  /** `parent`: the directory of a lab, so that what a killed test leaves goes with the lab. */
+  constructor(parent: string = tmpdir()) {
+    this.directory = mkdtempSync(join(parent, "quicproxy-net-"));
+    this.file = join(this.directory, "edge.yaml");
+  }
 
   /** By rename, as editors and ConfigMaps do: no reader sees half a file. */
   write(text: string): void {

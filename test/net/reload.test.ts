@@ -39,7 +39,7 @@ const first = (): ManifestOptions => ({
 });
 
 beforeEach(async () => {
-  place = new Place();
+  place = new Place(network.topology.directory);
   place.write(manifest(first()));
   proxy = await ProxyProcess.start({ place, namespace: network.topology.edge.namespace, reader: network.edge });
 });
@@ -134,7 +134,9 @@ test("good and broken manifests under traffic: every request is answered, by the
   }
   const loaded = flows.map((socket) => ({ socket, prefix: requestPrefix(socket) }));
   await network.client.startLoad({ flows: loaded, intervalMs: 1, address, port: LISTEN_PORT });
-  await expect.poll(async () => (await network.client.loadState()).answered).toBeGreaterThan(2 * FLOWS);
+  await expect
+    .poll(async () => (await network.client.loadState()).answered, { timeout: 10_000 })
+    .toBeGreaterThan(2 * FLOWS);
 
   let generation = 1;
   for (let step = 0; step < RELOADS; step++) {
