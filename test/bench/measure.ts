@@ -32,7 +32,7 @@ export interface Measurement extends Setting {
 
 const warmUpSeconds = 0.3;
 /** More is lost only when a program did not run for long, as on a machine that others use too. */
-const tolerableLoss = 0.001;
+export const tolerableLoss = 0.001;
 const mostRepetitions = 3;
 
 export interface MeasurePlan extends Setting {

@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import type { Measurement, Setting } from "./measure.ts";
+import { type Measurement, type Setting, tolerableLoss } from "./measure.ts";
 
 export interface Spread {
   min: number;
@@ -26,18 +26,24 @@ export function renderSetting({ flows, burst }: Setting): string {
 export interface Ratio extends Spread, Setting {
   of: string;
   to: string;
+  /** Those in which neither lost more than is tolerable, of all; without any the spread is not a number. */
+  rounds: { compared: number; of: number };
 }
 
-/** Process CPU per round trip of one contender over that of another, each round compared with itself. */
+/**
+ * Process CPU per round trip of one contender over that of another, each round compared with itself. A round trip that
+ * was lost cost CPU too, but not as much as a whole one: rounds with losses are no measure and are left out.
+ */
 export function ratioOf(all: readonly Measurement[], [of, to]: readonly [string, string], setting: Setting): Ratio {
   const under = underSetting(all, setting);
   const ours = under.filter(({ contender }) => contender === of);
-  const ratios = ours.map(({ round, processUs }) => {
+  const ratios = ours.flatMap(({ round, processUs, loss }) => {
     const theirs = under.find((one) => one.contender === to && one.round === round);
     if (theirs === undefined) throw new Error(`${to} was not measured in round ${round}`);
-    return processUs / theirs.processUs;
+    return Math.max(loss, theirs.loss) <= tolerableLoss ? [processUs / theirs.processUs] : [];
   });
-  return { of, to, ...setting, ...spreadOf(ratios) };
+  const spread = ratios.length > 0 ? spreadOf(ratios) : { min: Number.NaN, median: Number.NaN, max: Number.NaN };
+  return { of, to, ...setting, ...spread, rounds: { compared: ratios.length, of: ours.length } };
 }
 
 const right = "right" as const;
@@ -77,5 +83,8 @@ function renderSpread({ min, median, max }: Spread, digits: number): string {
 }
 
 export function renderRatio(ratio: Ratio): string {
-  return `${ratio.of} / ${ratio.to}, ${renderSetting(ratio)}: ${renderSpread(ratio, 2)}`;
+  const { compared, of } = ratio.rounds;
+  const values = compared > 0 ? renderSpread(ratio, 2) : "every round lost datagrams";
+  const note = compared > 0 && compared < of ? ` (${compared} of ${of} rounds; the others lost datagrams)` : "";
+  return `${ratio.of} / ${ratio.to}, ${renderSetting(ratio)}: ${values}${note}`;
 }

@@ -36,8 +36,18 @@ test("each round is compared with itself, other settings are left out", () => {
     measured("ours", round, 1000, 1000),
   ]);
   const ratio = ratioOf(all, ["ours", "theirs"], setting);
-  expect(ratio).toEqual({ of: "ours", to: "theirs", ...setting, min: 0.5, median: 0.75, max: 0.9 });
+  const spread = { min: 0.5, median: 0.75, max: 0.9 };
+  expect(ratio).toEqual({ of: "ours", to: "theirs", ...setting, ...spread, rounds: { compared: 3, of: 3 } });
   expect(renderRatio(ratio)).toBe("ours / theirs, 100 flows, evenly spaced: 0.50 / 0.75 / 0.90");
+});
+
+test("a round in which either lost datagrams is no measure", () => {
+  const lossy = { ...measured("theirs", 1, 99), loss: 0.02 };
+  const all = [measured("ours", 0, 1), measured("theirs", 0, 2), measured("ours", 1, 1), lossy];
+  const text = renderRatio(ratioOf(all, ["ours", "theirs"], setting));
+  expect(text).toContain("0.50 / 0.50 / 0.50 (1 of 2 rounds; the others lost datagrams)");
+  const none = renderRatio(ratioOf(all.slice(2), ["ours", "theirs"], setting));
+  expect(none).toBe("ours / theirs, 100 flows, evenly spaced: every round lost datagrams");
 });
 
 test("a round that lacks the other is no ratio", () => {
