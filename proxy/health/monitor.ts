@@ -82,6 +82,8 @@ export class HealthMonitor {
     const targets = servingOf(plan).map((backend) => ({ ...backend, name: nameOf(backend) }));
     this.#prober.adopt(targets, health?.active);
     this.#setTimers();
+    // What a new backend was counted for before is nothing that anybody watched; all that comes from now on counts.
+    this.#traffic = health?.passive ? new Map([...this.#forwarding.readTraffic(), ...this.#traffic]) : new Map();
     if (!isOn(health)) return;
     this.#sayConfig(health);
     this.#say(describeChange(before, this.#pool, [], health));
@@ -171,7 +173,7 @@ export class HealthMonitor {
   }
 }
 
-/** A backend that was not read before has counted for flows that nobody watched. */
+/** Undefined where there is nothing to compare with. */
 function changeOf(before: Traffic | undefined, now: Traffic | undefined): Traffic | undefined {
   if (!before || !now) return undefined;
   return {

@@ -172,7 +172,14 @@ describe("passive checks", () => {
     expect(said("unhealthy")[0]!.message).toContain("40 datagrams and 9 new flows within 10000 ms, 0 datagrams back");
   });
 
-  it("what was counted before the first look is not held against anybody", () => {
+  it("what is counted before the first look counts", () => {
+    start(planOf(PASSIVE_ONLY));
+    forwarding.count(NAMES[0]!, { refused: 3 });
+    pass(LOOK_MS);
+    expect(forwarding.drained).toEqual([[NAMES[0]]]);
+  });
+
+  it("what was counted before they began is not held against anybody", () => {
     forwarding.count(NAMES[0]!, { forwarded: 999, refused: 99, flowsCreated: 99 });
     start(planOf(PASSIVE_ONLY));
     pass(10 * LOOK_MS);

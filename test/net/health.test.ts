@@ -1,0 +1,290 @@
+import { mkdirSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import type { Child } from "../../proxy/lab/child.ts";
+import { type Certificate, type Content, createCertificate, createContent } from "../../proxy/lab/content.ts";
+import { removeLab } from "../../proxy/lab/namespace.ts";
+import { type DownloadResult, download, ngtcp2 } from "../../proxy/lab/peers.ts";
+import { createTopology, type Topology } from "../../proxy/lab/topology.ts";
+import type { CountersReport } from "../../proxy/metrics/report.ts";
+import { octets, shortHeader } from "./packets.ts";
+import { Peer } from "./peer.ts";
+import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, Place, ProxyProcess } from "./proxy.ts";
+
+/* Servers that die, refuse, say nothing or speak no QUIC, and what the real proxy makes of them. */
+
+const QUICK = { mode: "Enabled", interval: "300ms", timeout: "200ms" };
+const OFF = { mode: "Disabled" };
+const FIND_LIMIT_MS = 30_000;
+
+let topology: Topology;
+let certificate: Certificate;
+let content: Content;
+let client: Peer;
+let edge: Peer;
+let backendPeer: Peer;
+let place: Place;
+let proxy: ProxyProcess | undefined;
+const servers: (Child | undefined)[] = [];
+const sockets: number[] = [];
+let downloads = 0;
+
+beforeAll(() => {
+  topology = createTopology({ backends: 3 });
+  mkdirSync(topology.directory, { recursive: true });
+  certificate = createCertificate(topology.directory);
+  const names = topology.backends.map(({ name }) => name);
+  content = createContent(topology.directory, names, { small: 20_000 })[0]!;
+  const namespaces = [topology.client, topology.edge, topology.backends[0]!].map(({ namespace }) => namespace);
+  [client, edge, backendPeer] = namespaces.map((namespace) => new Peer(namespace)) as [Peer, Peer, Peer];
+});
+afterAll(async () => {
+  await Promise.all([client, edge, backendPeer].map((peer) => peer.stop()));
+  removeLab(topology.name);
+});
+afterEach(async () => {
+  await proxy?.stop();
+  proxy = undefined;
+  place?.remove();
+  for (const index of servers.keys()) await kill(index);
+  for (const socket of sockets.splice(0)) await backendPeer.close(socket);
+  await client.take(0);
+  await backendPeer.take(0);
+});
+
+async function serve(index: number): Promise<void> {
+  servers[index] = await ngtcp2.startServer({
+    place: topology.backends[index]!,
+    directory: topology.directory,
+    certificate,
+  });
+}
+
+async function kill(index: number): Promise<void> {
+  await servers[index]?.stop("SIGKILL");
+  servers[index] = undefined;
+}
+
+/** Two of the backends by IPv4, the third by IPv6. */
+const quicBackends = (): ManifestOptions["backends"] =>
+  topology.backends.map(({ v4, v6 }, index) => ({ address: index === 2 ? v6 : v4, port: BACKEND_PORT }));
+
+function nameOf({ address, port }: ManifestOptions["backends"][number]): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+async function start(backends: ManifestOptions["backends"], health: object): Promise<ProxyProcess> {
+  const document = JSON.parse(manifest({ backends }));
+  document.spec.backends.health = health;
+  place = new Place();
+  place.write(JSON.stringify(document));
+  proxy = await ProxyProcess.start({ place, namespace: topology.edge.namespace, reader: edge });
+  return proxy;
+}
+
+async function becomes(isSo: (report: CountersReport) => boolean): Promise<CountersReport> {
+  const deadline = Date.now() + FIND_LIMIT_MS;
+  for (;;) {
+    const report = await proxy!.counters();
+    if (isSo(report)) return report;
+    if (Date.now() > deadline) throw new Error(`it stays so: ${JSON.stringify(report.health)}\n${proxy!.output}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+}
+
+const stateOf = (report: CountersReport, name: string) => report.health?.backends[name];
+const isUnhealthy = (name: string) => (report: CountersReport) => stateOf(report, name)?.state === "Unhealthy";
+const answersBegan = (report: CountersReport): boolean => (report.health?.probes.answered ?? 0) >= 6;
+
+function fetchOnce(): Promise<DownloadResult> {
+  downloads++;
+  const target = { address: topology.edge.towardClients.v4, port: LISTEN_PORT };
+  const { directory } = topology;
+  const { namespace } = topology.client;
+  return download({ stack: ngtcp2, namespace, directory, name: `d${downloads}`, target, content });
+}
+
+async function fetchSeveral(count: number): Promise<DownloadResult[]> {
+  const results: DownloadResult[] = [];
+  for (let index = 0; index < count; index++) results.push(await fetchOnce());
+  return results;
+}
+
+const row = (report: CountersReport, name: string) =>
+  report.backends.find(({ address, port }) => nameOf({ address, port }) === name)!;
+
+test("a QUIC server that dies gets no new connection, the others serve on, and it is back after its restart", async () => {
+  for (const index of [0, 1, 2]) await serve(index);
+  const backends = quicBackends();
+  const dead = nameOf(backends[0]!);
+  const running = await start(backends, { active: QUICK });
+  const before = await becomes(answersBegan);
+  expect(before.health).toMatchObject({ active: "Running", healthy: 3, unhealthy: 0, panic: false });
+  expect(Object.keys(before.health!.backends).sort()).toEqual(backends.map(nameOf).sort());
+  expect((await fetchSeveral(6)).map(({ fault }) => fault)).toEqual(Array(6).fill(undefined));
+
+  await kill(0);
+  const found = await becomes(isUnhealthy(dead));
+  expect(stateOf(found, dead)).toMatchObject({ reason: "ProbesUnanswered" });
+  const drained = await becomes(({ generation }) => generation === 2);
+  expect(row(drained, dead).weight).toBe(0);
+  const results = await fetchSeveral(12);
+  expect(results.filter(({ fault, backend }) => fault !== undefined || backend === "backend-1")).toEqual([]);
+  const after = await running.counters();
+  expect(row(after, dead).flowsCreated).toBe(row(drained, dead).flowsCreated);
+  expect((await running.get("/readyz")).status).toBe(200);
+  const sample = await running.metrics();
+  expect(backends.map((backend) => sample(`quicproxy_backend_health{backend="${nameOf(backend)}"}`))).toEqual([
+    0, 1, 1,
+  ]);
+  expect(sample("quicproxy_health_panic")).toBe(0);
+  expect(running.output).toContain(
+    `backend ${dead} is unhealthy: 3 probes in a row without answer; 2 of 3 are healthy`,
+  );
+
+  await serve(0);
+  const back = await becomes((report) => stateOf(report, dead)?.state === "Healthy");
+  expect(back.health).toMatchObject({ healthy: 3, changes: { healthy: 1, unhealthy: 1 } });
+  expect(row(await becomes(({ generation }) => generation === 3), dead).weight).toBe(1);
+  let served = false;
+  for (let attempt = 0; attempt < 60 && !served; attempt++) {
+    const { fault, backend } = await fetchOnce();
+    expect(fault).toBeUndefined();
+    served = backend === "backend-1";
+  }
+  expect(served).toBe(true);
+});
+
+test("all servers dead: panic, all are treated as healthy, and it ends when enough are back", async () => {
+  for (const index of [0, 1, 2]) await serve(index);
+  const running = await start(quicBackends(), { active: QUICK });
+  await becomes(answersBegan);
+  for (const index of [0, 1, 2]) await kill(index);
+  const report = await becomes(({ health }) => health?.unhealthy === 3);
+  expect(report.health).toMatchObject({ panic: true, healthy: 0 });
+  expect((await becomes(({ backends }) => backends.every(({ weight }) => weight === 1))).ready).toBe(true);
+  expect((await running.get("/readyz")).status).toBe(200);
+  expect((await running.metrics())("quicproxy_health_panic")).toBe(1);
+  expect(running.output).toMatch(/panic: [01] of 3 backends are healthy, .*: all are treated as healthy/);
+
+  await serve(0);
+  await becomes(({ health }) => health?.healthy === 1);
+  expect((await running.counters()).health?.panic).toBe(true);
+  await serve(1);
+  const over = await becomes(({ health }) => health?.panic === false);
+  expect(over.health).toMatchObject({ healthy: 2, unhealthy: 1 });
+  expect(running.output).toContain("panic ended: 2 of 3 backends are healthy");
+  const weights = (now: CountersReport) => now.backends.map(({ weight }) => weight).sort();
+  expect(weights(await becomes((now) => weights(now)[0] === 0))).toEqual([0, 1, 1]);
+});
+
+/** Sends one datagram from each of so many new sockets; the sockets whose datagram came back. */
+async function askFromNewSockets(count: number, times = 1): Promise<{ all: number[]; echoed: Set<number> }> {
+  const all: number[] = [];
+  for (let index = 0; index < count; index++) {
+    all.push((await client.open({ family: 4, address: topology.client.own.v4 })).id);
+  }
+  const echoed = new Set<number>();
+  for (let time = 0; time < times; time++) for (const id of await ask(all)) echoed.add(id);
+  return { all, echoed };
+}
+
+const payload = shortHeader(octets(8, "health"), { payloadBytes: 60 });
+
+async function ask(sockets: readonly number[]): Promise<number[]> {
+  const address = topology.edge.towardClients.v4;
+  for (const socket of sockets) await client.send({ socket, payload, address, port: LISTEN_PORT });
+  await new Promise((wake) => setTimeout(wake, 300));
+  return (await client.take(0)).filter((answer) => answer.payload.equals(payload)).map(({ socket }) => socket);
+}
+
+const closeAll = (sockets: readonly number[]): Promise<unknown> =>
+  Promise.all(sockets.map((socket) => client.close(socket)));
+
+/** A backend that takes everything and answers nothing, on the address of the first one. */
+async function openMute(port: number): Promise<number> {
+  const { id } = await backendPeer.open({ family: 4, address: topology.backends[0]!.v4, port });
+  sockets.push(id);
+  return id;
+}
+
+async function openEcho(port: number): Promise<void> {
+  await backendPeer.echo(await openMute(port));
+}
+
+const local = (port: number): ManifestOptions["backends"][number] => ({ address: topology.backends[0]!.v4, port });
+
+test("a backend that speaks no QUIC among servers that do: no new flow, but its flows go on", async () => {
+  await serve(1);
+  await serve(2);
+  await openEcho(5001);
+  const backends = [local(5001), ...quicBackends().slice(1)];
+  const running = await start(backends, { active: { ...QUICK, interval: "1s" }, passive: OFF });
+  const { all, echoed } = await askFromNewSockets(40);
+  expect(echoed.size).toBeGreaterThan(0);
+  const found = await becomes(isUnhealthy(nameOf(backends[0]!)));
+  expect(found.health).toMatchObject({ healthy: 2, panic: false });
+  await becomes(({ generation }) => generation === 2);
+  expect((await ask([...echoed])).sort()).toEqual([...echoed].sort());
+  const fresh = await askFromNewSockets(40);
+  expect([...fresh.echoed]).toEqual([]);
+  expect(row(await running.counters(), nameOf(backends[0]!)).dropped).toBe(0);
+  await closeAll([...all, ...fresh.all]);
+});
+
+test("nobody speaks QUIC: active checks are suspended, nobody is called dead, and everybody serves", async () => {
+  await openEcho(5001);
+  await openEcho(5002);
+  const backends = [local(5001), local(5002)];
+  const running = await start(backends, { active: QUICK });
+  const report = await becomes(({ health }) => health?.active === "Suspended");
+  expect(report).toMatchObject({ generation: 1, health: { healthy: 2, unhealthy: 0, panic: false } });
+  expect(running.output).toContain("is it QUIC?");
+  expect((await running.metrics())("quicproxy_health_suspended")).toBe(1);
+  const probes = await backendPeer.take(0);
+  expect(probes.length).toBeGreaterThanOrEqual(6);
+  for (const { payload: probe } of probes) {
+    expect([probe.length, probe[0]! & 0x80, probe.readUInt32BE(1) & 0x0f0f0f0f]).toEqual([1200, 0x80, 0x0a0a0a0a]);
+  }
+  expect(new Set(probes.map(({ port }) => port)).size).toBe(1);
+  const { all, echoed } = await askFromNewSockets(30);
+  expect(echoed.size).toBe(30);
+  expect((await running.counters()).totals.receive_datagrams).toBe(30);
+  await closeAll(all);
+});
+
+test("by default: a backend that refuses is found by its ICMP alone, without a datagram of the proxy's own", async () => {
+  await openEcho(5001);
+  const refusing = nameOf(local(5002));
+  const running = await start([local(5001), local(5002)], { backoff: "10s" });
+  const { all } = await askFromNewSockets(30, 6);
+  const found = await becomes(isUnhealthy(refusing));
+  expect(found.health).toMatchObject({ active: "Disabled", passive: "Running", healthy: 1, panic: false });
+  expect(stateOf(found, refusing)?.reason).toBe("Refused");
+  expect(found.health?.probes).toEqual({ answered: 0, unanswered: 0, unsent: 0 });
+  await becomes(({ generation }) => generation === 2);
+  const fresh = await askFromNewSockets(20);
+  expect(fresh.echoed.size).toBe(20);
+
+  await openEcho(5002);
+  await becomes((report) => stateOf(report, refusing)?.state === "Healthy");
+  await becomes(({ generation }) => generation === 3);
+  const later = await askFromNewSockets(40);
+  expect(later.echoed.size).toBe(40);
+  expect(row(await running.counters(), refusing).returned).toBeGreaterThan(0);
+  await closeAll([...all, ...fresh.all, ...later.all]);
+});
+
+test("by default: a backend that takes everything and answers nothing is found by its silence", async () => {
+  await openEcho(5001);
+  await openMute(5002);
+  await start([local(5001), local(5002)], { passive: { window: "4s" } });
+  const { all, echoed } = await askFromNewSockets(60, 4);
+  expect(echoed.size).toBeGreaterThan(0);
+  const found = await becomes(isUnhealthy(nameOf(local(5002))));
+  expect(stateOf(found, nameOf(local(5002)))?.reason).toBe("Silent");
+  expect(stateOf(found, nameOf(local(5001)))?.state).toBe("Healthy");
+  await becomes(({ generation }) => generation === 2);
+  const fresh = await askFromNewSockets(20);
+  expect(fresh.echoed.size).toBe(20);
+  await closeAll([...all, ...fresh.all]);
+});
