@@ -86,9 +86,14 @@ function orDefault<T extends object, K extends keyof T>(
   return parent !== undefined && key in parent ? parent[key] : otherwise;
 }
 
-function baselineLimits({ dataPlane }: SoundSpec): RuleFinding[] {
+function baselineLimits({ backends, dataPlane }: SoundSpec): RuleFinding[] {
   if (dataPlane?.mode !== "Baseline") return [];
   const findings: RuleFinding[] = [];
+  for (const kind of ["active", "passive"] as const) {
+    if (backends?.health?.[kind]?.mode !== "Enabled") continue;
+    const what = "has no effect: dataPlane.mode Baseline remembers no flow that a change of weights must not move";
+    findings.push({ path: ["backends", "health", kind], what, allowed: "mode: Disabled, or another dataPlane.mode" });
+  }
   const { min = 1, max = 1 } = dataPlane.workers ?? {};
   if (Math.max(min, max) > 1) {
     const what = "has no effect: dataPlane.mode Baseline runs one worker";

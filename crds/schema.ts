@@ -178,6 +178,9 @@ const dataPlane = mapping({
     .describe(
       "Most sockets toward backends, of all workers together, 1 to 1048576. Default: what the open-file limit leaves.",
     ),
+  newFlowsPerSecond: integer(1, 10_000_000)
+    .default(20_000)
+    .describe("Flows that each worker may begin per second, 1 to 10000000. More are refused and counted."),
   sampleOneIn: integer(1, 1_000_000_000)
     .default(10_000)
     .describe("One connection in this many is logged along its whole way, 1 to 1000000000."),

@@ -7,6 +7,7 @@ import { HttpEndpoint } from "./metrics/endpoint.ts";
 import type { CountersReport } from "./metrics/report.ts";
 import { type ProxyView, proxyRoutes } from "./metrics/routes.ts";
 import type { HttpAddress } from "./metrics/server.ts";
+import { startSampleLog } from "./sampling/sample_log.ts";
 import type { ManifestEvent } from "./source/file.ts";
 
 export interface ProxyDependencies extends ControllerDependencies {
@@ -98,6 +99,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
     view = viewOf(started);
   });
   const { controller: running, health } = started as unknown as Running;
+  const stopSampleLog = startSampleLog(running, log);
 
   function put(plan: Plan): void {
     running.apply(plan, health.drainedFor(plan));
@@ -138,6 +140,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
     },
     async stop(): Promise<void> {
       health.stop();
+      stopSampleLog();
       running.stop();
       await endpoint.close();
     },

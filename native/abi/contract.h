@@ -43,8 +43,10 @@ struct ContractHeader {
   uint32_t quicLbOffset;
   uint32_t serverIdCount;
   uint32_t serverIdOffset;
+  uint32_t newFlowsPerSecond;  ///< of each worker
+  uint32_t sampleOneIn;        ///< connections; 0: none is sampled
 };
-static_assert(sizeof(ContractHeader) == 104);
+static_assert(sizeof(ContractHeader) == 112);
 
 inline constexpr uint8_t kEndpointOptional = 1;  ///< skip it where the host has no such address family
 

@@ -51,7 +51,7 @@ const char* checkFrame(const ContractHeader& header, size_t bufferBytes) {
   return firstBroken({
       {header.magic == kContractMagic, "magic: not a contract"},
       {header.version == kContractVersion, "version: not the one of this build"},
-      {header.headerBytes == sizeof(ContractHeader), "headerBytes: must be 104"},
+      {header.headerBytes == sizeof(ContractHeader), "headerBytes: must be 112"},
       {header.totalBytes == bufferBytes, "totalBytes: must be the size of the buffer"},
   });
 }
@@ -70,6 +70,7 @@ const char* checkSettings(const ContractHeader& header) {
       {isWithin(header.idleTimeoutMs, 1, ContractView::kMaxIdleTimeoutMs), "idleTimeoutMs: must be 1..2^30"},
       {header.upstreamSocketMax != 0, "upstreamSocketMax: must be above 0"},
       {header.flowMemoryBytes != 0, "flowMemoryBytes: must be above 0"},
+      {header.newFlowsPerSecond != 0, "newFlowsPerSecond: must be above 0"},
       {isKeySet(header), "hashKey: must not be all zero"},
   });
 }

@@ -58,7 +58,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     return DefineClass(
         env, "DataPlane",
         {InstanceMethod<&DataPlaneObject::apply>("apply"), InstanceMethod<&DataPlaneObject::status>("status"),
-         InstanceMethod<&DataPlaneObject::counters>("counters"), InstanceMethod<&DataPlaneObject::stop>("stop")});
+         InstanceMethod<&DataPlaneObject::counters>("counters"), InstanceMethod<&DataPlaneObject::samples>("samples"),
+         InstanceMethod<&DataPlaneObject::stop>("stop")});
   }
 
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
@@ -120,6 +121,15 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     return Napi::ArrayBuffer::New(
         info.Env(), (*owner)->data(), (*owner)->size(),
         [](Napi::Env, void*, std::shared_ptr<quicproxy::CounterRegion>* held) { delete held; }, owner);
+  }
+
+  /// Raw samples, 56 octets each as native/abi/sample.h lays them out; at most 1,024 a call.
+  Napi::Value samples(const Napi::CallbackInfo& info) {
+    const std::vector<quicproxy::Sample> taken = plane_->takeSamples(1024);
+    const size_t bytes = taken.size() * sizeof(quicproxy::Sample);
+    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(info.Env(), bytes);
+    if (bytes > 0) std::memcpy(buffer.Data(), taken.data(), bytes);
+    return buffer;
   }
 
   void stop(const Napi::CallbackInfo&) { plane_->stop(); }

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "io/clock.h"
+
 namespace quicproxy {
 
 namespace {
@@ -34,6 +36,7 @@ bool mayBeEarlierError(int error) { return error == ECONNREFUSED || error == EHO
 ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch)
     : context_(context),
       batch_(batch, DatagramBatch::kAddresses),
+      routed_(batch),
       next_(batch),
       groupOfFlow_(context.flows.capacity()),
       indexes_(batch) {
@@ -49,6 +52,7 @@ uint32_t ForwardPath::receive(uint8_t endpoint) {
   counters.add(Counter::receive_datagrams, count);
   const uint16_t localPort = context_.snapshot->endpoints[endpoint]->address.port();
   groups_.clear();
+  receivedNs_ = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
   for (uint32_t i = 0; i < count; i++) route(static_cast<uint16_t>(i), endpoint, localPort);
   for (const Group& group : groups_) send(group);
   return count;
@@ -76,9 +80,14 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
   }
   uint32_t flow = decision.flow;
   if (flow == kNoFlow) {
+    if (decision.rule != Rule::kNone && !context_.budget.take(context_.snapshot->newFlowsPerSecond, context_.nowMs)) {
+      counters.add(Counter::route_dropped_budget);
+      return;
+    }
     if (decision.rule != Rule::kNone) flow = openFlow(decision, tuple, endpoint, static_cast<uint8_t>(hopLimit - 1));
     if (decision.rule == Rule::kNone) counters.add(Counter::route_dropped_no_backend);
     if (flow == kNoFlow) return;
+    context_.router.sampleNew(view, decision, flow);
   }
   counters.add(routeCounter(decision.rule));
   if (decision.foundElsewhere) counters.add(Counter::cid_found_elsewhere);
@@ -88,7 +97,23 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
     counters.add(Counter::cid_table_full, recorded.tableFull);
   }
   noteSeen(context_.flows.at(flow), datagram.size());
+  if ((context_.flows.at(flow).flags & kFlowSampled) != 0) {
+    routed_[index] = {realtimeNs(), static_cast<uint8_t>(decision.rule)};
+  }
   enqueue(index, flow);
+}
+
+void ForwardPath::note(const Group& group, uint16_t index, SampleOutcome outcome) {
+  if ((context_.flows.at(group.flow).flags & kFlowSampled) == 0) return;
+  Sample sample{};
+  sample.receivedNs = receivedNs_;
+  sample.routedNs = routed_[index].atNs;
+  sample.sentNs = realtimeNs();
+  sample.rule = routed_[index].rule;
+  sample.bytes = static_cast<uint32_t>(batch_.datagram(index).size());
+  sample.direction = SampleDirection::kForward;
+  sample.outcome = outcome;
+  context_.note(group.flow, sample);
 }
 
 /// Whoever answers to what was returned here does receive here; until then three times what came is returned at most.
@@ -184,6 +209,7 @@ void ForwardPath::send(const Group& group) {
       countSent(group, left.first(sent));
     } else {
       countDropped(group, error);
+      note(group, left.front(), SampleOutcome::kDropped);
     }
     left = left.subspan(sent > 0 ? sent : 1);
   }
@@ -191,7 +217,10 @@ void ForwardPath::send(const Group& group) {
 
 void ForwardPath::countSent(const Group& group, std::span<const uint16_t> sent) {
   uint64_t bytes = 0;
-  for (const uint16_t index : sent) bytes += batch_.datagram(index).size();
+  for (const uint16_t index : sent) {
+    bytes += batch_.datagram(index).size();
+    note(group, index, SampleOutcome::kSent);
+  }
   context_.counters.add(Counter::forward_sent, sent.size());
   context_.counters.add(Counter::forward_bytes, bytes);
   const uint16_t slot = context_.flows.at(group.flow).backendSlot;

@@ -34,6 +34,7 @@ class ForwardPath {
   [[nodiscard]] bool isInBatch(uint32_t flow) const;
   void enqueue(uint16_t index, uint32_t flow);
   void send(const Group& group);
+  void note(const Group& group, uint16_t index, SampleOutcome outcome);
   void countSent(const Group& group, std::span<const uint16_t> sent);
   void countRefused(const Group& group);
   void countDropped(const Group& group, int error);
@@ -41,6 +42,12 @@ class ForwardPath {
   WorkerContext& context_;
   DatagramBatch batch_;
   std::vector<Group> groups_;
+  struct Routed {
+    uint64_t atNs;
+    uint8_t rule;
+  };
+  uint64_t receivedNs_ = 0;
+  std::vector<Routed> routed_;         ///< by datagram: when and how, where its flow is sampled
   std::vector<uint16_t> next_;         ///< by datagram: the next one of its group
   std::vector<uint16_t> groupOfFlow_;  ///< by flow: a guess that groups_ confirms
   std::vector<uint16_t> indexes_;

@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "io/clock.h"
+
 namespace quicproxy {
 
 namespace {
@@ -32,7 +34,7 @@ Counter droppedCounter(int error) {
 ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
     : context_(context),
       batch_(batch, DatagramBatch::kPayloadOnly),
-      endpoints_(batch),
+      flows_(batch), receivedNs_(batch), endpoints_(batch),
       refused_(batch),
       backendSlots_(batch) {}
 
@@ -56,6 +58,7 @@ uint32_t ReturnPath::receiveOnce(uint32_t index) {
     return 0;
   }
   const RouteView view = context_.routeView();
+  const uint64_t receivedNs = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
   uint64_t bytes = 0;
   for (int i = 0; i < received; i++) {
     const uint32_t at = used_ + static_cast<uint32_t>(i);
@@ -66,6 +69,8 @@ uint32_t ReturnPath::receiveOnce(uint32_t index) {
     if (recorded.cids != 0) counters.add(Counter::cid_learned, recorded.cids);
     if (recorded.tableFull != 0) counters.add(Counter::cid_table_full, recorded.tableFull);
     batch_.addressToClient(at, flow.tuple);
+    flows_[at] = index;
+    receivedNs_[at] = (flow.flags & kFlowSampled) != 0 ? receivedNs : 0;
     endpoints_[at] = flow.endpoint;
     backendSlots_[at] = flow.backendSlot;
   }
@@ -91,6 +96,7 @@ void ReturnPath::flush() {
     if (refused_[first] != 0) {
       context_.counters.add(Counter::return_dropped_unconfirmed);
       context_.counters.add(backendSlots_[first], BackendCounter::kDropped);
+      note(first, SampleOutcome::kDropped);
       first++;
       continue;
     }
@@ -114,6 +120,7 @@ void ReturnPath::countSent(uint32_t first, uint32_t count) {
   for (uint32_t i = first; i < first + count; i++) {
     const uint64_t size = batch_.datagram(i).size();
     bytes += size;
+    note(i, SampleOutcome::kSent);
     context_.counters.add(backendSlots_[i], BackendCounter::kReturned);
     context_.counters.add(backendSlots_[i], BackendCounter::kReturnedBytes, size);
   }
@@ -124,6 +131,18 @@ void ReturnPath::countSent(uint32_t first, uint32_t count) {
 void ReturnPath::countDropped(uint32_t index, int error) {
   context_.counters.add(droppedCounter(error));
   context_.counters.add(backendSlots_[index], BackendCounter::kDropped);
+  note(index, SampleOutcome::kDropped);
+}
+
+void ReturnPath::note(uint32_t index, SampleOutcome outcome) {
+  if (receivedNs_[index] == 0) return;
+  Sample sample{};
+  sample.receivedNs = receivedNs_[index];
+  sample.sentNs = realtimeNs();
+  sample.bytes = static_cast<uint32_t>(batch_.datagram(index).size());
+  sample.direction = SampleDirection::kReturn;
+  sample.outcome = outcome;
+  context_.note(flows_[index], sample);
 }
 
 }  // namespace quicproxy

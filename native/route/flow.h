@@ -18,15 +18,17 @@ enum FlowFlag : uint8_t {
   kFlowAssured = 2,      ///< the backend answered: it is no flow that somebody made up to fill the table
   kFlowUnconfirmed = 4,  ///< a known connection came from here, but nobody has shown yet to receive here
   kFlowReturnedTo = 8,   ///< something was returned to an unconfirmed path
+  kFlowSampled = 16,     ///< its datagrams are noted for the log
 };
 
 /// One client path to one backend. Plain old data: no pointers, no descriptors.
 struct Flow {
   FourTuple tuple;
   uint32_t lastSeenMs;
-  uint32_t next;       ///< in the list of free flows, or of unassured ones in the order of their creation
-  uint32_t previous;   ///< in the latter
-  uint32_t allowance;  ///< octets that may still be returned to an unconfirmed path
+  uint32_t next;        ///< in the list of free flows, or of unassured ones in the order of their creation
+  uint32_t previous;    ///< in the latter
+  uint32_t connection;  ///< keyed hash of the Connection ID that names it in the log
+  uint32_t allowance;   ///< octets that may still be returned to an unconfirmed path
   uint16_t backendSlot;
   uint8_t backendEpoch;  ///< tells a reused backend slot from its former owner
   uint8_t epoch;         ///< tells a reused flow from its former owner
@@ -37,7 +39,7 @@ struct Flow {
   uint8_t claimedScids;
   uint8_t reserved[3];
 };
-static_assert(sizeof(Flow) == 68);
+static_assert(sizeof(Flow) == 72);
 
 /// What the index tables hold for a key: a backend, and the flow that used the key last.
 struct FlowReference {

@@ -22,7 +22,8 @@ class QuicLbRouting {
   };
   struct Result {
     Outcome outcome;
-    uint16_t backendSlot;  ///< kRouted only
+    uint16_t backendSlot = 0;  ///< kRouted only
+    size_t cidLength = 0;      ///< kRouted only: octets that the config gives a meaning to
   };
 
   void add(uint8_t rotation, const QuicLbConfig& config, ServerIds servers) {
@@ -34,15 +35,15 @@ class QuicLbRouting {
 
   /// `cid`: a long header's DCID, or what follows the first octet of a short header.
   [[nodiscard]] Result route(std::span<const uint8_t> cid) const {
-    if (!any_) return {Outcome::kOff, 0};
-    if (cid.empty()) return {Outcome::kTooShort, 0};
+    if (!any_) return {Outcome::kOff};
+    if (cid.empty()) return {Outcome::kTooShort};
     const size_t rotation = cid[0] >> 5;
-    if (rotation >= kQuicLbConfigs || !configs_[rotation]) return {Outcome::kNoConfig, 0};
+    if (rotation >= kQuicLbConfigs || !configs_[rotation]) return {Outcome::kNoConfig};
     const Entry& entry = *configs_[rotation];
-    if (cid.size() < entry.config.cidLength()) return {Outcome::kTooShort, 0};
+    if (cid.size() < entry.config.cidLength()) return {Outcome::kTooShort};
     const auto slot = entry.servers.find(entry.config.decode(cid));
-    if (!slot) return {Outcome::kUnknownServer, 0};
-    return {Outcome::kRouted, *slot};
+    if (!slot) return {Outcome::kUnknownServer};
+    return {Outcome::kRouted, *slot, entry.config.cidLength()};
   }
 
  private:

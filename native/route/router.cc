@@ -43,14 +43,14 @@ std::optional<Router::CidHit> Router::findCid(const RouteView& view, std::span<c
     const FlowReference reference = FlowReference::unpack(found->value);
     if (backendIsKnown(view, reference)) {
       own_.byDcid().touch(found->handle, nowMs);
-      return CidHit{reference, key, false};
+      return CidHit{reference, cid, key, false};
     }
   }
   for (const FlowTable* other : others_) {
     const auto value = other->byDcid().findForeign(key, nowMs, view.idleTimeoutMs);
     if (!value) continue;
     const FlowReference reference = FlowReference::unpack(*value);
-    if (backendIsKnown(view, reference)) return CidHit{reference, key, true};
+    if (backendIsKnown(view, reference)) return CidHit{reference, cid, key, true};
   }
   return std::nullopt;
 }
@@ -71,10 +71,11 @@ std::optional<Router::CidHit> Router::findShortHeaderCid(const RouteView& view, 
 
 bool Router::decideByServerId(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> cid,
                               uint32_t nowMs, Decision& decision) const {
-  const auto [outcome, slot] = view.quicLb.route(cid);
+  const auto [outcome, slot, cidLength] = view.quicLb.route(cid);
   decision.quicLb = outcome;
   if (outcome != QuicLbRouting::Outcome::kRouted) return false;
   decision.rule = Rule::kQuicLb;
+  decision.cid = cid.first(cidLength);
   decision.backendSlot = slot;
   decision.flow = own_.findByPath(tuple, slot, nowMs);
   return true;
@@ -94,6 +95,7 @@ bool Router::decideByScid(const RouteView& view, const FourTuple& tuple, uint32_
 
 void Router::takeCidHit(const CidHit& hit, const FourTuple& tuple, uint32_t nowMs, Decision& decision) const {
   decision.rule = Rule::kDcid;
+  decision.cid = hit.cid;
   decision.backendSlot = hit.reference.backendSlot;
   decision.foundElsewhere = hit.foreign;
   if (!hit.foreign && own_.isLive(hit.reference) && own_.at(hit.reference.flow).tuple == tuple) {
@@ -140,7 +142,8 @@ Decision Router::decide(const RouteView& view, const FourTuple& tuple, std::span
   std::optional<std::span<const uint8_t>> cid;
   if (packet.form == HeaderForm::kLong) cid = packet.dcid;
   if (packet.form == HeaderForm::kShort) cid = expectedCid(view, flow, datagram);
-  if (cid && !cid->empty()) decision.dcidKey = own_.cidKey(*cid);
+  if (cid) decision.cid = *cid;
+  if (!decision.cid.empty()) decision.dcidKey = own_.cidKey(decision.cid);
   if (flow != nullptr) {
     decision.rule = Rule::kTuple;
     decision.backendSlot = flow->backendSlot;
@@ -168,6 +171,19 @@ Decision Router::decideStateless(const RouteView& view, const FourTuple& tuple, 
   takeFallback(view, fallbackHash(view, tuple, cid), decision);
   if (decision.rule == Rule::kFallback) decision.flow = own_.findByPath(tuple, decision.backendSlot, nowMs);
   return decision;
+}
+
+/// One in N of all Connection IDs, by a hash that all proxies of one QuicProxy share: each of them picks the same.
+void Router::sampleBy(const RouteView& view, std::span<const uint8_t> cid, Flow& flow) {
+  if (view.sampleOneIn == 0 || cid.empty()) return;
+  const uint64_t hash = sipHash64(view.hashKey, cid);
+  flow.connection = static_cast<uint32_t>(hash >> 32);
+  const bool sampled = static_cast<uint32_t>(hash) % view.sampleOneIn == 0;
+  flow.flags = static_cast<uint8_t>(sampled ? flow.flags | kFlowSampled : flow.flags & ~kFlowSampled);
+}
+
+void Router::sampleNew(const RouteView& view, const Decision& decision, uint32_t flow) const {
+  sampleBy(view, decision.cid, own_.at(flow));
 }
 
 bool Router::insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
@@ -210,6 +226,7 @@ Recorded Router::learn(const RouteView& view, uint32_t index, std::span<const ui
   if (packet.form != HeaderForm::kLong || packet.version == 0) return recorded;
   if (packet.scid.empty() || packet.scid.size() > CidLengths::kMaxLength) return recorded;
   flow.serverCidLength = static_cast<uint8_t>(packet.scid.size());
+  sampleBy(view, packet.scid, flow);
   lengths_.add(flow.serverCidLength);
   const Digest128 key = own_.cidKey(packet.scid);
   const auto known = own_.byDcid().find(key, nowMs, view.idleTimeoutMs);

@@ -23,6 +23,7 @@ struct RouteView {
   Fallback fallback;
   uint8_t shortHeaderCidLength;
   uint32_t idleTimeoutMs;
+  uint32_t sampleOneIn;  ///< 0: no connection is sampled
 };
 
 enum class Rule : uint8_t { kQuicLb, kTupleScid, kDcid, kTuple, kFallback, kNone };
@@ -35,6 +36,7 @@ struct Decision {
   bool readdressed = false;     ///< a known Connection ID on a tuple that had no flow to its backend
   bool foundElsewhere = false;  ///< the Connection ID stood in another worker's table
   QuicLbRouting::Outcome quicLb = QuicLbRouting::Outcome::kOff;
+  std::span<const uint8_t> cid;  ///< the destination Connection ID, as far as its length is known
   std::optional<Digest128> scidKey;
   std::optional<Digest128> dcidKey;
 };
@@ -60,6 +62,9 @@ class Router {
   [[nodiscard]] Decision decideStateless(const RouteView& view, const FourTuple& tuple,
                                          std::span<const uint8_t> datagram, uint32_t nowMs) const;
 
+  /// Decides of a new flow whether it is sampled, by the Connection ID that its first datagram came with.
+  void sampleNew(const RouteView& view, const Decision& decision, uint32_t flow) const;
+
   /// Keeps what a routed datagram taught: its SCID and DCID lead to `flow`.
   Recorded record(const RouteView& view, const Decision& decision, uint32_t flow, uint32_t nowMs);
 
@@ -69,6 +74,7 @@ class Router {
  private:
   struct CidHit {
     FlowReference reference;
+    std::span<const uint8_t> cid;
     Digest128 key;
     bool foreign;
   };
@@ -84,6 +90,7 @@ class Router {
   [[nodiscard]] std::optional<std::span<const uint8_t>> expectedCid(const RouteView& view, const Flow* flow,
                                                                     std::span<const uint8_t> datagram) const;
   /// False when there is no free place; that is recorded.
+  static void sampleBy(const RouteView& view, std::span<const uint8_t> cid, Flow& flow);
   bool insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
               Recorded& recorded);
 

@@ -194,6 +194,15 @@ void DataPlane::stop() {
   current_.reset();
 }
 
+std::vector<Sample> DataPlane::takeSamples(size_t max) {
+  std::vector<Sample> samples;
+  Sample sample{};
+  for (const auto& worker : workers_) {
+    while (samples.size() < max && worker->takeSample(sample)) samples.push_back(sample);
+  }
+  return samples;
+}
+
 DataPlaneStatus DataPlane::status() const {
   const ContractHeader& header = contract_.header();
   DataPlaneStatus status{header.generation,

@@ -57,6 +57,8 @@ class DataPlane {
   /// Swaps the contract while traffic flows. On failure the present one stays, untouched.
   std::optional<Failure> apply(std::span<const uint8_t> contract);
   [[nodiscard]] DataPlaneStatus status() const;
+  /// Takes up to `max` samples that workers have noted since the last call, by worker and in order.
+  std::vector<Sample> takeSamples(size_t max);
   /// Joins the workers and closes everything; the counters stay readable.
   void stop();
 

@@ -25,7 +25,8 @@ RouteView viewOf(const Snapshot& snapshot, const MaglevTable& maglev, const Quic
           snapshot.hashKey,
           snapshot.fallback,
           snapshot.shortHeaderCidLength,
-          snapshot.idleTimeoutMs};
+          snapshot.idleTimeoutMs,
+          0};
 }
 
 Decision decide(const Asked& asked, const RouteView& view) {

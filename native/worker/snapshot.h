@@ -42,6 +42,8 @@ struct Snapshot {
   Fallback fallback;
   uint8_t shortHeaderCidLength;
   uint32_t idleTimeoutMs;
+  uint32_t newFlowsPerSecond;
+  uint32_t sampleOneIn;
   SipKey hashKey;
   std::array<std::shared_ptr<const ListenEndpoint>, kMaxEndpoints> endpoints;
   std::vector<Backend> backends;       ///< by slot

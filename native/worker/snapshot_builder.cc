@@ -59,6 +59,8 @@ void SnapshotBuilder::takeSettings() {
   next_->fallback = header.fallback;
   next_->shortHeaderCidLength = header.shortHeaderCidLength;
   next_->idleTimeoutMs = header.idleTimeoutMs;
+  next_->newFlowsPerSecond = header.newFlowsPerSecond;
+  next_->sampleOneIn = header.sampleOneIn;
   next_->hashKey = SipKey::from(header.hashKey);
 }
 

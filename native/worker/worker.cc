@@ -9,9 +9,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <system_error>
 
+#include "io/clock.h"
 #include "io/event_tag.h"
 
 namespace quicproxy {
@@ -27,12 +27,6 @@ constexpr uint32_t kDatagramsPerTurn = 256;
 constexpr uint32_t kMinSweepPeriodMs = 250;
 constexpr uint32_t kMaxSweepPeriodMs = 8000;
 constexpr uint32_t kMaxSweepStep = 4096;
-
-uint32_t monotonicMs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint32_t>(static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1000000);
-}
 
 void addToEpoll(int epoll, int fd, EventTag tag) {
   epoll_event event{};
@@ -73,6 +67,8 @@ Worker::Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* 
                Router(flows, limits.index, shared.cidLengths),
                UpstreamSockets(limits.flows, limits.upstreamSockets, epoll_.get()),
                counters,
+               {},
+               {},
                monotonicMs()},
       forward_(context_, limits.batch),
       return_(context_, limits.batch) {}

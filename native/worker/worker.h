@@ -44,6 +44,9 @@ class Worker {
   /// After WorkerShared::stopping was set.
   void join();
 
+  /// Control thread only; false when there is no sample.
+  bool takeSample(Sample& sample) { return context_.samples.pop(sample); }
+
   /// The snapshot that the worker runs on; it has let go of every earlier one.
   [[nodiscard]] const Snapshot* adopted() const { return adopted_.load(std::memory_order_acquire); }
 

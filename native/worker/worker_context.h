@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "forward/upstream_sockets.h"
 #include "route/flow_table.h"
 #include "route/router.h"
+#include "worker/flow_budget.h"
+#include "worker/sample_ring.h"
 #include "worker/snapshot.h"
 #include "worker/worker_counters.h"
 
@@ -12,21 +15,34 @@ namespace quicproxy {
 
 /// What both directions of one worker work on. Belongs to that worker's thread alone.
 struct WorkerContext {
-  uint32_t index;
+  uint32_t worker;
   const Snapshot* snapshot;
   FlowTable& flows;
   Router router;
   UpstreamSockets upstream;
   WorkerCounters counters;
+  SampleRing samples;
+  FlowBudget budget;
   uint32_t nowMs = 0;  ///< monotonic, modulo 2^32; read once per wake-up
 
   [[nodiscard]] RouteView routeView() const {
     return {snapshot->quicLb,       snapshot->maglev,   snapshot->backendEpochs,
             snapshot->hashKey,      snapshot->fallback, snapshot->shortHeaderCidLength,
-            snapshot->idleTimeoutMs};
+            snapshot->idleTimeoutMs, snapshot->sampleOneIn};
   }
 
-  [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->endpoints[endpoint]->sockets[index].get(); }
+  [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->endpoints[endpoint]->sockets[worker].get(); }
+
+  /// Notes a datagram of a sampled flow; `sample` has the times and the outcome.
+  void note(uint32_t index, Sample sample) {
+    const Flow& flow = flows.at(index);
+    sample.connection = flow.connection;
+    sample.backendSlot = flow.backendSlot;
+    sample.clientPort = flow.tuple.clientPort;
+    sample.worker = static_cast<uint8_t>(worker);
+    std::memcpy(sample.clientAddress, flow.tuple.clientAddress, sizeof sample.clientAddress);
+    counters.add(samples.push(sample) ? Counter::sample_events : Counter::sample_lost);
+  }
 
   /// Ends a flow: its socket is closed, its places in the tables are free.
   void endFlow(uint32_t flow) {

@@ -65,11 +65,33 @@ export interface NativeDataPlane {
   status(): NativeStatus;
   /** The shared counter region; layout in native/abi/counters.h. */
   counters(): ArrayBuffer;
+  /** Records of sampled datagrams since the last call, at most 1,024 (native/abi/sample.h). */
+  samples(): ArrayBuffer;
   /** Joins the workers and closes every socket. */
   stop(): void;
 }
 
+/** Where a datagram goes and why; texts as in native/binding/addon.cc. */
+export interface NativeExplanation {
+  readonly form: "long" | "short" | "malformed" | "empty";
+  readonly version: number;
+  /** Hexadecimal; of long headers only. */
+  readonly dcid: string;
+  readonly scid: string;
+  readonly rule: "quic_lb" | "four_tuple_scid" | "dcid" | "four_tuple" | "fallback" | "none";
+  readonly quicLb: "off" | "no_config" | "too_short" | "unknown_server" | "routed";
+  readonly rotation?: number;
+  /** Hexadecimal. */
+  readonly serverId?: string;
+  /** "address port"; empty when nothing is routed. */
+  readonly backend: string;
+  /** Where the datagram goes once that backend is gone; empty: nowhere. */
+  readonly backendWithoutIt: string;
+}
+
 export interface Addon {
+  /** tuple: FourTuple of native/route/four_tuple.h, 40 octets. Throws NativeError. */
+  explain(contract: Uint8Array, tuple: Uint8Array, datagram: Uint8Array): NativeExplanation;
   DataPlane: new (contract: Uint8Array) => NativeDataPlane;
 }
 

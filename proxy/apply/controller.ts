@@ -2,6 +2,7 @@ import type { Traffic } from "../health/state.ts";
 import type { Log } from "../log.ts";
 import { findNotReady, findUnhealthy } from "../metrics/health.ts";
 import { buildReport, type Clock, type CountersReport, type ProxyState } from "../metrics/report.ts";
+import type { NativeBackend } from "./addon.ts";
 import { countChanges, diffPlans, formatChanges } from "./changes.ts";
 import type { DataPlane, OpenDataPlane } from "./data_plane.ts";
 import { explainNativeError, formatAddress, formatExplanation, isNativeError } from "./errors.ts";
@@ -149,6 +150,15 @@ export class Controller {
   /** Why no new traffic should come here, or undefined. */
   findNotReady(): string | undefined {
     return this.#state.stopping ? "the proxy is stopping" : findNotReady(this.#state, this.#plane.status());
+  }
+
+  /** Raw records of sampled datagrams since the last call (native/abi/sample.h). */
+  takeSamples(): ArrayBuffer {
+    return this.#plane.takeSamples();
+  }
+
+  backends(): readonly NativeBackend[] {
+    return this.#plane.status().backends;
   }
 
   stop(): void {

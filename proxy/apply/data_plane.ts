@@ -8,6 +8,8 @@ export interface DataPlane {
   status(): NativeStatus;
   /** Reads the shared counters of all workers and of the given backends of the status; no worker is stopped for it. */
   readCounters(backends: readonly NativeBackend[]): CounterSnapshot;
+  /** Records of sampled datagrams since the last call, at most 1,024 (native/abi/sample.h). */
+  takeSamples(): ArrayBuffer;
   /** Joins the workers and closes every socket. */
   stop(): void;
 }
@@ -20,6 +22,7 @@ export function wrapDataPlane(native: NativeDataPlane): DataPlane {
     apply: (contract) => native.apply(contract),
     status: () => native.status(),
     readCounters: (backends) => counters.read(backends),
+    takeSamples: () => native.samples(),
     stop: () => native.stop(),
   };
 }

@@ -17,6 +17,10 @@ export interface Contract {
   readonly upstreamSocketMax: number;
   /** Flow tables of all workers together. */
   readonly flowMemoryBytes: number;
+  /** Flows that each worker may begin per second; more are refused and counted. */
+  readonly newFlowsPerSecond: number;
+  /** One connection in this many is noted along its way; 0: none. */
+  readonly sampleOneIn: number;
   /** SipHash key, 16 octets, the same in every proxy of one QuicProxy. */
   readonly hashKey: Uint8Array;
   readonly endpoints: readonly Endpoint[];

@@ -81,6 +81,8 @@ function encodeHeader(contract: Contract, write: Write<keyof typeof HEADER.offse
     idleTimeoutMs: contract.idleTimeoutMs,
     upstreamSocketMax: contract.upstreamSocketMax,
     flowMemoryBytes: contract.flowMemoryBytes,
+    newFlowsPerSecond: contract.newFlowsPerSecond,
+    sampleOneIn: contract.sampleOneIn,
     hashKey: contract.hashKey,
     endpointCount: contract.endpoints.length,
     endpointOffset: extent.endpointOffset,

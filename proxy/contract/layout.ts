@@ -44,6 +44,8 @@ export const HEADER = layout({
   quicLbOffset: 4,
   serverIdCount: 4,
   serverIdOffset: 4,
+  newFlowsPerSecond: 4,
+  sampleOneIn: 4,
 });
 
 export const ENDPOINT = layout({ address: 16, port: 2, family: 1, flags: 1, listener: 2, reserved: 2 });

@@ -45,6 +45,8 @@ export function plan(spec: QuicProxySpec, { generation, cpus, hashKey, quicLbKey
     idleTimeoutMs: known(durationMs(routing.idleTimeout)),
     upstreamSocketMax: dataPlane.upstreamSockets ?? UPSTREAM_SOCKETS_UNBOUNDED,
     flowMemoryBytes: known(sizeBytes(dataPlane.flowMemory)),
+    newFlowsPerSecond: dataPlane.newFlowsPerSecond,
+    sampleOneIn: dataPlane.sampleOneIn,
     hashKey,
     endpoints: spec.listeners.flatMap(planEndpoints),
     backends: backends.map(({ address, family, port, weight }) => ({ address, family, port, weight })),

@@ -101,7 +101,8 @@ export const COUNTERS = [
     stage: "route",
     outcome: "dropped_no_socket",
     kind: "Outcome",
-    help: "Dropped: a new flow was refused because the pool of upstream sockets is at its bound, or its socket failed (flow_socket_error)",
+    help:
+      "Dropped: a new flow was refused because the pool of upstream sockets is at its bound, or its socket failed (flow_socket_error)",
   },
   {
     name: "route_dropped_table_full",
@@ -109,6 +110,13 @@ export const COUNTERS = [
     outcome: "dropped_table_full",
     kind: "Outcome",
     help: "Dropped: a new flow was refused because the flow table is full",
+  },
+  {
+    name: "route_dropped_budget",
+    stage: "route",
+    outcome: "dropped_budget",
+    kind: "Outcome",
+    help: "Dropped: a new flow beyond dataPlane.newFlowsPerSecond of its worker",
   },
   {
     name: "route_dropped_hop_limit",
@@ -199,7 +207,8 @@ export const COUNTERS = [
     stage: "return",
     outcome: "dropped_unconfirmed",
     kind: "Outcome",
-    help: "Dropped toward the client: more than three times what came from an address that a connection moved to and that has not shown yet to receive (RFC 9000 section 8)",
+    help:
+      "Dropped toward the client: more than three times what came from an address that a connection moved to and that has not shown yet to receive (RFC 9000 section 8)",
   },
   {
     name: "return_dropped_too_big",
@@ -284,6 +293,20 @@ export const COUNTERS = [
     outcome: "socket_error",
     kind: "Event",
     help: "Upstream sockets that could not be opened, for want of a route or of descriptors",
+  },
+  {
+    name: "sample_events",
+    stage: "sample",
+    outcome: "events",
+    kind: "Event",
+    help: "Datagrams of sampled connections that were noted for the log",
+  },
+  {
+    name: "sample_lost",
+    stage: "sample",
+    outcome: "lost",
+    kind: "Event",
+    help: "Datagrams of sampled connections that found the ring of notes full",
   },
   {
     name: "cid_no_config",

@@ -4,11 +4,6 @@ import { isAskedFor, settingAt, unavailableFaults } from "../../crds/unavailable
 
 /** What a manifest may ask for and this version leaves undone without harm: asking is a warning. */
 const UNUSED: readonly { path: readonly string[]; what: string; allowed: string }[] = [
-  {
-    path: ["dataPlane", "sampleOneIn"],
-    what: "is ignored: this version logs no sampled connections",
-    allowed: "no sampleOneIn",
-  },
   ...["nodes", "scaling", "tuning", "autoscaling"].map((key) => ({
     path: [key],
     what: "is only meaningful in a cluster, ignored here",

@@ -92,6 +92,8 @@ struct ContractSample {
     header.idleTimeoutMs = 120000;
     header.upstreamSocketMax = 1000;
     header.flowMemoryBytes = 64 << 20;
+    header.newFlowsPerSecond = 20000;
+    header.sampleOneIn = 10000;
     for (uint8_t i = 0; i < 16; ++i) header.hashKey[i] = i;
     layOut();
   }

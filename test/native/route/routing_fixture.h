@@ -86,7 +86,7 @@ class TwoWorkers {
     maglev_ = MaglevTable::build({3, 4}, list);
   }
 
-  RouteView view() const { return {quicLb, maglev_, epochs_, {5, 6}, fallback, cidLength, 1000}; }
+  RouteView view() const { return {quicLb, maglev_, epochs_, {5, 6}, fallback, cidLength, 1000, sampleOneIn}; }
 
   Decision decide(uint32_t worker, const FourTuple& tuple, const std::vector<uint8_t>& datagram) {
     return routers_[worker].decide(view(), tuple, datagram, nowMs);
@@ -115,6 +115,7 @@ class TwoWorkers {
   QuicLbRouting quicLb;
   Fallback fallback = Fallback::kFourTuple;
   uint8_t cidLength = kCidLengthLearned;
+  uint32_t sampleOneIn = 0;
   uint32_t nowMs = 1000;
   Recorded recorded;
   std::vector<uint8_t>& epochs() { return epochs_; }

@@ -93,6 +93,7 @@ export class FakeNative {
       apply: (next) => this.#take(next),
       status: () => this.#status(),
       counters: () => this.region.buffer,
+      samples: () => new ArrayBuffer(0),
       stop: () => {
         this.stopped = true;
         this.events.emit("stop");

@@ -24,6 +24,8 @@ describe("plan", () => {
       idleTimeoutMs: 120_000,
       upstreamSocketMax: UPSTREAM_SOCKETS_UNBOUNDED,
       flowMemoryBytes: 67_108_864,
+      newFlowsPerSecond: 20_000,
+      sampleOneIn: 10_000,
       hashKey: HASH_KEY,
       endpoints: [
         { address: "0.0.0.0", family: 4, port: 443, optional: false, listener: 0 },

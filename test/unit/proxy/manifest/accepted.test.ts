@@ -47,11 +47,20 @@ describe("warnings", () => {
       ["spec.nodes", "spec.tuning", "spec.autoscaling"],
       "only meaningful in a cluster, ignored here",
     ],
-    ["sampling", dataPlane("{ sampleOneIn: 10 }"), ["spec.dataPlane.sampleOneIn"], "ignored"],
     [
       "workers and batch of Baseline",
       dataPlane("{ mode: Baseline, workers: { max: 4 }, batch: 64 }"),
       ["spec.dataPlane.workers", "spec.dataPlane.batch"],
+      "has no effect: dataPlane.mode Baseline",
+    ],
+    [
+      "health checks of Baseline",
+      spec(
+        LISTENERS,
+        "backends: { static: [], health: { active: { mode: Enabled }, passive: { mode: Enabled } } }",
+        "dataPlane: { mode: Baseline }",
+      ),
+      ["spec.backends.health.active", "spec.backends.health.passive"],
       "has no effect: dataPlane.mode Baseline",
     ],
     [

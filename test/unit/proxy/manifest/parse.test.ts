@@ -55,6 +55,7 @@ describe("parse of a valid manifest", () => {
             sendBuffer: "4Mi",
             batch: 64,
             flowMemory: "64Mi",
+            newFlowsPerSecond: 20_000,
             sampleOneIn: 10_000,
           },
           metrics: { address: "127.0.0.1", port: 9464 },
