@@ -192,7 +192,7 @@ describe("a wrong manifest ends with 2", () => {
     expect(stderr).toMatch(/\n\d+ faults?, nothing started\n$/);
   }
 
-  test.concurrent.each(wrong)("$name", async ({ options, words }) => {
+  test.concurrent.each(wrong.map((row) => [row.name, row] as const))("%s", async (_, { options, words }) => {
     const place = write(manifest(options));
     expectWrong(await runToEnd(place), words);
   });
