@@ -66,12 +66,15 @@ export function startChild(plan: ChildPlan): Child {
   return child;
 }
 
-/** Waits until a started program is ready. Throws with the end of its log when it ends first, or after 10 s. */
+/** Only a program that hangs takes longer, also on a busy machine. */
+const readyLimitMs = 60_000;
+
+/** Waits until a started program is ready. Throws with the end of its log when it ends first, or after 60 s. */
 export async function untilReady(child: Child, ready: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + readyLimitMs;
   while (!(await ready())) {
     if (!child.running()) throw new Error(`${child.name} ended with ${await child.exited}\n${logEnd(child.logFile)}`);
-    if (Date.now() > deadline) throw new Error(`${child.name} is not ready after 10 s\n${logEnd(child.logFile)}`);
+    if (Date.now() > deadline) throw new Error(`${child.name} is not ready after ${readyLimitMs / 1000} s\n${logEnd(child.logFile)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
