@@ -74,7 +74,8 @@ export async function untilReady(child: Child, ready: () => boolean | Promise<bo
   const deadline = Date.now() + readyLimitMs;
   while (!(await ready())) {
     if (!child.running()) throw new Error(`${child.name} ended with ${await child.exited}\n${logEnd(child.logFile)}`);
-    if (Date.now() > deadline) throw new Error(`${child.name} is not ready after ${readyLimitMs / 1000} s\n${logEnd(child.logFile)}`);
+    if (Date.now() > deadline)
+      throw new Error(`${child.name} is not ready after ${readyLimitMs / 1000} s\n${logEnd(child.logFile)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
