@@ -9,7 +9,8 @@ import { buildQuicGo } from "./quicgo/build.ts";
 /** Connections of each case with a change of address; QUICPROXY_C4=1000 for the large run. */
 const connections = Number(process.env.QUICPROXY_C4 ?? 100);
 const downloads = 60;
-const fileBytes = 512 * 1024;
+/** Twice what a server may send ahead, so that much is still to come after the change of address. */
+const fileBytes = 1024 * 1024;
 const afterOctets = 128 * 1024;
 /** Against a hang only. */
 const caseTimeoutMs = 180_000 + 1000 * connections;
