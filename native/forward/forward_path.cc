@@ -116,7 +116,8 @@ void ForwardPath::note(const Group& group, uint16_t index, SampleOutcome outcome
   context_.note(group.flow, sample);
 }
 
-/// Whoever answers to what was returned here does receive here; until then three times what came is returned at most.
+/// Whoever answers to what was returned here does receive here; until then little more than three times what came is
+/// returned.
 void ForwardPath::noteSeen(Flow& flow, size_t datagramBytes) const {
   flow.lastSeenMs = context_.nowMs;
   if ((flow.flags & kFlowUnconfirmed) == 0) return;
@@ -171,6 +172,7 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple,
   if (decision.readdressed) {
     counters.add(Counter::flow_readdressed);
     context_.flows.at(flow).flags |= kFlowUnconfirmed;
+    context_.flows.at(flow).allowance = kPathAllowance;
   }
   counters.add(decision.backendSlot, BackendCounter::kFlowsCreated);
   counters.add(decision.backendSlot, BackendCounter::kFlows);

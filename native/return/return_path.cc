@@ -34,7 +34,9 @@ Counter droppedCounter(int error) {
 ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
     : context_(context),
       batch_(batch, DatagramBatch::kPayloadOnly),
-      flows_(batch), receivedNs_(batch), endpoints_(batch),
+      flows_(batch),
+      receivedNs_(batch),
+      endpoints_(batch),
       refused_(batch),
       backendSlots_(batch) {}
 
@@ -81,7 +83,8 @@ uint32_t ReturnPath::receiveOnce(uint32_t index) {
   return static_cast<uint32_t>(received);
 }
 
-/// Three times what came from an address may go there until it has shown to receive (RFC 9000 sections 8 and 9.3).
+/// Room for a challenge and three times what came from an address may go there until it has shown to receive (RFC 9000
+/// sections 8 and 9.3).
 bool ReturnPath::isAllowed(Flow& flow, size_t datagramBytes) {
   if ((flow.flags & kFlowUnconfirmed) == 0) return true;
   if (datagramBytes > flow.allowance) return false;

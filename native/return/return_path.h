@@ -32,8 +32,8 @@ class ReturnPath {
   WorkerContext& context_;
   DatagramBatch batch_;
   uint32_t used_ = 0;
-  std::vector<uint32_t> flows_;        ///< by datagram
-  std::vector<uint64_t> receivedNs_;   ///< by datagram: 0 where its flow is not sampled
+  std::vector<uint32_t> flows_;         ///< by datagram
+  std::vector<uint64_t> receivedNs_;    ///< by datagram: 0 where its flow is not sampled
   std::vector<uint8_t> endpoints_;      ///< by datagram: where it leaves
   std::vector<uint8_t> refused_;        ///< by datagram: 1 when beyond what an unconfirmed path may get
   std::vector<uint16_t> backendSlots_;  ///< by datagram: where it came from

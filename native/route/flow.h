@@ -21,6 +21,11 @@ enum FlowFlag : uint8_t {
   kFlowSampled = 16,     ///< its datagrams are noted for the log
 };
 
+/// Octets that an unconfirmed path gets in any case: three datagrams of the size that a server's PATH_CHALLENGE has
+/// (RFC 9000 section 8.2.1). A strict three times what came, often one small acknowledgement, lost the challenge of
+/// servers that pad it, and connections stood for seconds.
+inline constexpr uint32_t kPathAllowance = 3 * 1200;
+
 /// One client path to one backend. Plain old data: no pointers, no descriptors.
 struct Flow {
   FourTuple tuple;

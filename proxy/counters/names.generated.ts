@@ -208,7 +208,7 @@ export const COUNTERS = [
     outcome: "dropped_unconfirmed",
     kind: "Outcome",
     help:
-      "Dropped toward the client: more than three times what came from an address that a connection moved to and that has not shown yet to receive (RFC 9000 section 8)",
+      "Dropped toward the client: more than 3,600 octets and three times what came from an address that a connection moved to and that has not shown yet to receive (RFC 9000 section 8)",
   },
   {
     name: "return_dropped_too_big",

