@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Child, type ChildPlan, logEnd, startChild, udpPortBound, untilReady } from "../../proxy/lab/child.ts";
-import { ipInside } from "../../proxy/lab/namespace.ts";
+import { ipInside, removeLab } from "../../proxy/lab/namespace.ts";
 import { createTopology, type Topology } from "../../proxy/lab/topology.ts";
 
 export const echoPort = 4433;
@@ -25,6 +25,15 @@ export interface BenchLab {
 /** Client, edge and one backend that echoes; the edge also forwards IP packets, for the measurement without a proxy. */
 export async function createBenchLab(): Promise<BenchLab> {
   const topology = createTopology({ backends: 1, routed: true });
+  try {
+    return await openLab(topology);
+  } catch (error) {
+    removeLab(topology.name);
+    throw error;
+  }
+}
+
+async function openLab(topology: Topology): Promise<BenchLab> {
   const { client, edge, backends } = topology;
   ipInside(client.namespace, [`route add local ${flowNetwork} dev lo`]);
   ipInside(edge.namespace, [`route add ${flowNetwork} via ${client.own.v4}`]);

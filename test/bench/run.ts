@@ -77,10 +77,12 @@ async function main(): Promise<void> {
   const removeNow = (): void => removeLab(lab.topology.name);
   process.once("exit", removeNow);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
-  const measurements = await runRounds(lab, options);
-  removeNow();
-  await untilChildrenEnded();
-  report(options, measurements, loadBefore);
+  try {
+    report(options, await runRounds(lab, options), loadBefore);
+  } finally {
+    removeNow();
+    await untilChildrenEnded();
+  }
 }
 
 try {
