@@ -26,8 +26,8 @@ struct WorkerContext {
   uint32_t nowMs = 0;  ///< monotonic, modulo 2^32; read once per wake-up
 
   [[nodiscard]] RouteView routeView() const {
-    return {snapshot->quicLb,       snapshot->maglev,   snapshot->backendEpochs,
-            snapshot->hashKey,      snapshot->fallback, snapshot->shortHeaderCidLength,
+    return {snapshot->quicLb,        snapshot->maglev,     snapshot->backendEpochs,
+            snapshot->hashKey,       snapshot->fallback,   snapshot->shortHeaderCidLength,
             snapshot->idleTimeoutMs, snapshot->sampleOneIn};
   }
 
