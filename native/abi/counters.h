@@ -7,7 +7,7 @@
 namespace quicproxy {
 
 /// Index of a counter inside a worker's block; order of counters.def.
-enum class Counter : uint32_t {
+enum class Counter : uint8_t {
 #define QP_COUNTER(stage, outcome, kind, help) stage##_##outcome,
 #include "abi/counters.def"
 #undef QP_COUNTER
@@ -17,7 +17,7 @@ enum class Counter : uint32_t {
 inline constexpr uint32_t kCounterCount = static_cast<uint32_t>(Counter::kCount);
 
 /// Values that go up and down; they follow the counters in a worker's block.
-enum class Gauge : uint32_t {
+enum class Gauge : uint8_t {
   kGeneration,       ///< contract generation the worker runs on
   kFlows,            ///< live flows
   kUpstreamSockets,  ///< open upstream sockets
@@ -28,7 +28,7 @@ enum class Gauge : uint32_t {
 inline constexpr uint32_t kGaugeCount = static_cast<uint32_t>(Gauge::kCount);
 
 /// Per worker and backend slot.
-enum class BackendCounter : uint32_t {
+enum class BackendCounter : uint8_t {
   kForwarded,
   kForwardedBytes,
   kReturned,

@@ -13,7 +13,7 @@ namespace quicproxy {
 /// any capability; the price is a descriptor and a share of an epoll set per flow, so the pool is bounded.
 class UpstreamSockets {
  public:
-  enum class Outcome { kOpened, kAtBound, kFailed };
+  enum class Outcome : uint8_t { kOpened, kAtBound, kFailed };
 
   /// flowCapacity: flows are numbered below it; bound: sockets at a time; epollFd: where replies are announced.
   UpstreamSockets(uint32_t flowCapacity, uint32_t bound, int epollFd);

@@ -21,7 +21,7 @@ inline constexpr size_t kDatagramBytes = 65536;
 class DatagramBatch {
  public:
   /// With kAddresses the sender and the local address (IP_PKTINFO) of each received datagram are kept.
-  enum Receives { kPayloadOnly, kAddresses };
+  enum Receives : uint8_t { kPayloadOnly, kAddresses };
   DatagramBatch(uint32_t capacity, Receives receives);
 
   [[nodiscard]] bool ready() const { return static_cast<bool>(payload_); }
@@ -59,7 +59,7 @@ class DatagramBatch {
   void prepareReceive(uint32_t index);
 
   /// Slots exactly 64 KiB apart would all start in the same few cache sets.
-  static constexpr size_t kSlotStride = kDatagramBytes + 2 * 1024 + 64;
+  static constexpr size_t kSlotStride = kDatagramBytes + size_t{2} * 1024 + 64;
 
   Receives receives_;
   /// Slots from here on are ready to receive; preparing all of them for each call would cost more than a datagram.

@@ -1,11 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
 namespace quicproxy {
 
-enum class FailureCode {
+enum class FailureCode : uint8_t {
   kContractInvalid,
   kContractStale,
   kNeedsRestart,

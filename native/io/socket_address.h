@@ -17,9 +17,9 @@ struct SocketAddress {
     sockaddr_in v4;
     sockaddr_in6 v6;
   };
-  socklen_t length;
+  socklen_t length = 0;
 
-  SocketAddress() : v6{}, length(0) {}
+  SocketAddress() : v6{} {}
 
   [[nodiscard]] int family() const { return any.sa_family; }
 

@@ -38,12 +38,13 @@ class QuicLbRouting {
     if (!any_) return {Outcome::kOff};
     if (cid.empty()) return {Outcome::kTooShort};
     const size_t rotation = cid[0] >> 5;
-    if (rotation >= kQuicLbConfigs || !configs_[rotation]) return {Outcome::kNoConfig};
-    const Entry& entry = *configs_[rotation];
-    if (cid.size() < entry.config.cidLength()) return {Outcome::kTooShort};
-    const auto slot = entry.servers.find(entry.config.decode(cid));
+    if (rotation >= kQuicLbConfigs) return {Outcome::kNoConfig};
+    const std::optional<Entry>& entry = configs_[rotation];
+    if (!entry) return {Outcome::kNoConfig};
+    if (cid.size() < entry->config.cidLength()) return {Outcome::kTooShort};
+    const auto slot = entry->servers.find(entry->config.decode(cid));
     if (!slot) return {Outcome::kUnknownServer};
-    return {Outcome::kRouted, *slot, entry.config.cidLength()};
+    return {Outcome::kRouted, *slot, entry->config.cidLength()};
   }
 
  private:

@@ -55,8 +55,8 @@ std::optional<Router::CidHit> Router::findCid(const RouteView& view, std::span<c
   return std::nullopt;
 }
 
-std::optional<Router::CidHit> Router::findShortHeaderCid(const RouteView& view, std::span<const uint8_t> datagram,
-                                                         uint32_t nowMs) const {
+std::optional<Router::CidHit> Router::findShortHeaderCid(const Arrival& arrival) const {
+  const auto& [view, tuple, datagram, packet, nowMs] = arrival;
   if (view.shortHeaderCidLength != kCidLengthLearned) {
     const auto cid = shortHeaderDcid(datagram, view.shortHeaderCidLength);
     return cid ? findCid(view, *cid, nowMs) : std::nullopt;
@@ -69,108 +69,110 @@ std::optional<Router::CidHit> Router::findShortHeaderCid(const RouteView& view, 
   return std::nullopt;
 }
 
-bool Router::decideByServerId(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> cid,
-                              uint32_t nowMs, Decision& decision) const {
-  const auto [outcome, slot, cidLength] = view.quicLb.route(cid);
+Decision Router::decide(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
+                        uint32_t nowMs) const {
+  const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
+  Decision decision;
+  decision.form = arrival.packet.form;
+  const bool decided = decideByServerId(arrival, decision) || decideByScid(arrival, decision) ||
+                       decideByDcid(arrival, decision) || decideByTuple(arrival, decision);
+  if (decided) return decision;
+  const bool byCid = view.fallback == Fallback::kConnectionId && !decision.cid.empty();
+  decideByFallback(arrival, byCid ? Cid(decision.cid) : std::nullopt, decision);
+  return decision;
+}
+
+bool Router::decideByServerId(const Arrival& arrival, Decision& decision) const {
+  const HeaderForm form = arrival.packet.form;
+  if (form != HeaderForm::kLong && form != HeaderForm::kShort) return false;
+  const auto cid = form == HeaderForm::kLong ? arrival.packet.dcid : arrival.datagram.subspan(1);
+  const auto [outcome, slot, cidLength] = arrival.view.quicLb.route(cid);
   decision.quicLb = outcome;
   if (outcome != QuicLbRouting::Outcome::kRouted) return false;
   decision.rule = Rule::kQuicLb;
   decision.cid = cid.first(cidLength);
   decision.backendSlot = slot;
-  decision.flow = own_.findByPath(tuple, slot, nowMs);
+  decision.flow = own_.findByPath(arrival.tuple, slot, arrival.nowMs);
   return true;
 }
 
-bool Router::decideByScid(const RouteView& view, const FourTuple& tuple, uint32_t nowMs, Decision& decision) const {
-  const auto found = own_.byTupleScid().find(*decision.scidKey, nowMs, view.idleTimeoutMs);
+bool Router::decideByScid(const Arrival& arrival, Decision& decision) const {
+  if (arrival.packet.form != HeaderForm::kLong) return false;
+  const Digest128 key = own_.tupleScidKey(arrival.tuple, arrival.packet.scid);
+  decision.scidKey = key;
+  const auto found = own_.byTupleScid().find(key, arrival.nowMs, arrival.view.idleTimeoutMs);
   if (!found) return false;
   const FlowReference reference = FlowReference::unpack(found->value);
-  if (!own_.isLive(reference) || !(own_.at(reference.flow).tuple == tuple)) return false;
-  own_.byTupleScid().touch(found->handle, nowMs);
+  if (!own_.isLive(reference) || !(own_.at(reference.flow).tuple == arrival.tuple)) return false;
+  own_.byTupleScid().touch(found->handle, arrival.nowMs);
   decision.rule = Rule::kTupleScid;
   decision.backendSlot = reference.backendSlot;
   decision.flow = reference.flow;
   return true;
 }
 
-void Router::takeCidHit(const CidHit& hit, const FourTuple& tuple, uint32_t nowMs, Decision& decision) const {
+bool Router::decideByDcid(const Arrival& arrival, Decision& decision) const {
+  std::optional<CidHit> hit;
+  if (arrival.packet.form == HeaderForm::kLong) hit = findCid(arrival.view, arrival.packet.dcid, arrival.nowMs);
+  if (arrival.packet.form == HeaderForm::kShort) hit = findShortHeaderCid(arrival);
+  if (!hit) return false;
   decision.rule = Rule::kDcid;
-  decision.cid = hit.cid;
-  decision.backendSlot = hit.reference.backendSlot;
-  decision.foundElsewhere = hit.foreign;
-  if (!hit.foreign && own_.isLive(hit.reference) && own_.at(hit.reference.flow).tuple == tuple) {
-    decision.flow = hit.reference.flow;
-    return;
+  decision.cid = hit->cid;
+  decision.backendSlot = hit->reference.backendSlot;
+  decision.foundElsewhere = hit->foreign;
+  if (!hit->foreign && own_.isLive(hit->reference) && own_.at(hit->reference.flow).tuple == arrival.tuple) {
+    decision.flow = hit->reference.flow;
+    return true;
   }
-  decision.dcidKey = hit.key;
-  decision.flow = own_.findByPath(tuple, hit.reference.backendSlot, nowMs);
+  decision.dcidKey = hit->key;
+  decision.flow = own_.findByPath(arrival.tuple, hit->reference.backendSlot, arrival.nowMs);
   decision.readdressed = decision.flow == kNoFlow;
+  return true;
+}
+
+bool Router::decideByTuple(const Arrival& arrival, Decision& decision) const {
+  decision.flow = own_.findByTuple(own_.tupleKey(arrival.tuple), arrival.nowMs);
+  const Flow* flow = decision.flow == kNoFlow ? nullptr : &own_.at(decision.flow);
+  if (const Cid cid = expectedCid(arrival, flow)) decision.cid = *cid;
+  if (!decision.cid.empty()) decision.dcidKey = own_.cidKey(decision.cid);
+  if (flow == nullptr) return false;
+  decision.rule = Rule::kTuple;
+  decision.backendSlot = flow->backendSlot;
+  return true;
+}
+
+void Router::decideByFallback(const Arrival& arrival, Cid cid, Decision& decision) const {
+  takeFallback(arrival.view, fallbackHash(arrival.view, arrival.tuple, cid), decision);
+  if (decision.rule != Rule::kFallback) return;
+  decision.flow = own_.findByPath(arrival.tuple, decision.backendSlot, arrival.nowMs);
 }
 
 /// The Connection ID of a datagram that no table knows, as far as its length is known.
-std::optional<std::span<const uint8_t>> Router::expectedCid(const RouteView& view, const Flow* flow,
-                                                            std::span<const uint8_t> datagram) const {
+Router::Cid Router::expectedCid(const Arrival& arrival, const Flow* flow) {
+  const auto& [view, tuple, datagram, packet, nowMs] = arrival;
+  if (packet.form == HeaderForm::kLong) return packet.dcid;
+  if (packet.form != HeaderForm::kShort) return std::nullopt;
   if (view.shortHeaderCidLength != kCidLengthLearned) return shortHeaderDcid(datagram, view.shortHeaderCidLength);
   if (flow == nullptr || flow->serverCidLength == 0) return std::nullopt;
   return shortHeaderDcid(datagram, flow->serverCidLength);
 }
 
-Decision Router::decide(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
-                        uint32_t nowMs) const {
-  const Invariants packet = Invariants::parse(datagram);
+Decision Router::decideStateless(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
+                                 uint32_t nowMs) const {
+  const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
   Decision decision;
-  decision.form = packet.form;
-  if (packet.form == HeaderForm::kLong || packet.form == HeaderForm::kShort) {
-    const auto cid = packet.form == HeaderForm::kLong ? packet.dcid : datagram.subspan(1);
-    if (decideByServerId(view, tuple, cid, nowMs, decision)) return decision;
-  }
-  std::optional<CidHit> hit;
-  if (packet.form == HeaderForm::kLong) {
-    decision.scidKey = own_.tupleScidKey(tuple, packet.scid);
-    if (decideByScid(view, tuple, nowMs, decision)) return decision;
-    hit = findCid(view, packet.dcid, nowMs);
-  } else if (packet.form == HeaderForm::kShort) {
-    hit = findShortHeaderCid(view, datagram, nowMs);
-  }
-  if (hit) {
-    takeCidHit(*hit, tuple, nowMs, decision);
-    return decision;
-  }
-
-  decision.flow = own_.findByTuple(own_.tupleKey(tuple), nowMs);
-  const Flow* flow = decision.flow == kNoFlow ? nullptr : &own_.at(decision.flow);
-  std::optional<std::span<const uint8_t>> cid;
-  if (packet.form == HeaderForm::kLong) cid = packet.dcid;
-  if (packet.form == HeaderForm::kShort) cid = expectedCid(view, flow, datagram);
-  if (cid) decision.cid = *cid;
-  if (!decision.cid.empty()) decision.dcidKey = own_.cidKey(decision.cid);
-  if (flow != nullptr) {
-    decision.rule = Rule::kTuple;
-    decision.backendSlot = flow->backendSlot;
-    return decision;
-  }
-  const bool byCid = view.fallback == Fallback::kConnectionId;
-  takeFallback(view, fallbackHash(view, tuple, byCid ? cid : std::nullopt), decision);
-  if (decision.rule == Rule::kFallback) decision.flow = own_.findByPath(tuple, decision.backendSlot, nowMs);
+  decision.form = arrival.packet.form;
+  decideByFallback(arrival, statelessCid(arrival), decision);
   return decision;
 }
 
-Decision Router::decideStateless(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
-                                 uint32_t nowMs) const {
-  const Invariants packet = Invariants::parse(datagram);
-  Decision decision;
-  decision.form = packet.form;
-  std::optional<std::span<const uint8_t>> cid;
-  if (packet.form == HeaderForm::kLong) cid = packet.dcid;
-  if (packet.form == HeaderForm::kShort) {
-    cid = expectedCid(view, nullptr, datagram);
-    for (const uint8_t length : lengths_.longestFirst()) {
-      if (!cid) cid = shortHeaderDcid(datagram, length);
-    }
+Router::Cid Router::statelessCid(const Arrival& arrival) const {
+  Cid cid = expectedCid(arrival, nullptr);
+  if (arrival.packet.form != HeaderForm::kShort) return cid;
+  for (const uint8_t length : lengths_.longestFirst()) {
+    if (!cid) cid = shortHeaderDcid(arrival.datagram, length);
   }
-  takeFallback(view, fallbackHash(view, tuple, cid), decision);
-  if (decision.rule == Rule::kFallback) decision.flow = own_.findByPath(tuple, decision.backendSlot, nowMs);
-  return decision;
+  return cid;
 }
 
 /// One in N of all Connection IDs, by a hash that all proxies of one QuicProxy share: each of them picks the same.
@@ -186,64 +188,78 @@ void Router::sampleNew(const RouteView& view, const Decision& decision, uint32_t
   sampleBy(view, decision.cid, own_.at(flow));
 }
 
-bool Router::insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
-                    Recorded& recorded) {
-  const auto insertion = table.insert(key, own_.referenceTo(flow).pack(), nowMs, idleMs);
-  const bool placed = insertion.outcome != IndexTable::Outcome::kFull;
-  if (!placed) recorded.tableFull++;
-  return placed;
+bool Router::insert(IndexTable& table, const Digest128& key, uint32_t flow, Age age) {
+  const auto insertion = table.insert(key, own_.referenceTo(flow).pack(), age.nowMs, age.idleMs);
+  return insertion.outcome != IndexTable::Outcome::kFull;
 }
 
 Recorded Router::record(const RouteView& view, const Decision& decision, uint32_t index, uint32_t nowMs) {
-  Recorded recorded;
-  // A routable Connection ID needs no entry: it says itself where it belongs.
-  if (decision.rule == Rule::kTupleScid || decision.rule == Rule::kQuicLb) return recorded;
-  Flow& flow = own_.at(index);
-  if (decision.rule == Rule::kDcid) {
-    // The connection came here from another path or worker: its packets find this flow at the first look from now on.
-    if (decision.dcidKey) insert(own_.byDcid(), *decision.dcidKey, index, nowMs, view.idleTimeoutMs, recorded);
-    return recorded;
+  const Age age{nowMs, view.idleTimeoutMs};
+  switch (decision.rule) {
+    case Rule::kDcid: {
+      // It came here from another path or worker: its packets find this flow at the first look from now on.
+      if (!decision.dcidKey) return {};
+      const bool placed = insert(own_.byDcid(), *decision.dcidKey, index, age);
+      return {.cids = 0, .tableFull = placed ? 0U : 1U};
+    }
+    case Rule::kTuple:
+    case Rule::kFallback:
+      return claim(decision, index, age);
+    case Rule::kQuicLb:  // says itself where it belongs
+    case Rule::kTupleScid:
+    case Rule::kNone:
+      break;
   }
+  return {};
+}
+
+/// Connection IDs that a client named by using them: few per flow, and none more until the backend has answered.
+Recorded Router::claim(const Decision& decision, uint32_t index, Age age) {
+  Recorded recorded;
+  Flow& flow = own_.at(index);
   const bool trusted = decision.rule == Rule::kFallback || (flow.flags & kFlowAssured) != 0;
   if (decision.dcidKey && trusted && flow.claimedCids < kMaxClaimedCids) {
     flow.claimedCids++;
-    const bool placed = insert(own_.byDcid(), *decision.dcidKey, index, nowMs, view.idleTimeoutMs, recorded);
-    if (placed) recorded.cids++;
+    (insert(own_.byDcid(), *decision.dcidKey, index, age) ? recorded.cids : recorded.tableFull)++;
   }
   if (decision.scidKey && flow.claimedScids < kMaxClaimedCids) {
     flow.claimedScids++;
-    insert(own_.byTupleScid(), *decision.scidKey, index, nowMs, view.idleTimeoutMs, recorded);
+    if (!insert(own_.byTupleScid(), *decision.scidKey, index, age)) recorded.tableFull++;
   }
   return recorded;
 }
 
 Recorded Router::learn(const RouteView& view, uint32_t index, std::span<const uint8_t> fromBackend, uint32_t nowMs) {
-  Recorded recorded;
-  Flow& flow = own_.at(index);
   own_.assure(index);
   const Invariants packet = Invariants::parse(fromBackend);
   // A Version Negotiation packet repeats the client's own choice (RFC 8999 section 6).
-  if (packet.form != HeaderForm::kLong || packet.version == 0) return recorded;
-  if (packet.scid.empty() || packet.scid.size() > CidLengths::kMaxLength) return recorded;
+  if (packet.form != HeaderForm::kLong || packet.version == 0) return {};
+  if (packet.scid.empty() || packet.scid.size() > CidLengths::kMaxLength) return {};
+  Flow& flow = own_.at(index);
   flow.serverCidLength = static_cast<uint8_t>(packet.scid.size());
-  sampleBy(view, packet.scid, flow);
   lengths_.add(flow.serverCidLength);
-  const Digest128 key = own_.cidKey(packet.scid);
-  const auto known = own_.byDcid().find(key, nowMs, view.idleTimeoutMs);
+  sampleBy(view, packet.scid, flow);
+  return vouch(view, index, own_.cidKey(packet.scid), nowMs);
+}
+
+/// A Connection ID that the backend of a flow chose for it.
+Recorded Router::vouch(const RouteView& view, uint32_t index, const Digest128& key, uint32_t nowMs) {
+  IndexTable& table = own_.byDcid();
+  const auto known = table.find(key, nowMs, view.idleTimeoutMs);
   if (!known) {
-    if (insert(own_.byDcid(), key, index, nowMs, view.idleTimeoutMs, recorded)) recorded.cids++;
-    return recorded;
+    const bool placed = insert(table, key, index, {nowMs, view.idleTimeoutMs});
+    return {.cids = placed ? 1U : 0U, .tableFull = placed ? 0U : 1U};
   }
+  const Flow& flow = own_.at(index);
   const FlowReference reference = FlowReference::unpack(known->value);
-  const bool sameBackend = reference.backendSlot == flow.backendSlot && reference.backendEpoch == flow.backendEpoch;
-  if (sameBackend) {
-    own_.byDcid().touch(known->handle, nowMs);
+  if (reference.backendSlot == flow.backendSlot && reference.backendEpoch == flow.backendEpoch) {
+    table.touch(known->handle, nowMs);
   } else if (backendIsKnown(view, reference)) {
-    own_.byDcid().update(known->handle, kAmbiguous.pack(), nowMs);
+    table.update(known->handle, kAmbiguous.pack(), nowMs);
   } else if (reference.pack() != kAmbiguous.pack()) {
-    own_.byDcid().update(known->handle, own_.referenceTo(index).pack(), nowMs);
+    table.update(known->handle, own_.referenceTo(index).pack(), nowMs);
   }
-  return recorded;
+  return {};
 }
 
 }  // namespace quicproxy

@@ -72,27 +72,44 @@ class Router {
   Recorded learn(const RouteView& view, uint32_t flow, std::span<const uint8_t> fromBackend, uint32_t nowMs);
 
  private:
+  /// A datagram on its way through the forwarding order.
+  struct Arrival {
+    const RouteView& view;
+    const FourTuple& tuple;
+    std::span<const uint8_t> datagram;
+    Invariants packet;
+    uint32_t nowMs;
+  };
   struct CidHit {
     FlowReference reference;
     std::span<const uint8_t> cid;
     Digest128 key;
     bool foreign;
   };
+  /// When entries of Connection IDs are made and when they are too old.
+  struct Age {
+    uint32_t nowMs;
+    uint32_t idleMs;
+  };
+  using Cid = std::optional<std::span<const uint8_t>>;
+
+  [[nodiscard]] bool decideByServerId(const Arrival& arrival, Decision& decision) const;
+  [[nodiscard]] bool decideByScid(const Arrival& arrival, Decision& decision) const;
+  [[nodiscard]] bool decideByDcid(const Arrival& arrival, Decision& decision) const;
+  [[nodiscard]] bool decideByTuple(const Arrival& arrival, Decision& decision) const;
+  void decideByFallback(const Arrival& arrival, Cid cid, Decision& decision) const;
+
   [[nodiscard]] std::optional<CidHit> findCid(const RouteView& view, std::span<const uint8_t> cid,
                                               uint32_t nowMs) const;
-  [[nodiscard]] std::optional<CidHit> findShortHeaderCid(const RouteView& view, std::span<const uint8_t> datagram,
-                                                         uint32_t nowMs) const;
-  [[nodiscard]] bool decideByServerId(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> cid,
-                                      uint32_t nowMs, Decision& decision) const;
-  [[nodiscard]] bool decideByScid(const RouteView& view, const FourTuple& tuple, uint32_t nowMs,
-                                  Decision& decision) const;
-  void takeCidHit(const CidHit& hit, const FourTuple& tuple, uint32_t nowMs, Decision& decision) const;
-  [[nodiscard]] std::optional<std::span<const uint8_t>> expectedCid(const RouteView& view, const Flow* flow,
-                                                                    std::span<const uint8_t> datagram) const;
-  /// False when there is no free place; that is recorded.
+  [[nodiscard]] std::optional<CidHit> findShortHeaderCid(const Arrival& arrival) const;
+  [[nodiscard]] static Cid expectedCid(const Arrival& arrival, const Flow* flow);
+  [[nodiscard]] Cid statelessCid(const Arrival& arrival) const;
+
+  Recorded claim(const Decision& decision, uint32_t flow, Age age);
+  Recorded vouch(const RouteView& view, uint32_t flow, const Digest128& key, uint32_t nowMs);
   static void sampleBy(const RouteView& view, std::span<const uint8_t> cid, Flow& flow);
-  bool insert(IndexTable& table, const Digest128& key, uint32_t flow, uint32_t nowMs, uint32_t idleMs,
-              Recorded& recorded);
+  /// False when there is no free place.
+  bool insert(IndexTable& table, const Digest128& key, uint32_t flow, Age age);
 
   FlowTable& own_;
   std::vector<const FlowTable*> others_;

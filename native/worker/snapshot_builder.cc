@@ -74,36 +74,43 @@ std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::finish() {
 std::optional<Failure> SnapshotBuilder::placeEndpoints() {
   std::vector<uint32_t> fresh;
   for (uint32_t i = 0; i < contract_.endpointCount(); i++) {
-    const SocketAddress wanted = addressOf(contract_.endpoint(i));
-    bool kept = false;
-    for (size_t slot = 0; previous_ != nullptr && slot < kMaxEndpoints && !kept; slot++) {
-      const auto& existing = previous_->endpoints[slot];
-      if (!existing || !(existing->address == wanted)) continue;
-      next_->endpoints[slot] = existing;
-      kept = true;
-    }
-    if (!kept) fresh.push_back(i);
+    if (!keepEndpoint(addressOf(contract_.endpoint(i)))) fresh.push_back(i);
   }
   for (const uint32_t index : fresh) {
-    auto opened = endpoint(index);
-    if (auto* failure = std::get_if<Failure>(&opened)) {
-      const bool optional = (contract_.endpoint(index).flags & kEndpointOptional) != 0;
-      if (optional && addressFamilyMissing(*failure)) continue;
-      failure->endpoint = static_cast<int>(index);
-      return *failure;
-    }
-    // A slot that the previous snapshot uses is left alone: workers tell endpoints apart by slot while they change
-    // over.
-    size_t slot = 0;
-    while (slot < kMaxEndpoints && (next_->endpoints[slot] || (previous_ != nullptr && previous_->endpoints[slot]))) {
-      slot++;
-    }
-    if (slot == kMaxEndpoints) {
-      return Failure{FailureCode::kListenFailed, "more listening addresses than places while they change over", 0,
-                     static_cast<int>(index)};
-    }
-    next_->endpoints[slot] = std::get<std::shared_ptr<const ListenEndpoint>>(std::move(opened));
+    auto failure = placeFreshEndpoint(index);
+    if (!failure) continue;
+    const bool optional = (contract_.endpoint(index).flags & kEndpointOptional) != 0;
+    if (optional && addressFamilyMissing(*failure)) continue;
+    failure->endpoint = static_cast<int>(index);
+    return failure;
   }
+  return std::nullopt;
+}
+
+bool SnapshotBuilder::keepEndpoint(const SocketAddress& address) {
+  if (previous_ == nullptr) return false;
+  for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
+    const auto& existing = previous_->endpoints[slot];
+    if (!existing || !(existing->address == address)) continue;
+    next_->endpoints[slot] = existing;
+    return true;
+  }
+  return false;
+}
+
+std::optional<Failure> SnapshotBuilder::placeFreshEndpoint(uint32_t index) {
+  auto opened = endpoint(index);
+  if (auto* failure = std::get_if<Failure>(&opened)) return *failure;
+  // A slot that the previous snapshot uses is left alone: workers tell endpoints apart by slot while they change over.
+  const auto taken = [this](size_t slot) {
+    return next_->endpoints[slot] != nullptr || (previous_ != nullptr && previous_->endpoints[slot] != nullptr);
+  };
+  size_t slot = 0;
+  while (slot < kMaxEndpoints && taken(slot)) slot++;
+  if (slot == kMaxEndpoints) {
+    return Failure{FailureCode::kListenFailed, "more listening addresses than places while they change over"};
+  }
+  next_->endpoints[slot] = std::get<std::shared_ptr<const ListenEndpoint>>(std::move(opened));
   return std::nullopt;
 }
 
@@ -131,44 +138,55 @@ std::variant<std::shared_ptr<const ListenEndpoint>, Failure> SnapshotBuilder::en
 }
 
 std::optional<Failure> SnapshotBuilder::placeBackends() {
-  std::map<std::string, uint16_t> known;
-  if (previous_ != nullptr) next_->backends = previous_->backends;
-  for (size_t i = 0; i < next_->backends.size(); i++) {
-    const auto slot = static_cast<uint16_t>(i);
-    Backend& backend = next_->backends[slot];
-    if (backend.state == BackendState::kRetired && !backendHasFlows_(slot)) reusable_.push_back(slot);
-    backend.state = backendHasFlows_(slot) ? BackendState::kDraining : BackendState::kRetired;
-    known.emplace(identity(backend.address), slot);
-  }
+  const std::map<std::string, uint16_t> known = retireAll();
   slotOfRecord_.assign(contract_.backendCount(), 0);
   std::vector<uint32_t> fresh;
   for (uint32_t i = 0; i < contract_.backendCount(); i++) {
-    const BackendRecord record = contract_.backend(i);
-    const auto found = known.find(identity(addressOf(record)));
+    const auto found = known.find(identity(addressOf(contract_.backend(i))));
     if (found == known.end()) {
       fresh.push_back(i);
       continue;
     }
     slotOfRecord_[i] = found->second;
     next_->backends[found->second].state = BackendState::kActive;
-    next_->backends[found->second].weight = record.weight;
+    next_->backends[found->second].weight = contract_.backend(i).weight;
   }
   for (const uint32_t index : fresh) {
-    const BackendRecord record = contract_.backend(index);
-    const auto slot = takeSlot();
-    if (!slot) {
+    if (!placeFreshBackend(index)) {
       return Failure{FailureCode::kNeedsRestart,
                      "removed backends still have flows and fill all " + std::to_string(kMaxBackends) + " places"};
     }
-    slotOfRecord_[index] = *slot;
-    Backend& backend = next_->backends[*slot];
-    const auto epoch = static_cast<uint8_t>(backend.epoch == 0xff ? 1 : backend.epoch + 1);
-    backend = {addressOf(record), record.weight, epoch, BackendState::kActive};
   }
   for (const Backend& backend : next_->backends) {
     next_->backendEpochs.push_back(backend.state == BackendState::kRetired ? uint8_t{0} : backend.epoch);
   }
   return std::nullopt;
+}
+
+/// Takes over the previous backends as if none were in the contract; returns where each one is.
+std::map<std::string, uint16_t> SnapshotBuilder::retireAll() {
+  std::map<std::string, uint16_t> known;
+  if (previous_ != nullptr) next_->backends = previous_->backends;
+  for (size_t i = 0; i < next_->backends.size(); i++) {
+    const auto slot = static_cast<uint16_t>(i);
+    Backend& backend = next_->backends[slot];
+    const bool hasFlows = backendHasFlows_(slot);
+    if (backend.state == BackendState::kRetired && !hasFlows) reusable_.push_back(slot);
+    backend.state = hasFlows ? BackendState::kDraining : BackendState::kRetired;
+    known.emplace(identity(backend.address), slot);
+  }
+  return known;
+}
+
+bool SnapshotBuilder::placeFreshBackend(uint32_t index) {
+  const auto slot = takeSlot();
+  if (!slot) return false;
+  const BackendRecord record = contract_.backend(index);
+  Backend& backend = next_->backends[*slot];
+  const auto epoch = static_cast<uint8_t>(backend.epoch == 0xff ? 1 : backend.epoch + 1);
+  backend = {addressOf(record), record.weight, epoch, BackendState::kActive};
+  slotOfRecord_[index] = *slot;
+  return true;
 }
 
 /// A slot that was retired in the previous snapshot and has no flows: no worker can have begun one since. Connection

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -29,10 +31,14 @@ class SnapshotBuilder {
  private:
   void takeSettings();
   std::optional<Failure> placeEndpoints();
+  bool keepEndpoint(const SocketAddress& address);
+  std::optional<Failure> placeFreshEndpoint(uint32_t index);
   std::variant<std::unique_ptr<Snapshot>, Failure> finish();
   std::variant<std::shared_ptr<const ListenEndpoint>, Failure> endpoint(uint32_t index);
   [[nodiscard]] bool portIsOurs(const SocketAddress& address) const;
   std::optional<Failure> placeBackends();
+  std::map<std::string, uint16_t> retireAll();
+  bool placeFreshBackend(uint32_t index);
   std::optional<uint16_t> takeSlot();
   std::optional<Failure> buildQuicLb();
   void buildMaglev();

@@ -38,7 +38,7 @@ void addToEpoll(int epoll, int fd, EventTag tag) {
 /// Signals are for the main thread.
 void blockSignals(sigset_t* previous) {
   sigset_t all;
-  sigfillset(&all);
+  static_cast<void>(sigfillset(&all));
   pthread_sigmask(SIG_SETMASK, &all, previous);
 }
 
@@ -90,7 +90,7 @@ std::optional<Failure> Worker::start() {
   if (error != 0) return Failure{FailureCode::kThreadFailed, "cannot start a worker thread", error};
   thread_ = thread;
   char name[16];
-  std::snprintf(name, sizeof name, "qp-worker-%u", limits_.index);
+  static_cast<void>(std::snprintf(name, sizeof name, "qp-worker-%u", limits_.index));
   pthread_setname_np(thread, name);
   return std::nullopt;
 }
@@ -146,33 +146,33 @@ void Worker::receiveFromClients(uint8_t endpoint) {
 
 void Worker::adopt(const Snapshot* next) {
   const Snapshot* previous = context_.snapshot;
-  const auto endpointOf = [](const Snapshot* snapshot, size_t slot) -> const ListenEndpoint* {
-    return snapshot == nullptr ? nullptr : snapshot->endpoints[slot].get();
-  };
-  std::array<bool, kMaxEndpoints> gone{};
-  bool anyGone = false;
-  for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
-    const ListenEndpoint* before = endpointOf(previous, slot);
-    if (before == nullptr || before == endpointOf(next, slot)) continue;
-    unlisten(static_cast<uint8_t>(slot), before->sockets[limits_.index].get());
-    gone[slot] = true;
-    anyGone = true;
-  }
+  if (previous != nullptr) leaveEndpoints(*previous, *next);
   return_.flush();
-  if (anyGone) {
-    context_.flows.sweepFlows(context_.flows.capacity(), context_.nowMs, 0, [this, &gone](uint32_t flow) {
-      if (gone[context_.flows.at(flow).endpoint]) context_.endFlow(flow);
-    });
-  }
   resetReusedBackends(previous, *next);
   context_.snapshot = next;
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
-    const ListenEndpoint* after = endpointOf(next, slot);
-    if (after == nullptr || after == endpointOf(previous, slot)) continue;
+    const ListenEndpoint* after = next->endpoints[slot].get();
+    if (after == nullptr || (previous != nullptr && after == previous->endpoints[slot].get())) continue;
     listen(static_cast<uint8_t>(slot), after->sockets[limits_.index].get());
   }
   publishGauges();
   adopted_.store(next, std::memory_order_release);
+}
+
+/// Drains the listening sockets that are no more and ends their flows: nobody could be answered from there.
+void Worker::leaveEndpoints(const Snapshot& previous, const Snapshot& next) {
+  std::array<bool, kMaxEndpoints> gone{};
+  for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
+    const ListenEndpoint* before = previous.endpoints[slot].get();
+    if (before == nullptr || before == next.endpoints[slot].get()) continue;
+    unlisten(static_cast<uint8_t>(slot), before->sockets[limits_.index].get());
+    gone[slot] = true;
+  }
+  if (std::none_of(gone.begin(), gone.end(), [](bool is) { return is; })) return;
+  return_.flush();
+  context_.flows.sweepFlows(context_.flows.capacity(), context_.nowMs, 0, [this, &gone](uint32_t flow) {
+    if (gone[context_.flows.at(flow).endpoint]) context_.endFlow(flow);
+  });
 }
 
 void Worker::resetReusedBackends(const Snapshot* previous, const Snapshot& next) {

@@ -56,6 +56,7 @@ class Worker {
 
   void run();
   void adopt(const Snapshot* next);
+  void leaveEndpoints(const Snapshot& previous, const Snapshot& next);
   void resetReusedBackends(const Snapshot* previous, const Snapshot& next);
   void listen(uint8_t endpoint, int fd);
   void unlisten(uint8_t endpoint, int fd);
