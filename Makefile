@@ -47,6 +47,7 @@ lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types,
 	@$(WITH_NODE) tsc
 	@$(BIN)/node test/lint/includes.ts
 	@clang-format-19 --dry-run --Werror $(CXX_FILES)
+	@$(MAKE) tidy
 
 # A file is looked at again only when it, a header or the rules changed: the whole of native/ costs minutes of CPU. What
 # includes Node-API is compiled by node-gyp and has no entry among CMake's compile commands.

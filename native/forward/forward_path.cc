@@ -78,17 +78,8 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
     counters.add(Counter::route_dropped_hop_limit);
     return;
   }
-  uint32_t flow = decision.flow;
-  if (flow == kNoFlow) {
-    if (decision.rule != Rule::kNone && !context_.budget.take(context_.snapshot->newFlowsPerSecond, context_.nowMs)) {
-      counters.add(Counter::route_dropped_budget);
-      return;
-    }
-    if (decision.rule != Rule::kNone) flow = openFlow(decision, tuple, endpoint, static_cast<uint8_t>(hopLimit - 1));
-    if (decision.rule == Rule::kNone) counters.add(Counter::route_dropped_no_backend);
-    if (flow == kNoFlow) return;
-    context_.router.sampleNew(view, decision, flow);
-  }
+  const uint32_t flow = decision.flow != kNoFlow ? decision.flow : admit(decision, tuple, endpoint, hopLimit);
+  if (flow == kNoFlow) return;
   counters.add(routeCounter(decision.rule));
   if (decision.foundElsewhere) counters.add(Counter::cid_found_elsewhere);
   if (!stateless) {
@@ -141,6 +132,21 @@ void ForwardPath::makeRoom() {
 bool ForwardPath::isInBatch(uint32_t flow) const {
   const uint16_t guess = groupOfFlow_[flow];
   return guess < groups_.size() && groups_[guess].flow == flow;
+}
+
+/// A flow for a datagram that has none, or kNoFlow with the reason counted.
+uint32_t ForwardPath::admit(const Decision& decision, const FourTuple& tuple, uint8_t endpoint, uint8_t hopLimit) {
+  if (decision.rule == Rule::kNone) {
+    context_.counters.add(Counter::route_dropped_no_backend);
+    return kNoFlow;
+  }
+  if (!context_.budget.take(context_.snapshot->newFlowsPerSecond, context_.nowMs)) {
+    context_.counters.add(Counter::route_dropped_budget);
+    return kNoFlow;
+  }
+  const uint32_t flow = openFlow(decision, tuple, endpoint, static_cast<uint8_t>(hopLimit - 1));
+  if (flow != kNoFlow) context_.router.sampleNew(context_.routeView(), decision, flow);
+  return flow;
 }
 
 uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint, uint8_t hopLimit) {

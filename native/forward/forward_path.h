@@ -28,6 +28,7 @@ class ForwardPath {
   };
 
   void route(uint16_t index, uint8_t endpoint, uint16_t localPort);
+  [[nodiscard]] uint32_t admit(const Decision& decision, const FourTuple& tuple, uint8_t endpoint, uint8_t hopLimit);
   [[nodiscard]] uint32_t openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint, uint8_t hopLimit);
   void makeRoom();
   void noteSeen(Flow& flow, size_t datagramBytes) const;

@@ -20,7 +20,8 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit) {
   const int receiveBuffer = kReceiveBufferBytes;
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receiveBuffer, sizeof receiveBuffer);
   const bool v4 = family == AF_INET;
-  const int discover = v4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE;
+  static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
+  const int discover = IP_PMTUDISC_PROBE;
   setsockopt(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &discover,
              sizeof discover);
   const int hops = hopLimit;

@@ -120,6 +120,7 @@ std::optional<Failure> DataPlane::startWorkers(std::unique_ptr<Snapshot> first) 
   current_ = std::move(first);
   shared_.current.store(current_.get(), std::memory_order_release);
   std::vector<FlowTable*> tables;
+  tables.reserve(flowTables_.size());
   for (const auto& table : flowTables_) tables.push_back(table.get());
   running_ = true;
   for (uint32_t i = 0; i < header.workers; i++) {
