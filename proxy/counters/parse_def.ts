@@ -32,7 +32,7 @@ export function parseCounterDefinitions(text: string): CounterDefinition[] {
 
 /** The members of `enum class <name>` in a C++ header, without `k` and kCount: kForwardedBytes -> forwardedBytes. */
 export function parseEnum(header: string, name: string): string[] {
-  const body = new RegExp(`enum class ${name} : uint32_t \\{([^}]*)\\}`).exec(header)?.[1];
+  const body = new RegExp(`enum class ${name} : uint8_t \\{([^}]*)\\}`).exec(header)?.[1];
   if (body === undefined) throw new Error(`counters.h: no enum class ${name}`);
   const members = body.replace(/\/\/.*$/gm, "").match(/\bk[A-Z]\w*/g) ?? [];
   return members

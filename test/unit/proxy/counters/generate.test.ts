@@ -45,7 +45,7 @@ describe("parseCounterDefinitions", () => {
   });
 
   it("reads the members of an enum without their comments", () => {
-    const header = "enum class Gauge : uint32_t {\n  kAbC,  ///< not kThis\n  kD,\n  kCount,\n};";
+    const header = "enum class Gauge : uint8_t {\n  kAbC,  ///< not kThis\n  kD,\n  kCount,\n};";
     expect(parseEnum(header, "Gauge")).toEqual(["abC", "d"]);
     expect(() => parseEnum(header, "Other")).toThrow("no enum class Other");
   });
