@@ -63,7 +63,7 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
   const std::span<const uint8_t> datagram = batch_.datagram(index);
   counters.add(Counter::receive_bytes, datagram.size());
   const FourTuple tuple = batch_.fourTuple(index, localPort);
-  const RouteView view = context_.routeView();
+  const RouteView view = context_.snapshot->routeView();
   const bool stateless = context_.snapshot->mode == Mode::kBaseline;
   const Decision decision = stateless ? context_.router.decideStateless(view, tuple, datagram, context_.nowMs)
                                       : context_.router.decide(view, tuple, datagram, context_.nowMs);
@@ -145,7 +145,7 @@ uint32_t ForwardPath::admit(const Decision& decision, const FourTuple& tuple, ui
     return kNoFlow;
   }
   const uint32_t flow = openFlow(decision, tuple, endpoint, static_cast<uint8_t>(hopLimit - 1));
-  if (flow != kNoFlow) context_.router.sampleNew(context_.routeView(), decision, flow);
+  if (flow != kNoFlow) context_.router.sampleNew(context_.snapshot->routeView(), decision, flow);
   return flow;
 }
 

@@ -59,7 +59,7 @@ uint32_t ReturnPath::receiveOnce(uint32_t index) {
     counters.add(flow.backendSlot, BackendCounter::kRefused);
     return 0;
   }
-  const RouteView view = context_.routeView();
+  const RouteView view = context_.snapshot->routeView();
   const uint64_t receivedNs = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
   uint64_t bytes = 0;
   for (int i = 0; i < received; i++) {

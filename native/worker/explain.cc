@@ -18,17 +18,6 @@ struct Asked {
   std::span<const uint8_t> datagram;
 };
 
-RouteView viewOf(const Snapshot& snapshot, const MaglevTable& maglev, const QuicLbRouting& quicLb) {
-  return {quicLb,
-          maglev,
-          snapshot.backendEpochs,
-          snapshot.hashKey,
-          snapshot.fallback,
-          snapshot.shortHeaderCidLength,
-          snapshot.idleTimeoutMs,
-          0};
-}
-
 Decision decide(const Asked& asked, const RouteView& view) {
   const MappedMemory memory(FlowTable::bytesFor(kFlows), nullptr);
   auto table = FlowTable::create({reinterpret_cast<std::byte*>(memory.data()), memory.size()}, kFlows, {1, 1});
@@ -55,7 +44,7 @@ Decision decideWithout(const Asked& asked, uint16_t slot, std::span<const Maglev
   }
   const MaglevTable maglev = MaglevTable::build(asked.snapshot.hashKey, left);
   const QuicLbRouting none;
-  return decide(asked, viewOf(asked.snapshot, maglev, none));
+  return decide(asked, asked.snapshot.routeView(maglev, none));
 }
 
 std::vector<MaglevBackend> maglevBackends(const ContractView& contract) {
@@ -93,7 +82,7 @@ std::variant<Explanation, Failure> explain(std::span<const uint8_t> contract, co
   const Asked asked{*snapshot, tuple, datagram};
   Explanation explanation;
   explanation.packet = Invariants::parse(datagram);
-  explanation.decision = decide(asked, viewOf(*snapshot, snapshot->maglev, snapshot->quicLb));
+  explanation.decision = decide(asked, snapshot->routeView());
   explanation.backend = nameOf(*snapshot, explanation.decision);
   describeServerId(parsed.view, asked, explanation);
   if (explanation.decision.rule != Rule::kNone) {

@@ -8,8 +8,7 @@
 #include "abi/contract.h"
 #include "io/file_descriptor.h"
 #include "io/socket_address.h"
-#include "route/maglev.h"
-#include "route/quic_lb_routing.h"
+#include "route/router.h"
 #include "route/siphash.h"
 
 namespace quicproxy {
@@ -50,6 +49,12 @@ struct Snapshot {
   std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to
   MaglevTable maglev;
   QuicLbRouting quicLb;
+
+  [[nodiscard]] RouteView routeView() const { return routeView(maglev, quicLb); }
+  /// The same but for what picks the backend: to ask what would be.
+  [[nodiscard]] RouteView routeView(const MaglevTable& table, const QuicLbRouting& routable) const {
+    return {routable, table, backendEpochs, hashKey, fallback, shortHeaderCidLength, idleTimeoutMs, sampleOneIn};
+  }
 };
 
 }  // namespace quicproxy

@@ -25,12 +25,6 @@ struct WorkerContext {
   FlowBudget budget;
   uint32_t nowMs = 0;  ///< monotonic, modulo 2^32; read once per wake-up
 
-  [[nodiscard]] RouteView routeView() const {
-    return {snapshot->quicLb,        snapshot->maglev,     snapshot->backendEpochs,
-            snapshot->hashKey,       snapshot->fallback,   snapshot->shortHeaderCidLength,
-            snapshot->idleTimeoutMs, snapshot->sampleOneIn};
-  }
-
   [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->endpoints[endpoint]->sockets[worker].get(); }
 
   /// Notes a datagram of a sampled flow; `sample` has the times and the outcome.
