@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { logEnd } from "../../proxy/lab/child.ts";
 import type { LabProxy } from "../../proxy/lab/proxy_process.ts";
 import { limitRate } from "../../proxy/lab/topology.ts";
 import { faultsOf, growthOf, type LabBackend, type LabConfig, QuicLbScene } from "./quic_lb_scene.ts";
@@ -34,8 +35,13 @@ beforeAll(async () => {
 
 afterAll(() => scene?.remove());
 
-async function untilGeneration(generation: number): Promise<void> {
-  await expect.poll(async () => (await proxy.counters()).generation, { timeout: 60_000 }).toBe(generation);
+/** Until so many changes of the manifest were applied and every worker routes by the last of them. */
+async function untilApplied(changes: number): Promise<void> {
+  const present = async (): Promise<{ applied: number; late: number }> => {
+    const { reloads, generation, workers } = await proxy.counters();
+    return { applied: reloads.applied, late: workers.filter(({ gauges }) => gauges.generation !== generation).length };
+  };
+  await expect.poll(present, { timeout: 60_000 }).toEqual({ applied: changes, late: 0 });
 }
 
 const nobody = (backends: readonly LabBackend[]): LabBackend[] =>
@@ -55,10 +61,10 @@ test("connections of the old config move about and complete while the new one co
   await expect.poll(flows, { timeout: 60_000 }).toBeGreaterThanOrEqual(oldConnections);
 
   scene.configure({ configs: [old, renewed], backends: draining, workers });
-  await untilGeneration(2);
+  await untilApplied(1);
   await Promise.all(fresh.map((backend) => scene.startServer(backend, renewed)));
   scene.configure({ configs: [old, renewed], backends: [...nobody(draining), ...fresh], workers });
-  await untilGeneration(3);
+  await untilApplied(2);
   const between = await proxy.counters();
 
   const young = await scene.runClient("v6", {
@@ -81,7 +87,7 @@ test("connections of the old config move about and complete while the new one co
 
 test("without the old config, its Connection IDs are not routable any more, and the new ones are", async () => {
   scene.configure({ configs: [renewed], backends: fresh, workers });
-  await untilGeneration(4);
+  await untilApplied(3);
   const before = await proxy.restingCounters();
   const report = await scene.runClient("v4", { connections: 10, files: ["small.bin"] });
   expect(faultsOf(report)).toEqual([]);
@@ -100,9 +106,9 @@ test("the server ID decides: with those of two servers exchanged, no connection 
     { ...other, serverId: one.serverId },
   ];
   scene.configure({ configs: [renewed], backends: exchanged, workers });
-  await untilGeneration(5);
+  await untilApplied(4);
   const report = await scene.runClient("v4", { connections: 4, files: ["small.bin"], timeoutMs: 2000 });
-  expect(faultsOf(report)).toHaveLength(4);
+  expect(faultsOf(report), `${JSON.stringify(report)}\n${logEnd(proxy.child.logFile)}`).toHaveLength(4);
 });
 
 function serversOf({ connections }: { connections: { server?: string }[] }): string[] {

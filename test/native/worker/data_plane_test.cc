@@ -310,9 +310,13 @@ TEST(DataPlane, ABackendThatRefusesIsCountedAndHarmsNobody) {
     client.send(port, shortPacket(1));
     poll(nullptr, 0, 10);
   }
-  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::return_backend_refused) >= 4; }));
-  EXPECT_EQ(counterOf(*plane, Counter::receive_datagrams), 5U);
-  EXPECT_EQ(counterOf(*plane, Counter::forward_sent) + counterOf(*plane, Counter::forward_dropped_unreachable), 5U);
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::receive_datagrams) == 5; }));
+  const auto ended = [&] {
+    return counterOf(*plane, Counter::forward_sent) + counterOf(*plane, Counter::forward_dropped_unreachable);
+  };
+  EXPECT_TRUE(eventually([&] { return ended() == 5; }));
+  // What left together came back as one error: the kernel keeps no more of them for a socket.
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::return_backend_refused) >= 1; }));
 }
 
 TEST(DataPlane, WithoutBackendsEveryDatagramIsCountedAsSuch) {
