@@ -16,8 +16,8 @@ WITH_NODE := PATH="$(BIN):$$PATH"
 # Node strips the types of each file once and not at every start.
 export NODE_COMPILE_CACHE := $(CURDIR)/build/node-cache
 ADDON := build/Release/quicproxy.node
-NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def')
-CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h')
+NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def' -o -name '*.bpf.c')
+CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.bpf.c')
 
 .PHONY: help demo test test-native test-asan cluster cluster-down lint tidy bench fuzz generate build deps clean
 

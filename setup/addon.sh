@@ -16,6 +16,7 @@ find_headers() {
 find_headers >/dev/null || npm rebuild --loglevel=error node
 nodedir=$(find_headers) || { echo "the npm package node brought no headers: run npm ci" >&2; exit 1; }
 
+setup/bpf.sh
 sources=$(ls native/*/*.cc)
 listed=build/addon.sources
 if [ ! -e build/Makefile ] || [ binding.gyp -nt build/Makefile ] || [ "$sources" != "$(cat $listed 2>/dev/null)" ]; then

@@ -12,7 +12,11 @@ needs() {
 build    c++                                            g++
 build    make                                           make
 build    python3                                        python3
+build    clang-19                                       clang-19
+build    /usr/include/bpf/libbpf.h                      libbpf-dev
 native   cmake                                          cmake
+native   clang-19                                       clang-19
+native   /usr/include/bpf/libbpf.h                      libbpf-dev
 native   /usr/include/gtest/gtest.h                     libgtest-dev
 lab      ip                                             iproute2
 lab      gtlsclient                                     ngtcp2-client

@@ -7,7 +7,7 @@ import { dirname, resolve } from "node:path";
  */
 
 const root = resolve(import.meta.dirname, "../..");
-const SYSTEM = /^(linux|sys|net|netinet|arpa)\/|^(unistd|pthread|dirent|poll|fcntl|errno|signal|napi|node_api)\.h$/;
+const SYSTEM = /^(linux|sys|net|netinet|arpa|bpf)\/|^(unistd|pthread|dirent|poll|fcntl|errno|signal|napi|node_api)\.h$/;
 
 interface Rule {
   readonly folder: string;
@@ -29,9 +29,16 @@ const RULES: readonly Rule[] = [
     system: false,
     why: "fuzzers, sanitizers and simulations link it alone: standard library, abi and route only",
   },
+  {
+    folder: "native/bpf",
+    quoted: /^(bpf\/|[a-z_]+\.object\.h$)/,
+    system: true,
+    why: "what runs in the kernel, and how it gets there, knows nothing of workers",
+  },
   { folder: "native/io", quoted: /^(abi|route|io)\//, system: true, why: "sockets know nothing of workers" },
 ];
 
+const LIBBPF = /^bpf\//;
 const NODE_API = /^(napi|node_api)\.h$/;
 
 function includesOf(file: string): { quoted: string[]; system: string[] } {
@@ -50,6 +57,9 @@ function faultsOf(file: string): string[] {
   }
   if (!file.startsWith("native/binding/") && system.some((name) => NODE_API.test(name))) {
     faults.push(`${file} includes Node-API: only native/binding does`);
+  }
+  if (!file.startsWith("native/bpf/") && system.some((name) => LIBBPF.test(name))) {
+    faults.push(`${file} includes libbpf: only native/bpf does`);
   }
   return faults;
 }
