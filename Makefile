@@ -19,7 +19,9 @@ ADDON := build/Release/quicproxy.node
 NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def' -o -name '*.bpf.c')
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.bpf.c')
 
-.PHONY: help demo test test-native test-asan cluster cluster-down lint tidy bench fuzz generate build deps clean
+IMAGE := build/image/quicproxy.oci.tar
+
+.PHONY: help demo test test-native test-asan image cluster cluster-down lint tidy bench fuzz generate build deps clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +29,7 @@ help: ## Print the targets
 demo: packages-lab build ## Real QUIC downloads through the proxy, in network namespaces of their own (root)
 	@$(BIN)/node proxy/cli/main.ts demo $(DEMO)
 
-test: packages-native packages-lab build build/venv/.stamp ## Every test: native, also with sanitizers; unit, network, interop (root)
+test: packages-native packages-lab build build/venv/.stamp $(IMAGE) ## Every test: native, also with sanitizers; unit, network, interop (root)
 	@$(BIN)/node test/run.ts
 
 test-native: packages-native deps ## Native unit tests
@@ -35,6 +37,13 @@ test-native: packages-native deps ## Native unit tests
 
 test-asan: packages-native deps ## Native unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(BIN)/node test/run.ts native-asan fuzz-replay-asan
+
+image: $(IMAGE) ## The container image of proxy and operator as an OCI archive, build/image/quicproxy.oci.tar
+	@cat $(dir $(IMAGE))quicproxy.txt
+
+IMAGE_SOURCES := $(shell find image crds operator proxy -name '*.ts') package.json LICENSE
+$(IMAGE): $(ADDON) $(IMAGE_SOURCES) | packages-image
+	@$(BIN)/node image/build.ts
 
 cluster: deps ## A real Kubernetes cluster of two nodes, in network namespaces (root) or by kind
 	@$(BIN)/node test/cluster/up.ts

@@ -24,6 +24,15 @@ export default defineConfig({
         },
       },
       {
+        test: {
+          name: "image",
+          include: ["test/image/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
         // Needs the local cluster; not part of `make test`.
         test: {
           name: "e2e",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the system packages of the named groups: build native lab cluster interop bench lint fuzz.
+# Installs the system packages of the named groups: build native lab image cluster interop bench lint fuzz.
 # Nothing to do: says nothing. As root on Debian 12 or Ubuntu 24.04 and newer: installs with apt. Otherwise: says what is
 # missing, or the command that installs it, and stops.
 set -eu
@@ -22,6 +22,8 @@ lab      ip                                             iproute2
 lab      gtlsclient                                     ngtcp2-client
 lab      gtlsserver                                     ngtcp2-server
 lab      openssl                                        openssl
+image    strip                                          binutils
+image    umoci                                          umoci
 cluster  ip                                             iproute2
 cluster  openssl                                        openssl
 cluster  etcd                                           etcd-server
@@ -102,7 +104,7 @@ install_with_apt() {
   disable_services "$@"
 }
 
-[ $# -gt 0 ] || { echo "usage: $0 build|native|lab|cluster|interop|bench|lint|fuzz ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: $0 build|native|lab|image|cluster|interop|bench|lint|fuzz ..." >&2; exit 2; }
 packages=$(missing_packages "$@" | tr '\n' ' ')
 packages=${packages% }
 [ -n "$packages" ] || exit 0

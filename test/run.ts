@@ -56,7 +56,7 @@ function nativeRunners(preset: "release" | "asan"): Runner[] {
   ];
 }
 
-function vitestRunner(project: "unit" | "net" | "interop"): Runner {
+function vitestRunner(project: "unit" | "image" | "net" | "interop"): Runner {
   const report = join(reports, `${project}.json`);
   const vitest = join("node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=./test/tally_reporter.ts", `--outputFile=${report}`];
@@ -72,6 +72,7 @@ const runners: readonly Runner[] = [
   ...nativeRunners("release"),
   ...nativeRunners("asan"),
   vitestRunner("unit"),
+  vitestRunner("image"),
   vitestRunner("net"),
   vitestRunner("interop"),
 ];

@@ -99,7 +99,11 @@ export class AddonMissingError extends Error {
   override readonly name = "AddonMissingError";
 }
 
-const ADDON_PATH = fileURLToPath(new URL("../../build/Release/quicproxy.node", import.meta.url));
+/** In the image the addon lies beside the bundled program, in a work tree where node-gyp puts it. */
+const ADDON_PATHS = ["quicproxy.node", "../../build/Release/quicproxy.node"].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+);
+const ADDON_PATH = ADDON_PATHS.find((path) => existsSync(path)) ?? ADDON_PATHS.at(-1)!;
 const REMEDY = "build it with `make build` (or `npm run build`)";
 
 /** Loads the native addon. Throws AddonMissingError when it was not built, or was built for another Node. */

@@ -5,12 +5,15 @@ import packageJson from "../../package.json" with { type: "json" };
 const EXIT_FAILURE = 1;
 const EXIT_WRONG_INPUT = 2;
 
+/** The demo starts other programs of the work tree; the image has none of them. */
+const isWorkTree = import.meta.filename.endsWith(".ts");
+
 /** In the order of the help. Each is imported only when it is asked for: `run` alone pulls in most of the program. */
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   run: async () => (await import("./run.ts")).registerRun,
   validate: async () => (await import("./validate.ts")).registerValidate,
   top: async () => (await import("./top.ts")).registerTop,
-  demo: async () => (await import("./demo.ts")).registerDemo,
+  ...(isWorkTree && { demo: async () => (await import("./demo.ts")).registerDemo }),
 };
 
 const program = new Command("quicproxy")
