@@ -8,6 +8,15 @@ export interface PlannedBackend {
   weight: number;
 }
 
+/** A live QUIC-LB config without its key. */
+export interface PlannedQuicLb {
+  rotation: number;
+  /** Octets. */
+  serverIdLength: number;
+  nonceLength: number;
+  encrypted: boolean;
+}
+
 /** A valid manifest, ready to be applied. */
 export interface Plan {
   name: string;
@@ -20,6 +29,8 @@ export interface Plan {
   serverIds: ReadonlyMap<string, string>;
   /** QUIC-LB keys by rotation, to tell whether one changed; secret, never shown. */
   quicLbKeys: ReadonlyMap<number, Uint8Array>;
+  /** In the order of their rotation. */
+  quicLbConfigs: readonly PlannedQuicLb[];
   /** What else the contract says, by name: for the log of a reload. */
   settings: Readonly<Record<string, string | number>>;
   upstreamSocketMaxAsked: number | undefined;

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import { type Contract, type QuicLb, UPSTREAM_SOCKETS_UNBOUNDED } from "../contract/contract.ts";
 import { encode } from "../contract/encode.ts";
-import { type HashKey, loadHashKey } from "../contract/hash_key.ts";
+import { type HashKey, type HashKeyOwner, loadHashKey } from "../contract/hash_key.ts";
 import { plan } from "../contract/plan.ts";
 import { readQuicLbKeys } from "../contract/quic_lb_keys.ts";
 import { type HealthConfig, planHealth } from "../health/config.ts";
@@ -21,6 +21,8 @@ export interface PlannerOptions {
   keyDir: string;
   /** CPUs this process may use; fixed at the start, because the number of workers is. */
   cpus: number;
+  /** Where the hash key comes from. Default: loadHashKey, which makes one where there is none. */
+  findHashKey?: (owner: HashKeyOwner) => Promise<HashKey>;
 }
 
 const DEFAULT_NAMESPACE = "default";
@@ -40,14 +42,15 @@ function settingsOf(contract: Contract): Plan["settings"] {
 }
 
 /** Plans manifests of one file for this host. */
-export function createPlanner({ file, stateDir, keyDir, cpus }: PlannerOptions): PlanManifest {
+export function createPlanner(options: PlannerOptions): PlanManifest {
+  const { file, stateDir, keyDir, cpus, findHashKey = loadHashKey } = options;
   let owner = "";
   let hashKey: HashKey | undefined;
 
   /** Loaded once per name: without a place to keep it, the key must at least last as long as the process. */
   async function keyOf(namespace: string, name: string): Promise<HashKey> {
     if (hashKey === undefined || owner !== `${namespace}/${name}`) {
-      hashKey = await loadHashKey({ stateDir, namespace, name });
+      hashKey = await findHashKey({ stateDir, namespace, name });
       owner = `${namespace}/${name}`;
     }
     return hashKey;
@@ -100,6 +103,7 @@ export function planOf({ name, namespace, spec, contract, warnings }: PlanParts)
     backends: contract.backends,
     serverIds: serverIdsOf(contract),
     quicLbKeys: new Map(contract.quicLb.flatMap(({ rotation, key }) => (key === undefined ? [] : [[rotation, key]]))),
+    quicLbConfigs: contract.quicLb.map(({ key, ...lengths }) => ({ ...lengths, encrypted: key !== undefined })),
     settings: settingsOf(contract),
     upstreamSocketMaxAsked: spec.dataPlane.upstreamSockets,
     warnings,

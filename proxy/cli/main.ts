@@ -12,6 +12,7 @@ const isWorkTree = import.meta.filename.endsWith(".ts");
 const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   run: async () => (await import("./run.ts")).registerRun,
   validate: async () => (await import("./validate.ts")).registerValidate,
+  explain: async () => (await import("./explain.ts")).registerExplain,
   top: async () => (await import("./top.ts")).registerTop,
   ...(isWorkTree && { demo: async () => (await import("./demo.ts")).registerDemo }),
 };

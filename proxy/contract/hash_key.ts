@@ -16,6 +16,8 @@ export interface HashKey {
   readonly key: Uint8Array;
   /** What is not as it should be with the key, what follows from it, and what to do. */
   readonly warning?: string;
+  /** Made up for this run: no other proxy has it. */
+  readonly random?: true;
 }
 
 const HEX_DIGITS = HASH_KEY_BYTES * 2;
@@ -34,6 +36,23 @@ export async function loadHashKey({ stateDir, namespace, name }: HashKeyOwner): 
       (error as Error).message,
       "make the directory writable for this user or name another with --state-dir",
     );
+  }
+}
+
+/** The same key for a look from outside: nothing is made, and where there is none, a random one says so. Never throws. */
+export async function peekHashKey({ stateDir, namespace, name }: HashKeyOwner): Promise<HashKey> {
+  const file = join(stateDir, `${namespace}.${name}.key`);
+  const missing = "no proxy has run with this state directory";
+  const remedy = "name the directory of the running proxy with --state-dir";
+  const random = (cause: string): HashKey => {
+    const warning = `${cause}: what the fallback picks is not known; ${remedy}`;
+    return { key: Uint8Array.from(randomBytes(HASH_KEY_BYTES)), warning, random: true };
+  };
+  try {
+    const found = await readKey(file);
+    return found === undefined ? random(`${file} does not exist, ${missing}`) : found;
+  } catch (error) {
+    return random((error as Error).message);
   }
 }
 
@@ -80,5 +99,6 @@ async function createKey(stateDir: string, file: string): Promise<HashKey> {
 
 function unkept(cause: string, remedy: string): HashKey {
   const consequence = "the hash key is random for this run, so a restart may send known flows to other backends";
-  return { key: Uint8Array.from(randomBytes(HASH_KEY_BYTES)), warning: `${cause}: ${consequence}; ${remedy}` };
+  const warning = `${cause}: ${consequence}; ${remedy}`;
+  return { key: Uint8Array.from(randomBytes(HASH_KEY_BYTES)), warning, random: true };
 }

@@ -69,6 +69,7 @@ export function fakePlan(changes: Partial<Plan> = {}): Plan {
     backends,
     serverIds: new Map(),
     quicLbKeys: new Map(),
+    quicLbConfigs: [],
     settings: { idleTimeoutMs: 120_000 },
     upstreamSocketMaxAsked: undefined,
     warnings: [],
