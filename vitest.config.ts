@@ -33,12 +33,22 @@ export default defineConfig({
         },
       },
       {
-        // Needs the local cluster; not part of `make test`.
+        // `make e2e`, as the next one: both need Kubernetes.
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          globalSetup: "test/e2e/scene/global_setup.ts",
           fileParallelism: false,
           testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 90_000,
           hookTimeout: 120_000,
         },
       },

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import {
@@ -13,8 +13,9 @@ import {
 } from "./report.ts";
 
 /*
- * Runs every test of the repository, or the runners named as arguments, one after the other: a failure does not keep
- * the later ones from running. The last line sums them up: `N passed, N failed, N skipped`.
+ * Runs every test that needs no cluster, or the runners named as arguments, one after the other: a failure does not keep
+ * the later ones from running. The last line sums them up: `N passed, N failed, N skipped`. With --sum it runs nothing
+ * and sums up all that has run since the last `make clean`.
  */
 
 interface Runner {
@@ -24,6 +25,8 @@ interface Runner {
   command: readonly string[];
   report: string;
   tally: (text: string) => Tally;
+  /** Runs only when it is named. */
+  needsCluster?: boolean;
 }
 
 const root = resolve(import.meta.dirname, "..");
@@ -56,7 +59,7 @@ function nativeRunners(preset: "release" | "asan"): Runner[] {
   ];
 }
 
-function vitestRunner(project: "unit" | "image" | "net" | "interop"): Runner {
+function vitestRunner(project: "unit" | "image" | "net" | "interop" | "e2e" | "integration"): Runner {
   const report = join(reports, `${project}.json`);
   const vitest = join("node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=./test/tally_reporter.ts", `--outputFile=${report}`];
@@ -75,12 +78,16 @@ const runners: readonly Runner[] = [
   vitestRunner("image"),
   vitestRunner("net"),
   vitestRunner("interop"),
+  { ...vitestRunner("e2e"), needsCluster: true },
+  { ...vitestRunner("integration"), needsCluster: true },
 ];
 
 function runCommand([file, ...args]: readonly string[]): string | undefined {
   const { status, signal, error } = spawnSync(file!, args, { cwd: root, stdio: "inherit" });
   return status === 0 ? undefined : `${file} ended with ${error?.message ?? signal ?? status}`;
 }
+
+const tallySuffix = ".tally.json";
 
 /** A runner that does not build, leaves no report, or fails in a way its report does not show counts as one failure. */
 function run({ name, build, command, report, tally }: Runner): Tally {
@@ -101,15 +108,27 @@ function run({ name, build, command, report, tally }: Runner): Tally {
   return { ...explained, failed: 1 };
 }
 
+function runAndKeep(runner: Runner): Tally {
+  const tally = run(runner);
+  writeFileSync(join(reports, `${runner.name}${tallySuffix}`), JSON.stringify(tally));
+  return tally;
+}
+
+function keptTallies(): Tally[] {
+  const files = readdirSync(reports).filter((file) => file.endsWith(tallySuffix));
+  return files.map((file) => readTally(join(reports, file), tallyVitest));
+}
+
 const asked = process.argv.slice(2);
-const unknown = asked.filter((name) => !runners.some((runner) => runner.name === name));
+const unknown = asked.filter((name) => name !== "--sum" && !runners.some((runner) => runner.name === name));
 if (unknown.length > 0) {
   console.error(`no such runner: ${unknown.join(", ")}; there are ${runners.map(({ name }) => name).join(", ")}`);
   process.exit(2);
 }
 
 mkdirSync(reports, { recursive: true });
-const tallies = runners.filter(({ name }) => asked.length === 0 || asked.includes(name)).map(run);
+const chosen = runners.filter(({ name, needsCluster }) => (asked.length === 0 ? !needsCluster : asked.includes(name)));
+const tallies = asked.includes("--sum") ? keptTallies() : chosen.map(runAndKeep);
 console.log("");
 for (const { name, reason } of tallies.flatMap(({ skipped }) => skipped)) console.log(`skipped: ${name}: ${reason}`);
 console.log(summaryLine(tallies));

@@ -44,7 +44,12 @@ function judgeProgrammed({ decision, states, applyError }: Findings): Verdict {
   const done = states.filter(({ programmed }) => programmed).length;
   const all = decision.nodes.chosen.length;
   if (done === all)
-    return { type, status: "True", reason: "Programmed", message: `${counted(all)} run the present spec` };
+    return {
+      type,
+      status: "True",
+      reason: "Programmed",
+      message: `${counted(all)} ${all === 1 ? "runs" : "run"} the present spec`,
+    };
   return { type, status: "False", ...troubles(states, `${done} of ${counted(all)} run the present spec`, "Pending") };
 }
 
@@ -63,7 +68,7 @@ function judgeReady({ decision, states }: Findings, accepted: Verdict, programme
       type,
       status: "True",
       reason: "Ready",
-      message: `${counted(all)} forward to ${serving} ${serving === 1 ? "backend" : "backends"}`,
+      message: `${counted(all)} ${all === 1 ? "forwards" : "forward"} to ${serving} ${serving === 1 ? "backend" : "backends"}`,
     };
   }
   return { type, status: "False", ...troubles(states, `${ready} of ${counted(all)} ready`, "NotReady") };
@@ -109,7 +114,7 @@ function noBackendsText({ spec, backends }: Extract<Decision, { ok: true }>): st
 
 function keptText(states: readonly NodeState[]): string {
   if (states.length === 0) return "nothing runs";
-  return `${counted(states.length)} keep the last accepted spec`;
+  return `${counted(states.length)} ${states.length === 1 ? "keeps" : "keep"} the last accepted spec`;
 }
 
 function counted(nodes: number): string {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Cluster, type ClusterNode, killContainer, kubectl, workerNodes } from "../cluster/cluster.ts";
 import { findCluster } from "../cluster/provider.ts";
 import { type DownloadPlan, download, faultsOf, serversOf } from "./scene/downloads.ts";
-import { apply, condition, list, until } from "./scene/objects.ts";
+import { apply, condition, list, until, untilEqual } from "./scene/objects.ts";
 import { install, operatorName, scaleOperator, system, testRelease, traces, uninstall } from "./scene/product.ts";
 import { deployQuicServer, provideQuicServer, type QuicContent, serverPods } from "./scene/quic_service.ts";
 
@@ -36,19 +36,23 @@ const edge = (changes: object = {}): object => ({
 
 const inNamespace = (...args: string[]): Promise<string> => kubectl(cluster, ["-n", namespace, ...args]);
 
-async function untilReady(name: string, message = ""): Promise<number> {
-  const wanted = `True Ready: ${message}`;
-  return until(`QuicProxy ${name} is ready`, async () =>
-    (await condition(cluster, namespace, name, "Ready")).startsWith(wanted),
+async function untilReady(name: string, message = ""): Promise<void> {
+  await untilEqual(
+    `QuicProxy ${name} is ready`,
+    async () => {
+      const said = await condition(cluster, namespace, name, "Ready");
+      return said.startsWith(`True Ready: ${message}`) ? true : said;
+    },
+    true,
   );
 }
 
 const fetchFiles = (plan: Omit<DownloadPlan, "port" | "address"> & Partial<DownloadPlan>) =>
   download(cluster, content, { port, address: nodes[0]!.v4!, ...plan });
 
-/** Connections of 12 s through both nodes, which are asked for something all the time. */
+/** Connections of 9 s through both nodes, which are asked for something all the time. */
 async function traffic(): Promise<Awaited<ReturnType<typeof fetchFiles>>> {
-  const plan = { connections: 6, parallel: 6, downloads: 40, pauseMs: 300 };
+  const plan = { connections: 6, parallel: 6, downloads: 30, pauseMs: 300 };
   const each = nodes.map(({ v4 }) => fetchFiles({ ...plan, address: v4! }));
   return (await Promise.all(each)).flat();
 }
@@ -191,7 +195,7 @@ test("weights are changed under traffic", { timeout: 120_000 }, async () => {
 
 test("a node that loses its label loses the proxy, and gets it back with it", { timeout: 180_000 }, async () => {
   const [stays, leaves] = nodes as [ClusterNode, ClusterNode];
-  const during = fetchFiles({ address: stays.v4!, connections: 6, parallel: 6, downloads: 40, pauseMs: 300 });
+  const during = fetchFiles({ address: stays.v4!, connections: 6, parallel: 6, downloads: 30, pauseMs: 300 });
   await kubectl(cluster, ["label", "node", leaves.name, `${nodeLabel}-`]);
   await untilReady("edge", "1 node forwards to 2 backends");
   await until("its pod is gone", async () => (await proxyPods()).map(({ node }) => node).join() === stays.name);
@@ -265,5 +269,5 @@ test("helm uninstall leaves the kinds and their objects, and nothing else", { ti
     "CustomResourceDefinition/quicproxies.quicproxy.io",
     "CustomResourceDefinition/quicproxynodes.quicproxy.io",
   ];
-  await until("the rest is gone", async () => (await traces(cluster)).join() === kept.join());
+  await untilEqual("what is left", () => traces(cluster), kept);
 });

@@ -182,7 +182,10 @@ func (c *connection) downloadAll(ctx context.Context, content *expectations, r *
 		r.Server = name
 	}
 	changes := c.startChanges(ctx)
-	for _, target := range c.options.urls {
+	for i, target := range c.options.urls {
+		if i > 0 {
+			time.Sleep(c.options.pause)
+		}
 		octets, err := download(ctx, client, target, content, changes.progress)
 		r.Octets += octets
 		if err != nil {

@@ -58,6 +58,7 @@ type options struct {
 	parallel        int
 	timeout         time.Duration
 	keepAlive       time.Duration
+	pause           time.Duration
 	cidLength       int
 	urls            []*url.URL
 	tls             *tls.Config
@@ -80,6 +81,7 @@ func readOptions() (*options, error) {
 	flag.IntVar(&o.parallel, "parallel", 10, "`connections` at a time")
 	flag.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` for each connection")
 	flag.DurationVar(&o.keepAlive, "keep-alive", time.Second, "`time` of silence after which the client sends a PING; 0: never")
+	flag.DurationVar(&o.pause, "pause", 0, "`time` between two downloads of a connection")
 	flag.IntVar(&o.cidLength, "cid-length", 8, "`octets` of the client's own Connection IDs, 0 to 20")
 	flag.Parse()
 	if local != "" {
@@ -148,6 +150,9 @@ func (o *options) readTLS() error {
 func (o *options) checkNumbers() error {
 	if o.count < 1 || o.parallel < 1 || o.changes < 1 || o.timeout <= 0 {
 		return errors.New("-count, -parallel, -changes and -timeout must be above 0")
+	}
+	if o.pause < 0 {
+		return errors.New("-pause must not be negative")
 	}
 	if o.cidLength < 0 || o.cidLength > 20 {
 		return errors.New("-cid-length must be 0 to 20")

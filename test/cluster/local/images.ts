@@ -23,7 +23,7 @@ export function writePauseImage(archive: string): void {
   }
 }
 
-interface ImagePlan {
+export interface ImagePlan {
   archive: string;
   /** With tag. */
   name: string;
@@ -35,7 +35,7 @@ interface ImagePlan {
 }
 
 /** An image of one layer in the OCI image layout, as a tar archive. The same files give the same archive. */
-function writeOciArchive({ archive, name, root, entrypoint, work }: ImagePlan): void {
+export function writeOciArchive({ archive, name, root, entrypoint, work }: ImagePlan): void {
   const layout = join(work, "layout");
   mkdirSync(join(layout, "blobs/sha256"), { recursive: true });
   const blob = (content: Buffer | string, mediaType: string): { mediaType: string; digest: string; size: number } => {

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { type Cluster, kubectl } from "../../cluster/cluster.ts";
 
 /** An object as kubectl prints it, as far as the tests look at it. */
@@ -77,4 +78,14 @@ export async function until(what: string, holds: () => Promise<boolean>, withinM
     await sleep(POLL_MS);
   }
   throw new Error(`not after ${withinMs} ms: ${what}: ${last}`);
+}
+
+/** Waits until something is as wanted; a failure shows what it was at last. */
+export async function untilEqual(what: string, ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  let last: unknown;
+  await until(what, async () => {
+    last = await ask();
+    if (isDeepStrictEqual(last, wanted)) return true;
+    throw new Error(`it is ${JSON.stringify(last)}`);
+  });
 }

@@ -8,8 +8,13 @@ const release = "quicproxy";
 const root = resolve(import.meta.dirname, "../../..");
 const chart = resolve(root, "charts/quicproxy");
 const archive = resolve(root, "build/image/quicproxy.oci.tar");
-const repository = "localhost/quicproxy";
-const tag = "dev";
+
+/** What `make image` called the image. */
+function imageName(): { repository: string; tag: string } {
+  const [name] = readFileSync(resolve(root, "build/image/quicproxy.txt"), "utf8").split("\n");
+  const colon = name!.lastIndexOf(":");
+  return { repository: name!.slice(0, colon), tag: name!.slice(colon + 1) };
+}
 
 function helm(cluster: Cluster, args: readonly string[]): Promise<string> {
   return run([cluster.helm, [`--kubeconfig=${cluster.kubeconfig}`, "-n", system, ...args]]);
@@ -18,6 +23,7 @@ function helm(cluster: Cluster, args: readonly string[]): Promise<string> {
 /** Imports the image that `make image` built and installs the chart. Resolves with what helm said. */
 export async function install(cluster: Cluster): Promise<string> {
   await cluster.loadImage(archive);
+  const { repository, tag } = imageName();
   const values = [`image.repository=${repository}`, `image.tag=${tag}`, "image.pullPolicy=Never"];
   const set = values.flatMap((value) => ["--set", value]);
   const how = ["--create-namespace", "--wait", "--timeout", "120s"];

@@ -11,7 +11,7 @@ import { apply, list } from "./objects.ts";
 const image = "localhost/quicgo-server:e2e";
 const port = 4433;
 /** A pod that is going serves its connections for so long; it gets no new one. */
-const drainSeconds = 12;
+const drainSeconds = 25;
 
 /** Files, certificate and programs of the QUIC servers in a cluster. */
 export interface QuicContent {
