@@ -35,7 +35,7 @@ bool mayBeEarlierError(int error) { return error == ECONNREFUSED || error == EHO
 
 ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch)
     : context_(context),
-      batch_(batch, DatagramBatch::kAddresses),
+      batch_(batch),
       routed_(batch),
       next_(batch),
       groupOfFlow_(context.flows.capacity()),
@@ -201,11 +201,13 @@ void ForwardPath::send(const Group& group) {
   uint16_t index = group.first;
   for (uint16_t i = 0; i < group.count; i++, index = next_[index]) indexes_[i] = index;
   const int fd = context_.upstream.fd(group.flow);
+  const uint16_t slot = context_.flows.at(group.flow).backendSlot;
+  const bool v4 = context_.snapshot->backends[slot].address.family() == AF_INET;
   std::span<const uint16_t> left(indexes_.data(), group.count);
   int firstError = 0;  // of the datagram in front, when it is being tried a second time
   while (!left.empty()) {
     context_.counters.add(Counter::forward_calls);
-    const int sent = batch_.sendConnected(fd, left);
+    const int sent = batch_.sendConnected(fd, v4, left);
     const int error = sent > 0 ? 0 : errno;
     if (firstError == ECONNREFUSED || (firstError != 0 && error != firstError)) countRefused(group);
     if (firstError == 0 && mayBeEarlierError(error)) {

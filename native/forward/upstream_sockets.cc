@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "io/event_tag.h"
+#include "io/listen_socket.h"
 
 namespace quicproxy {
 
@@ -26,6 +27,7 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit) {
              sizeof discover);
   const int hops = hopLimit;
   setsockopt(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &hops, sizeof hops);
+  receiveTrafficClass(fd.get(), family);
   if (connect(fd.get(), &backend.any, backend.length) != 0) fd.reset();
   return fd;
 }

@@ -25,28 +25,38 @@ void readPacketInfo(const msghdr& message, FourTuple& tuple) {
 /// Asked for on every listening socket; a kernel that does not tell must not stop the traffic.
 constexpr uint8_t kUnknownHopLimit = 64;
 
+/// Appends to what the message's control buffer holds already; the buffer has room for all that is ever appended.
 template <class Info>
-void writeControl(msghdr& message, void* control, int level, int type, const Info& info) {
-  message.msg_control = control;
-  message.msg_controllen = CMSG_SPACE(sizeof(Info));
-  cmsghdr* c = CMSG_FIRSTHDR(&message);
+void appendControl(msghdr& message, int level, int type, const Info& info) {
+  auto* c = reinterpret_cast<cmsghdr*>(static_cast<uint8_t*>(message.msg_control) + message.msg_controllen);
+  message.msg_controllen += CMSG_SPACE(sizeof(Info));
   c->cmsg_level = level;
   c->cmsg_type = type;
   c->cmsg_len = CMSG_LEN(sizeof(Info));
   std::memcpy(CMSG_DATA(c), &info, sizeof info);
 }
 
+void appendTrafficClass(msghdr& message, bool v4, uint8_t trafficClass) {
+  if (trafficClass == 0) return;
+  const int value = trafficClass;
+  appendControl(message, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, value);
+}
+
+const cmsghdr* nextControl(const msghdr& message, const cmsghdr* c) {
+  return CMSG_NXTHDR(const_cast<msghdr*>(&message), const_cast<cmsghdr*>(c));
+}
+
 }  // namespace
 
-DatagramBatch::DatagramBatch(uint32_t capacity, Receives receives)
-    : receives_(receives),
-      preparedFrom_(capacity),
+DatagramBatch::DatagramBatch(uint32_t capacity)
+    : preparedFrom_(capacity),
       payload_(capacity * kSlotStride, nullptr),
       messages_(capacity),
       vectors_(capacity),
       names_(capacity),
       controls_(capacity),
-      gathered_(capacity) {}
+      gathered_(capacity),
+      gatheredControls_(capacity) {}
 
 void DatagramBatch::prepareReceive(uint32_t index) {
   vectors_[index] = {slot(index), kDatagramBytes};
@@ -54,7 +64,6 @@ void DatagramBatch::prepareReceive(uint32_t index) {
   header = {};
   header.msg_iov = &vectors_[index];
   header.msg_iovlen = 1;
-  if (receives_ == kPayloadOnly) return;
   header.msg_name = &names_[index].any;
   header.msg_namelen = sizeof(sockaddr_in6);
   header.msg_control = controls_[index].bytes;
@@ -95,29 +104,44 @@ uint8_t DatagramBatch::hopLimit(uint32_t index) const {
   return kUnknownHopLimit;
 }
 
+uint8_t DatagramBatch::trafficClass(uint32_t index) const {
+  const msghdr& message = messages_[index].msg_hdr;
+  for (const cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = nextControl(message, c)) {
+    // IPv4 tells it in one octet, IPv6 in an int, whose first octet it is.
+    const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS;
+    const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS;
+    if (v4 || v6) return *CMSG_DATA(c);
+  }
+  return 0;
+}
+
 void DatagramBatch::addressToClient(uint32_t index, const FourTuple& tuple) {
+  const uint8_t traffic = trafficClass(index);
   names_[index] = SocketAddress::fromMapped(tuple.clientAddress, tuple.clientPort, tuple.interfaceIndex);
   msghdr& header = messages_[index].msg_hdr;
   header.msg_name = &names_[index].any;
   header.msg_namelen = names_[index].length;
+  header.msg_control = controls_[index].bytes;
+  header.msg_controllen = 0;
   vectors_[index].iov_len = messages_[index].msg_len;
   if (isMapped(tuple.localAddress)) {
     in_pktinfo info{};
     std::memcpy(&info.ipi_spec_dst, tuple.localAddress + 12, 4);
-    writeControl(header, controls_[index].bytes, IPPROTO_IP, IP_PKTINFO, info);
+    appendControl(header, IPPROTO_IP, IP_PKTINFO, info);
   } else {
     in6_pktinfo info{};
     std::memcpy(&info.ipi6_addr, tuple.localAddress, 16);
     info.ipi6_ifindex = tuple.interfaceIndex;
-    writeControl(header, controls_[index].bytes, IPPROTO_IPV6, IPV6_PKTINFO, info);
+    appendControl(header, IPPROTO_IPV6, IPV6_PKTINFO, info);
   }
+  appendTrafficClass(header, isMapped(tuple.clientAddress), traffic);
 }
 
 int DatagramBatch::send(int fd, uint32_t first, uint32_t count) {
   return sendmmsg(fd, &messages_[first], count, MSG_DONTWAIT);
 }
 
-int DatagramBatch::sendConnected(int fd, std::span<const uint16_t> indexes) {
+int DatagramBatch::sendConnected(int fd, bool v4, std::span<const uint16_t> indexes) {
   const size_t count = std::min(indexes.size(), gathered_.size());
   for (size_t i = 0; i < count; i++) {
     const uint16_t index = indexes[i];
@@ -126,6 +150,8 @@ int DatagramBatch::sendConnected(int fd, std::span<const uint16_t> indexes) {
     header = {};
     header.msg_iov = &vectors_[index];
     header.msg_iovlen = 1;
+    header.msg_control = gatheredControls_[i].bytes;
+    appendTrafficClass(header, v4, trafficClass(index));
   }
   return sendmmsg(fd, gathered_.data(), static_cast<unsigned>(count), MSG_DONTWAIT);
 }

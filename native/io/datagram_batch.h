@@ -20,9 +20,7 @@ inline constexpr size_t kDatagramBytes = 65536;
 /// was received: it is sent from the same slot. Allocated once; the pages of a slot are touched only by datagrams.
 class DatagramBatch {
  public:
-  /// With kAddresses the sender and the local address (IP_PKTINFO) of each received datagram are kept.
-  enum Receives : uint8_t { kPayloadOnly, kAddresses };
-  DatagramBatch(uint32_t capacity, Receives receives);
+  explicit DatagramBatch(uint32_t capacity);
 
   [[nodiscard]] bool ready() const { return static_cast<bool>(payload_); }
   [[nodiscard]] uint32_t capacity() const { return static_cast<uint32_t>(messages_.size()); }
@@ -35,24 +33,29 @@ class DatagramBatch {
     return {slot(index), messages_[index].msg_len};
   }
 
-  /// The client's path of a datagram that was received with addresses.
+  /// The client's path of a datagram that came from a listening socket.
   [[nodiscard]] FourTuple fourTuple(uint32_t index, uint16_t localPort) const;
 
-  /// What the IP header of a datagram received with addresses had left (TTL, hop limit).
+  /// What the IP header of a datagram from a listening socket had left (TTL, hop limit).
   [[nodiscard]] uint8_t hopLimit(uint32_t index) const;
 
-  /// Addresses a received datagram to the client of `tuple`, from the local address that the client knows.
+  /// DSCP and ECN of a datagram, from sockets that were asked to tell (receiveTrafficClass); 0 from others.
+  [[nodiscard]] uint8_t trafficClass(uint32_t index) const;
+
+  /// Addresses a received datagram to the client of `tuple`, from the local address that the client knows, with the
+  /// traffic class that it came with.
   void addressToClient(uint32_t index, const FourTuple& tuple);
 
   /// Sends `count` slots from `first` on in one call. Returns the number sent, or -1 with errno set.
   int send(int fd, uint32_t first, uint32_t count);
 
-  /// Sends the slots named by `indexes`, in that order, on a connected socket in one call.
-  int sendConnected(int fd, std::span<const uint16_t> indexes);
+  /// Sends the slots named by `indexes`, in that order, on a connected socket in one call, each with the traffic class
+  /// that it came with. v4: the socket's family.
+  int sendConnected(int fd, bool v4, std::span<const uint16_t> indexes);
 
  private:
   struct Control {
-    alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
+    alignas(cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))];
   };
 
   [[nodiscard]] uint8_t* slot(uint32_t index) const { return payload_.data() + size_t{index} * kSlotStride; }
@@ -61,7 +64,6 @@ class DatagramBatch {
   /// Slots exactly 64 KiB apart would all start in the same few cache sets.
   static constexpr size_t kSlotStride = kDatagramBytes + size_t{2} * 1024 + 64;
 
-  Receives receives_;
   /// Slots from here on are ready to receive; preparing all of them for each call would cost more than a datagram.
   uint32_t preparedFrom_;
   MappedMemory payload_;
@@ -70,6 +72,7 @@ class DatagramBatch {
   std::vector<SocketAddress> names_;
   std::vector<Control> controls_;
   std::vector<mmsghdr> gathered_;
+  std::vector<Control> gatheredControls_;
 };
 
 }  // namespace quicproxy

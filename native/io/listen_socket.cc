@@ -38,10 +38,10 @@ FileDescriptor newSocket(int family) {
 bool setPathOptions(int fd, int family) {
   if (family == AF_INET) {
     return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) && setOption(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
-           setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+           receiveTrafficClass(fd, family) && setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   }
   return setOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) && setOption(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
-         setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+         receiveTrafficClass(fd, family) && setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
 }
 
 void setBuffer(int fd, int force, int plain, uint32_t bytes) {
@@ -57,6 +57,10 @@ uint32_t bufferSize(int fd, int name) {
 }
 
 }  // namespace
+
+bool receiveTrafficClass(int fd, int family) {
+  return family == AF_INET ? setOption(fd, IPPROTO_IP, IP_RECVTOS, 1) : setOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+}
 
 std::optional<Failure> probePortIsFree(const SocketAddress& address) {
   const FileDescriptor fd = newSocket(address.family());

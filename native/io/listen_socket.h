@@ -25,6 +25,9 @@ std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& addr
 /// Asks with SO_RCVBUFFORCE/SO_SNDBUFFORCE (CAP_NET_ADMIN), else within net.core.rmem_max/wmem_max.
 void setBufferSizes(int fd, const BufferSizes& buffers);
 
+/// Makes a socket tell DSCP and ECN of every datagram: a proxy that drops ECN marks hides congestion from both ends.
+bool receiveTrafficClass(int fd, int family);
+
 struct SocketMemory {
   uint32_t receiveBufferBytes;  ///< as the kernel accounts it: twice what was asked, socket(7)
   uint32_t sendBufferBytes;

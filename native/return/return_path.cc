@@ -33,7 +33,7 @@ Counter droppedCounter(int error) {
 
 ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
     : context_(context),
-      batch_(batch, DatagramBatch::kPayloadOnly),
+      batch_(batch),
       flows_(batch),
       receivedNs_(batch),
       endpoints_(batch),
