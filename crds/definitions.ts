@@ -9,7 +9,7 @@ export interface KindDefinition {
   readonly plural: string;
   readonly about: string;
   readonly schema: StructuralSchema;
-  readonly crd: object;
+  readonly crd: { readonly metadata: { readonly name: string }; readonly [field: string]: unknown };
 }
 
 interface KindInputs {
@@ -106,7 +106,10 @@ function rootSchema({ about, nameMaxLength, spec, status }: KindInputs): Structu
   };
 }
 
-function definition({ kind, plural, shortNames, scale, columns }: KindInputs, schema: StructuralSchema): object {
+function definition(
+  { kind, plural, shortNames, scale, columns }: KindInputs,
+  schema: StructuralSchema,
+): KindDefinition["crd"] {
   const version = {
     name: VERSION,
     served: true,

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { stringify } from "yaml";
+import { renderChartTemplate } from "./chart_template.ts";
 import { GROUP, kindDefinitions } from "./definitions.ts";
 import { renderReference } from "./reference.ts";
 
@@ -14,7 +15,14 @@ export function renderAll(): Record<string, string> {
     // Anchors would save lines, and many tools that read CRDs cannot follow them.
     `# ${NOTICE}\n${stringify(crd, { lineWidth: 0, aliasDuplicateObjects: false })}`,
   ]);
-  return { ...Object.fromEntries(yamls), "docs/reference/quicproxy.md": renderReference(kinds, NOTICE) };
+  const templates = kinds.map(({ plural, crd }) => [
+    `charts/quicproxy/templates/crds/${plural}.yaml`,
+    renderChartTemplate(crd, NOTICE),
+  ]);
+  return {
+    ...Object.fromEntries([...yamls, ...templates]),
+    "docs/reference/quicproxy.md": renderReference(kinds, NOTICE),
+  };
 }
 
 if (import.meta.main) {

@@ -9,7 +9,8 @@ export interface Health {
 }
 
 export interface HttpAddress {
-  readonly address: string;
+  /** Undefined: every address of both families, or of IPv4 where there is no IPv6. */
+  readonly address: string | undefined;
   readonly port: number;
 }
 
@@ -49,5 +50,5 @@ export function parseAddress(text: string): HttpAddress | undefined {
   const match = ADDRESS.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > PORT_MAX) return undefined;
-  return { address: match[1] ?? (match[2] || "0.0.0.0"), port };
+  return { address: match[1] ?? (match[2] || undefined), port };
 }

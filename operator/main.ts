@@ -3,20 +3,22 @@ import { hostname } from "node:os";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { httpTransport } from "../crds/client/transport.ts";
 import packageJson from "../package.json" with { type: "json" };
+import { registerCheck } from "./check.ts";
 import { type HttpAddress, parseAddress, serveHttp } from "./http.ts";
 import { openEndpoint } from "./kubernetes.ts";
 import { LeaderElection } from "./leader.ts";
 import { LOG_LEVELS, type Log, type LogLevel, openLog } from "./log.ts";
 import { Operator } from "./operator.ts";
+import { CAPABILITY_LEVELS, type CapabilityLevel } from "./plan/capabilities.ts";
 import type { PodOptions } from "./plan/desired.ts";
 
 interface Flags {
   namespace?: string;
-  image: string;
+  image?: string;
   imagePullPolicy: PodOptions["imagePullPolicy"];
   imagePullSecret: string[];
   proxyPriorityClass?: string;
-  proxyNetAdmin: boolean;
+  proxyCapabilities: CapabilityLevel;
   leaderElect: boolean;
   leaseNamespace: string;
   leaseName: string;
@@ -44,7 +46,9 @@ function parseFlag(text: string): boolean {
 async function run(flags: Flags): Promise<void> {
   const log = openLog(flags.logLevel);
   const instance = process.env.POD_NAME ?? hostname();
-  const { namespace, leaseNamespace, leaseName } = flags;
+  const { image, namespace, leaseNamespace, leaseName } = flags;
+  // Not a required option of commander: that would be asked of `check`, too.
+  if (image === undefined) return program.error("error: required option '--image <image>' not specified");
   const send = httpTransport(await openEndpoint(process.env));
   let election: LeaderElection | undefined;
   const operator = new Operator({
@@ -54,11 +58,11 @@ async function run(flags: Flags): Promise<void> {
     instance,
     isLeading: () => election?.isLeading ?? true,
     pods: {
-      image: flags.image,
+      image,
       imagePullPolicy: flags.imagePullPolicy,
       imagePullSecrets: flags.imagePullSecret,
       priorityClass: flags.proxyPriorityClass,
-      netAdmin: flags.proxyNetAdmin,
+      capabilities: flags.proxyCapabilities,
     },
   });
   const health = { unhealthy: () => undefined, notReady: () => operator.notReady() };
@@ -125,7 +129,7 @@ const program = new Command("quicproxy-operator")
   .description("runs QuicProxy objects of a Kubernetes cluster as DaemonSets of proxies")
   .version(packageJson.version)
   .option("--namespace <name>", "watch one namespace only (default: all)")
-  .requiredOption("--image <image>", "image of the proxies")
+  .option("--image <image>", "image of the proxies (required)")
   .addOption(
     new Option("--image-pull-policy <policy>", "when nodes pull it")
       .choices(["Always", "IfNotPresent", "Never"])
@@ -133,14 +137,23 @@ const program = new Command("quicproxy-operator")
   )
   .option("--image-pull-secret <name>", "secret in each QuicProxy's namespace to pull with (repeatable)", collect, [])
   .option("--proxy-priority-class <name>", "priority class of the proxies")
-  .option("--proxy-net-admin [bool]", "give proxies NET_ADMIN, for receive buffers above rmem_max", parseFlag, false)
+  .addOption(
+    new Option("--proxy-capabilities <level>", "Sockets: none of the kernel's faster ways; Kernel: all of them")
+      .choices(CAPABILITY_LEVELS)
+      .default("Kernel"),
+  )
   .option("--leader-elect [bool]", "work only while holding the lease; false for a single replica", parseFlag, true)
   .option("--lease-namespace <name>", "namespace of the lease", process.env.POD_NAMESPACE ?? "default")
   .option("--lease-name <name>", "name of the lease", "quicproxy-operator")
-  .option("--metrics <addr:port>", "where to serve /metrics, /healthz and /readyz", parseMetrics, parseMetrics(":8080"))
+  .option("--metrics <addr:port>", "where to serve /metrics, /healthz and /readyz", parseMetrics, {
+    address: undefined,
+    port: 8080,
+  })
   .addOption(new Option("--log-level <level>", "least level to log").choices(LOG_LEVELS).default("info"))
+  .showHelpAfterError("(quicproxy-operator --help shows what there is)")
   .exitOverride()
   .action(run);
+registerCheck(program);
 
 try {
   await program.parseAsync();

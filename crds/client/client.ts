@@ -116,6 +116,17 @@ export class ApiClient {
     }
   }
 
+  /** Plural names of what a version of an API group serves; none where the API server does not know that version. */
+  async resourceNames({ group, version }: Resource): Promise<string[]> {
+    try {
+      const { resources } = await this.#call<{ resources: { name: string }[] }>("GET", `/apis/${group}/${version}`);
+      return resources.map(({ name }) => name);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return [];
+      throw error;
+    }
+  }
+
   /** Changes after a resource version, until the stream ends. Throws ApiError 410 where the version is too old. */
   async *watch(collection: Collection, options: WatchOptions): AsyncGenerator<WatchEvent, void> {
     const path = collectionPath(collection, {

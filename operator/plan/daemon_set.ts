@@ -13,6 +13,7 @@ import {
   RESTART_ANNOTATION,
 } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
+import { capabilitiesOf } from "./capabilities.ts";
 import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
@@ -97,7 +98,7 @@ function nodeSelector({ namespace, name }: ObservedProxy, { nodes, scaling }: Qu
 function container(
   proxy: ObservedProxy,
   spec: QuicProxySpec,
-  { image, imagePullPolicy, netAdmin }: PodOptions,
+  { image, imagePullPolicy, capabilities }: PodOptions,
 ): object {
   const memoryMib = BASE_MEMORY_MIB + Math.ceil((sizeBytes(spec.dataPlane.flowMemory) ?? 0) / MIB);
   return {
@@ -125,8 +126,7 @@ function container(
       readOnlyRootFilesystem: true,
       // The kernel gives added capabilities to UID 0 only, unless the program carries them as file capabilities.
       runAsUser: 0,
-      // NET_BIND_SERVICE: ports below 1024, such as 443. Always, so that a change of port restarts nothing.
-      capabilities: { drop: ["ALL"], add: netAdmin ? ["NET_BIND_SERVICE", "NET_ADMIN"] : ["NET_BIND_SERVICE"] },
+      capabilities: { drop: ["ALL"], add: capabilitiesOf(capabilities) },
     },
     volumeMounts: [{ name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR }, ...keyMounts(spec).map(({ mount }) => mount)],
     terminationMessagePolicy: "FallbackToLogsOnError",

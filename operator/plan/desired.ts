@@ -2,6 +2,7 @@ import type { KubernetesObject, ObjectMeta } from "../../crds/client/objects.ts"
 import { apiVersionOf, RESOURCES, type Resource } from "../../crds/client/resources.ts";
 import { APPLIED_ANNOTATION, childLabels, digestOf } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
+import type { CapabilityLevel } from "./capabilities.ts";
 
 /** An object as it should be: everything in it is the operator's, and what it no longer names goes. */
 export interface DesiredObject {
@@ -15,8 +16,7 @@ export interface PodOptions {
   readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
   readonly imagePullSecrets: readonly string[];
   readonly priorityClass: string | undefined;
-  /** Adds NET_ADMIN, with which receive buffers may exceed net.core.rmem_max (SO_RCVBUFFORCE). */
-  readonly netAdmin: boolean;
+  readonly capabilities: CapabilityLevel;
 }
 
 interface ChildInputs {

@@ -71,7 +71,13 @@ beforeAll(async () => {
     namespace: NAMESPACE,
     instance: "test",
     isLeading: () => true,
-    pods: { image: "q", imagePullPolicy: "Never", imagePullSecrets: [], priorityClass: undefined, netAdmin: false },
+    pods: {
+      image: "q",
+      imagePullPolicy: "Never",
+      imagePullSecrets: [],
+      priorityClass: undefined,
+      capabilities: "Sockets",
+    },
     times: FAST,
   });
   operator.start();

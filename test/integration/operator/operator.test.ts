@@ -11,7 +11,7 @@ const PODS = {
   imagePullPolicy: "Never",
   imagePullSecrets: [],
   priorityClass: undefined,
-  netAdmin: false,
+  capabilities: "Sockets",
 } as const;
 const STATIC = { listeners: [{ port: 443 }], backends: { static: [{ address: "10.0.0.7", port: 4433 }] } };
 const SERVICE = { listeners: [{ port: 443 }], backends: { service: { name: "server", port: 443 } } };

@@ -19,7 +19,7 @@ export const POD_OPTIONS: PodOptions = {
   imagePullPolicy: "IfNotPresent",
   imagePullSecrets: [],
   priorityClass: undefined,
-  netAdmin: false,
+  capabilities: "Sockets",
 };
 
 export const FRESH = { nowMs: 1_700_000_000_000, hashKey: "0123456789abcdef0123456789abcdef" };

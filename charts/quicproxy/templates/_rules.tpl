@@ -1,0 +1,46 @@
+{{/*
+What the operator does in the namespaces of QuicProxies. A server-side apply of what is not there yet asks for create and
+patch. It may grant proxies no more than it has itself, hence get of quicproxynodes and patch of their status.
+*/}}
+{{- define "quicproxy.rulesInNamespaces" -}}
+- apiGroups: [quicproxy.io]
+  resources: [quicproxies]
+  verbs: [list, watch, patch]
+- apiGroups: [quicproxy.io]
+  resources: [quicproxies/status, quicproxynodes/status]
+  verbs: [patch]
+- apiGroups: [quicproxy.io]
+  resources: [quicproxynodes]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [daemonsets]
+  verbs: [list, watch, create, patch]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [list, watch, create, patch]
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [roles, rolebindings]
+  verbs: [list, watch, create, patch]
+- apiGroups: [""]
+  resources: [pods, services]
+  verbs: [list, watch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end -}}
+
+{{/* Nodes have no namespace. Patch: the label of the nodes chosen where spec.scaling.nodes is set. */}}
+{{- define "quicproxy.rulesOfCluster" -}}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list, watch, patch]
+{{- end -}}
+
+{{- define "quicproxy.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "quicproxy.serviceAccount" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}

@@ -1,0 +1,66 @@
+import { get } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import { ApiClient } from "../crds/client/client.ts";
+import { RESOURCES } from "../crds/client/resources.ts";
+import { httpTransport } from "../crds/client/transport.ts";
+import { openEndpoint } from "./kubernetes.ts";
+
+interface CheckFlags {
+  host: string;
+  port: string;
+  seconds: string;
+}
+
+const EVERY_MS = 1_000;
+const ANSWER_WITHIN_MS = 5_000;
+
+/** What is wrong with an installation, a line each; none: it works. Every account may ask what the API server serves. */
+async function problemsOf({ host, port }: CheckFlags, client: ApiClient): Promise<string[]> {
+  const [ready, served] = await Promise.allSettled([readyz(host, port), client.resourceNames(RESOURCES.quicProxies)]);
+  const problems: string[] = [];
+  if (ready.status === "rejected") problems.push(`the operator at ${host} port ${port}: ${ready.reason.message}`);
+  if (served.status === "rejected") return [...problems, `the API server: ${served.reason.message}`];
+  for (const { plural, group, version } of [RESOURCES.quicProxies, RESOURCES.quicProxyNodes]) {
+    if (!served.value.includes(plural)) problems.push(`the API server serves no ${plural} of ${group}/${version}`);
+  }
+  return problems;
+}
+
+/** Rejects with what the operator says where it is not ready. */
+function readyz(host: string, port: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = get({ host, port, path: "/readyz", timeout: ANSWER_WITHIN_MS }, async (response) => {
+      let said = "";
+      for await (const part of response.setEncoding("utf8")) said += part;
+      if (response.statusCode === 200) resolve();
+      else reject(new Error(`answers ${response.statusCode}: ${said.trim()}`));
+    });
+    request.once("timeout", () => request.destroy(new Error(`no answer within ${ANSWER_WITHIN_MS / 1000} s`)));
+    request.once("error", reject);
+  });
+}
+
+async function check(flags: CheckFlags): Promise<void> {
+  const client = new ApiClient(httpTransport(await openEndpoint(process.env)));
+  const until = performance.now() + Number(flags.seconds) * 1000;
+  for (;;) {
+    const problems = await problemsOf(flags, client);
+    if (problems.length === 0) {
+      console.log("the operator is ready, and the API server serves QuicProxies and QuicProxyNodes");
+      return;
+    }
+    if (performance.now() > until) throw new Error(problems.join("\n"));
+    await sleep(EVERY_MS);
+  }
+}
+
+export function registerCheck(program: Command): void {
+  program
+    .command("check")
+    .description("tell whether an installation works: what `helm test` runs")
+    .requiredOption("--host <address>", "where the operator serves /readyz")
+    .option("--port <port>", "and on which port", "8080")
+    .option("--seconds <n>", "how long it may take until it works", "60")
+    .action(check);
+}
