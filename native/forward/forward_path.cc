@@ -1,5 +1,6 @@
 #include "forward/forward_path.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "io/clock.h"
@@ -27,20 +28,10 @@ Counter droppedCounter(int error) {
   }
 }
 
-/// An ICMP error that came in since the last call is told by the next call on the socket, which then sends nothing. But
-/// for ECONNREFUSED it may as well be this call's own: then the second attempt meets it again.
-bool mayBeEarlierError(int error) { return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH; }
-
 }  // namespace
 
-ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch)
-    : context_(context),
-      batch_(batch),
-      routed_(batch),
-      next_(batch),
-      groupOfFlow_(context.flows.capacity()),
-      indexes_(batch) {
-  groups_.reserve(batch);
+ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch) : context_(context), batch_(batch), routed_(batch) {
+  departures_.reserve(batch);
 }
 
 uint32_t ForwardPath::receive(uint8_t endpoint) {
@@ -51,10 +42,10 @@ uint32_t ForwardPath::receive(uint8_t endpoint) {
   counters.add(Counter::receive_batches);
   counters.add(Counter::receive_datagrams, count);
   const uint16_t localPort = context_.snapshot->endpoints[endpoint]->address.port();
-  groups_.clear();
+  departures_.clear();
   receivedNs_ = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
   for (uint32_t i = 0; i < count; i++) route(static_cast<uint16_t>(i), endpoint, localPort);
-  for (const Group& group : groups_) send(group);
+  if (!departures_.empty()) send();
   return count;
 }
 
@@ -91,20 +82,7 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
   if ((context_.flows.at(flow).flags & kFlowSampled) != 0) {
     routed_[index] = {realtimeNs(), static_cast<uint8_t>(decision.rule)};
   }
-  enqueue(index, flow);
-}
-
-void ForwardPath::note(const Group& group, uint16_t index, SampleOutcome outcome) {
-  if ((context_.flows.at(group.flow).flags & kFlowSampled) == 0) return;
-  Sample sample{};
-  sample.receivedNs = receivedNs_;
-  sample.routedNs = routed_[index].atNs;
-  sample.sentNs = realtimeNs();
-  sample.rule = routed_[index].rule;
-  sample.bytes = static_cast<uint32_t>(batch_.datagram(index).size());
-  sample.direction = SampleDirection::kForward;
-  sample.outcome = outcome;
-  context_.note(group.flow, sample);
+  departures_.push_back({flow, index, 0});
 }
 
 /// Whoever answers to what was returned here does receive here; until then little more than three times what came is
@@ -130,8 +108,7 @@ void ForwardPath::makeRoom() {
 
 /// A flow that datagrams of the present batch wait for must stay until they are sent.
 bool ForwardPath::isInBatch(uint32_t flow) const {
-  const uint16_t guess = groupOfFlow_[flow];
-  return guess < groups_.size() && groups_[guess].flow == flow;
+  return std::any_of(departures_.begin(), departures_.end(), [flow](const Departure& d) { return d.flow == flow; });
 }
 
 /// A flow for a datagram that has none, or kNoFlow with the reason counted.
@@ -161,16 +138,16 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple,
     counters.add(Counter::route_dropped_no_socket);
     return kNoFlow;
   }
-  const Backend& backend = context_.snapshot->backends[decision.backendSlot];
-  const uint32_t flow = context_.flows.create({tuple, decision.backendSlot, backend.epoch, endpoint}, context_.nowMs);
+  const uint8_t epoch = context_.snapshot->backends[decision.backendSlot].epoch;
+  const uint32_t flow = context_.flows.create({tuple, decision.backendSlot, epoch, endpoint}, context_.nowMs);
   if (flow == kNoFlow) {
     counters.add(Counter::route_dropped_table_full);
     return kNoFlow;
   }
-  const auto outcome = context_.upstream.open(flow, context_.flows.at(flow).epoch, backend.address, hopLimit);
-  if (outcome != UpstreamSockets::Outcome::kOpened) {
+  const Upstream::Outcome outcome = context_.upstream.open(context_, flow, hopLimit);
+  if (outcome != Upstream::Outcome::kOpened) {
     context_.flows.remove(flow);
-    counters.add(Counter::flow_socket_error);
+    if (outcome == Upstream::Outcome::kFailed) counters.add(Counter::flow_socket_error);
     counters.add(Counter::route_dropped_no_socket);
     return kNoFlow;
   }
@@ -185,67 +162,44 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple,
   return flow;
 }
 
-void ForwardPath::enqueue(uint16_t index, uint32_t flow) {
-  if (isInBatch(flow)) {
-    Group& group = groups_[groupOfFlow_[flow]];
-    next_[group.last] = index;
-    group.last = index;
-    group.count++;
-    return;
-  }
-  groupOfFlow_[flow] = static_cast<uint16_t>(groups_.size());
-  groups_.push_back({flow, index, index, 1});
-}
-
-void ForwardPath::send(const Group& group) {
-  uint16_t index = group.first;
-  for (uint16_t i = 0; i < group.count; i++, index = next_[index]) indexes_[i] = index;
-  const int fd = context_.upstream.fd(group.flow);
-  const uint16_t slot = context_.flows.at(group.flow).backendSlot;
-  const bool v4 = context_.snapshot->backends[slot].address.family() == AF_INET;
-  std::span<const uint16_t> left(indexes_.data(), group.count);
-  int firstError = 0;  // of the datagram in front, when it is being tried a second time
-  while (!left.empty()) {
-    context_.counters.add(Counter::forward_calls);
-    const int sent = batch_.sendConnected(fd, v4, left);
-    const int error = sent > 0 ? 0 : errno;
-    if (firstError == ECONNREFUSED || (firstError != 0 && error != firstError)) countRefused(group);
-    if (firstError == 0 && mayBeEarlierError(error)) {
-      firstError = error;
-      continue;
-    }
-    firstError = 0;
-    if (sent > 0) {
-      countSent(group, left.first(sent));
+void ForwardPath::send() {
+  context_.upstream.send(context_, batch_, departures_);
+  for (const Departure& departure : departures_) {
+    if (departure.error == 0) {
+      countSent(departure);
     } else {
-      countDropped(group, error);
-      note(group, left.front(), SampleOutcome::kDropped);
+      countDropped(departure);
     }
-    left = left.subspan(sent > 0 ? sent : 1);
   }
 }
 
-void ForwardPath::countSent(const Group& group, std::span<const uint16_t> sent) {
-  uint64_t bytes = 0;
-  for (const uint16_t index : sent) {
-    bytes += batch_.datagram(index).size();
-    note(group, index, SampleOutcome::kSent);
-  }
-  context_.counters.add(Counter::forward_sent, sent.size());
+void ForwardPath::countSent(const Departure& departure) {
+  const uint64_t bytes = batch_.datagram(departure.datagram).size();
+  const uint16_t slot = context_.flows.at(departure.flow).backendSlot;
+  context_.counters.add(Counter::forward_sent);
   context_.counters.add(Counter::forward_bytes, bytes);
-  const uint16_t slot = context_.flows.at(group.flow).backendSlot;
-  context_.counters.add(slot, BackendCounter::kForwarded, sent.size());
+  context_.counters.add(slot, BackendCounter::kForwarded);
   context_.counters.add(slot, BackendCounter::kForwardedBytes, bytes);
+  note(departure, SampleOutcome::kSent);
 }
 
-void ForwardPath::countRefused(const Group& group) {
-  context_.counters.add(Counter::return_backend_refused);
-  context_.counters.add(context_.flows.at(group.flow).backendSlot, BackendCounter::kRefused);
+void ForwardPath::countDropped(const Departure& departure) {
+  context_.counters.add(droppedCounter(departure.error));
+  context_.counters.add(context_.flows.at(departure.flow).backendSlot, BackendCounter::kDropped);
+  note(departure, SampleOutcome::kDropped);
 }
 
-void ForwardPath::countDropped(const Group& group, int error) {
-  context_.counters.add(droppedCounter(error));
-  context_.counters.add(context_.flows.at(group.flow).backendSlot, BackendCounter::kDropped);
+void ForwardPath::note(const Departure& departure, SampleOutcome outcome) {
+  if ((context_.flows.at(departure.flow).flags & kFlowSampled) == 0) return;
+  Sample sample{};
+  sample.receivedNs = receivedNs_;
+  sample.routedNs = routed_[departure.datagram].atNs;
+  sample.sentNs = realtimeNs();
+  sample.rule = routed_[departure.datagram].rule;
+  sample.bytes = static_cast<uint32_t>(batch_.datagram(departure.datagram).size());
+  sample.direction = SampleDirection::kForward;
+  sample.outcome = outcome;
+  context_.note(departure.flow, sample);
 }
 
 }  // namespace quicproxy

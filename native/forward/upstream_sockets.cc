@@ -4,8 +4,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+
 #include "io/event_tag.h"
 #include "io/listen_socket.h"
+#include "worker/worker_context.h"
 
 namespace quicproxy {
 
@@ -32,29 +35,109 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit) {
   return fd;
 }
 
+/// An ICMP error that came in since the last call is told by the next call on the socket, which then sends nothing. But
+/// for ECONNREFUSED it may as well be this call's own: then the second attempt meets it again.
+bool mayBeEarlierError(int error) { return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH; }
+
 }  // namespace
 
-UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, uint32_t bound, int epollFd)
-    : sockets_(flowCapacity), bound_(bound), epollFd_(epollFd) {}
+UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, uint32_t bound, uint32_t batch)
+    : sockets_(flowCapacity),
+      bound_(bound),
+      groupOfFlow_(flowCapacity),
+      next_(batch),
+      positions_(batch),
+      indexes_(batch) {
+  groups_.reserve(batch);
+}
 
-UpstreamSockets::Outcome UpstreamSockets::open(uint32_t flow, uint8_t flowEpoch, const SocketAddress& backend,
-                                               uint8_t hopLimit) {
+bool UpstreamSockets::announceTo(int epollFd) {
+  epollFd_ = epollFd;
+  return true;
+}
+
+Upstream::Outcome UpstreamSockets::open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) {
   if (atBound()) return Outcome::kAtBound;
-  FileDescriptor fd = connectedSocket(backend, hopLimit);
+  const Flow& opened = context.flows.at(flow);
+  FileDescriptor fd = connectedSocket(context.snapshot->backends[opened.backendSlot].address, hopLimit);
   if (!fd) return Outcome::kFailed;
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.u64 = EventTag{EventTag::Kind::kUpstream, flowEpoch, flow}.pack();
+  event.data.u64 = EventTag{EventTag::Kind::kUpstream, opened.epoch, flow}.pack();
   if (epoll_ctl(epollFd_, EPOLL_CTL_ADD, fd.get(), &event) != 0) return Outcome::kFailed;
   sockets_[flow] = std::move(fd);
   open_++;
   return Outcome::kOpened;
 }
 
-void UpstreamSockets::close(uint32_t flow) {
+void UpstreamSockets::close(WorkerContext& /*context*/, uint32_t flow) {
   if (!sockets_[flow]) return;
   sockets_[flow].reset();
   open_--;
+}
+
+void UpstreamSockets::send(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures) {
+  group(departures);
+  for (const Group& group : groups_) sendGroup(context, batch, departures, group);
+}
+
+void UpstreamSockets::group(std::span<const Departure> departures) {
+  groups_.clear();
+  for (uint16_t i = 0; i < departures.size(); i++) {
+    const uint32_t flow = departures[i].flow;
+    const uint16_t guess = groupOfFlow_[flow];
+    if (guess < groups_.size() && departures[groups_[guess].first].flow == flow) {
+      Group& group = groups_[guess];
+      next_[group.last] = i;
+      group.last = i;
+      group.count++;
+    } else {
+      groupOfFlow_[flow] = static_cast<uint16_t>(groups_.size());
+      groups_.push_back({i, i, 1});
+    }
+  }
+}
+
+void UpstreamSockets::sendGroup(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures,
+                                const Group& group) {
+  uint16_t at = group.first;
+  for (uint16_t i = 0; i < group.count; i++, at = next_[at]) {
+    positions_[i] = at;
+    indexes_[i] = departures[at].datagram;
+  }
+  const uint32_t flow = departures[group.first].flow;
+  const uint16_t slot = context.flows.at(flow).backendSlot;
+  const bool v4 = context.snapshot->backends[slot].address.family() == AF_INET;
+  int firstError = 0;  // of the datagram in front, when it is being tried a second time
+  for (uint16_t done = 0; done < group.count;) {
+    const std::span<const uint16_t> left(indexes_.data() + done, group.count - done);
+    context.counters.add(Counter::forward_calls);
+    const int sent = batch.sendConnected(sockets_[flow].get(), v4, left);
+    const int error = sent > 0 ? 0 : errno;
+    if (firstError == ECONNREFUSED || (firstError != 0 && error != firstError)) context.countRefused(slot);
+    if (firstError == 0 && mayBeEarlierError(error)) {
+      firstError = error;
+      continue;
+    }
+    firstError = 0;
+    const auto taken = static_cast<uint16_t>(sent > 0 ? sent : 1);
+    for (uint16_t i = 0; i < taken; i++) departures[positions_[done + i]].error = error;
+    done = static_cast<uint16_t>(done + taken);
+  }
+}
+
+uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, DatagramBatch& batch, uint32_t first,
+                                  std::span<uint32_t> flows) {
+  const Flow& flow = context.flows.at(tag.index);
+  const bool sameFlow = (flow.flags & kFlowLive) != 0 && flow.epoch == tag.epoch;
+  if (!sameFlow) return 0;
+  const int received = batch.receive(sockets_[tag.index].get(), first);
+  if (received < 0) {
+    if (errno != EAGAIN && errno != EINTR) context.countRefused(flow.backendSlot);
+    return 0;
+  }
+  for (int i = 0; i < received; i++) flows[first + static_cast<uint32_t>(i)] = tag.index;
+  return static_cast<uint32_t>(received);
 }
 
 }  // namespace quicproxy

@@ -3,35 +3,49 @@
 #include <cstdint>
 #include <vector>
 
+#include "forward/upstream.h"
 #include "io/file_descriptor.h"
 #include "io/socket_address.h"
 
 namespace quicproxy {
 
-/// Upstream level ConnectedSocketPool: one connected socket per flow, so that each client path reaches its backend from
-/// a port of its own (RFC 9312 section 4.3) and the kernel tells replies and ICMP errors of flows apart. Works without
-/// any capability; the price is a descriptor and a share of an epoll set per flow, so the pool is bounded.
-class UpstreamSockets {
+/// Upstream level ConnectedSocketPool: one connected socket per flow; the kernel tells replies and ICMP errors of flows
+/// apart. Works without any capability; the price is a descriptor, a share of an epoll set and a call of its own for
+/// each flow in a batch, so the pool is bounded.
+class UpstreamSockets final : public Upstream {
  public:
-  enum class Outcome : uint8_t { kOpened, kAtBound, kFailed };
+  /// flowCapacity: flows are numbered below it; bound: sockets at a time; batch: most departures of one call.
+  UpstreamSockets(uint32_t flowCapacity, uint32_t bound, uint32_t batch);
 
-  /// flowCapacity: flows are numbered below it; bound: sockets at a time; epollFd: where replies are announced.
-  UpstreamSockets(uint32_t flowCapacity, uint32_t bound, int epollFd);
-
-  /// hopLimit: of all datagrams that leave by this socket, one less than the first one came with, as a router would
-  /// have it: two forwarders that send to each other stop by themselves.
-  Outcome open(uint32_t flow, uint8_t flowEpoch, const SocketAddress& backend, uint8_t hopLimit);
-  void close(uint32_t flow);
-
-  [[nodiscard]] int fd(uint32_t flow) const { return sockets_[flow].get(); }
-  [[nodiscard]] uint32_t openCount() const { return open_; }
-  [[nodiscard]] bool atBound() const { return open_ >= bound_; }
+  bool announceTo(int epollFd) override;
+  Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) override;
+  void close(WorkerContext& context, uint32_t flow) override;
+  [[nodiscard]] bool atBound() const override { return open_ >= bound_; }
+  [[nodiscard]] uint32_t socketCount() const override { return open_; }
+  void send(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures) override;
+  uint32_t receive(WorkerContext& context, const EventTag& tag, DatagramBatch& batch, uint32_t first,
+                   std::span<uint32_t> flows) override;
 
  private:
+  /// The departures of one flow, in order of arrival.
+  struct Group {
+    uint16_t first;
+    uint16_t last;
+    uint16_t count;
+  };
+
+  void group(std::span<const Departure> departures);
+  void sendGroup(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures, const Group& group);
+
   std::vector<FileDescriptor> sockets_;
   uint32_t bound_;
   uint32_t open_ = 0;
-  int epollFd_;
+  int epollFd_ = -1;
+  std::vector<Group> groups_;
+  std::vector<uint16_t> groupOfFlow_;  ///< by flow: a guess that groups_ confirms
+  std::vector<uint16_t> next_;         ///< by departure: the next one of its group
+  std::vector<uint16_t> positions_;    ///< of one group's departures
+  std::vector<uint16_t> indexes_;      ///< their datagrams
 };
 
 }  // namespace quicproxy

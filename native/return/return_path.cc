@@ -40,47 +40,53 @@ ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
       refused_(batch),
       backendSlots_(batch) {}
 
-void ReturnPath::receive(uint32_t flow) {
+void ReturnPath::receive(const EventTag& tag) {
   for (int turn = 0; turn < kMaxBatchesPerTurn; turn++) {
     const uint32_t room = batch_.capacity() - used_;
-    const uint32_t received = receiveOnce(flow);
+    const uint32_t received = receiveOnce(tag);
     if (used_ == batch_.capacity()) flush();
     if (received < room) return;
   }
 }
 
-uint32_t ReturnPath::receiveOnce(uint32_t index) {
-  WorkerCounters& counters = context_.counters;
-  Flow& flow = context_.flows.at(index);
-  const int received = batch_.receive(context_.upstream.fd(index), used_);
-  if (received < 0) {
-    if (errno == EAGAIN || errno == EINTR) return 0;
-    counters.add(Counter::return_backend_refused);
-    counters.add(flow.backendSlot, BackendCounter::kRefused);
-    return 0;
-  }
-  const RouteView view = context_.snapshot->routeView();
+uint32_t ReturnPath::receiveOnce(const EventTag& tag) {
+  const uint32_t received = context_.upstream.receive(context_, tag, batch_, used_, flows_);
+  if (received == 0) return 0;
   const uint64_t receivedNs = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
-  uint64_t bytes = 0;
-  for (int i = 0; i < received; i++) {
-    const uint32_t at = used_ + static_cast<uint32_t>(i);
-    refused_[at] = isAllowed(flow, batch_.datagram(at).size()) ? 0 : 1;
-    const std::span<const uint8_t> datagram = batch_.datagram(at);
-    bytes += datagram.size();
-    const Recorded recorded = context_.router.learn(view, index, datagram, context_.nowMs);
-    if (recorded.cids != 0) counters.add(Counter::cid_learned, recorded.cids);
-    if (recorded.tableFull != 0) counters.add(Counter::cid_table_full, recorded.tableFull);
-    batch_.addressToClient(at, flow.tuple);
-    flows_[at] = index;
-    receivedNs_[at] = (flow.flags & kFlowSampled) != 0 ? receivedNs : 0;
-    endpoints_[at] = flow.endpoint;
-    backendSlots_[at] = flow.backendSlot;
+  context_.counters.add(Counter::return_received, received);
+  for (uint32_t i = 0; i < received; i++) take(used_ + i, receivedNs);
+  used_ += received;
+  return received;
+}
+
+void ReturnPath::take(uint32_t index, uint64_t receivedNs) {
+  WorkerCounters& counters = context_.counters;
+  const std::span<const uint8_t> datagram = batch_.datagram(index);
+  counters.add(Counter::return_received_bytes, datagram.size());
+  receivedNs_[index] = 0;
+  refused_[index] = 1;
+  if (flows_[index] == kNoFlow) {
+    counters.add(Counter::return_dropped_no_flow);
+    return;
   }
+  Flow& flow = context_.flows.at(flows_[index]);
+  if ((flow.flags & kFlowSampled) != 0) receivedNs_[index] = receivedNs;
   flow.lastSeenMs = context_.nowMs;
-  counters.add(Counter::return_received, static_cast<uint64_t>(received));
-  counters.add(Counter::return_received_bytes, bytes);
-  used_ += static_cast<uint32_t>(received);
-  return static_cast<uint32_t>(received);
+  endpoints_[index] = flow.endpoint;
+  backendSlots_[index] = flow.backendSlot;
+  const bool allowed = isAllowed(flow, datagram.size());
+  const RouteView view = context_.snapshot->routeView();
+  const Recorded recorded = context_.router.learn(view, flows_[index], datagram, context_.nowMs);
+  if (recorded.cids != 0) counters.add(Counter::cid_learned, recorded.cids);
+  if (recorded.tableFull != 0) counters.add(Counter::cid_table_full, recorded.tableFull);
+  if (allowed) {
+    batch_.addressToClient(index, flow.tuple);
+    refused_[index] = 0;
+    return;
+  }
+  counters.add(Counter::return_dropped_unconfirmed);
+  counters.add(flow.backendSlot, BackendCounter::kDropped);
+  note(index, SampleOutcome::kDropped);
 }
 
 /// Room for a challenge and three times what came from an address may go there until it has shown to receive (RFC 9000
@@ -97,9 +103,6 @@ void ReturnPath::flush() {
   uint32_t first = 0;
   while (first < used_) {
     if (refused_[first] != 0) {
-      context_.counters.add(Counter::return_dropped_unconfirmed);
-      context_.counters.add(backendSlots_[first], BackendCounter::kDropped);
-      note(first, SampleOutcome::kDropped);
       first++;
       continue;
     }

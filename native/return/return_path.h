@@ -8,7 +8,7 @@
 
 namespace quicproxy {
 
-/// Backend to client: the upstream socket tells the flow, the flow tells the client. Datagrams of many flows leave
+/// Backend to client: the upstream level tells the flow, the flow tells the client. Datagrams of many flows leave
 /// together through the listening socket, each from the local address that its client knows.
 class ReturnPath {
  public:
@@ -16,14 +16,15 @@ class ReturnPath {
 
   [[nodiscard]] bool ready() const { return batch_.ready(); }
 
-  /// Takes what the flow's socket has, at most a few batches.
-  void receive(uint32_t flow);
+  /// Takes what an event of the upstream level announced, at most a few batches.
+  void receive(const EventTag& tag);
 
   /// Sends what has been collected.
   void flush();
 
  private:
-  uint32_t receiveOnce(uint32_t flow);
+  uint32_t receiveOnce(const EventTag& tag);
+  void take(uint32_t index, uint64_t receivedNs);
   [[nodiscard]] static bool isAllowed(Flow& flow, size_t datagramBytes);
   void countSent(uint32_t first, uint32_t count);
   void countDropped(uint32_t index, int error);
@@ -35,7 +36,7 @@ class ReturnPath {
   std::vector<uint32_t> flows_;         ///< by datagram
   std::vector<uint64_t> receivedNs_;    ///< by datagram: 0 where its flow is not sampled
   std::vector<uint8_t> endpoints_;      ///< by datagram: where it leaves
-  std::vector<uint8_t> refused_;        ///< by datagram: 1 when beyond what an unconfirmed path may get
+  std::vector<uint8_t> refused_;        ///< by datagram: 1 when it does not go to the client
   std::vector<uint16_t> backendSlots_;  ///< by datagram: where it came from
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "forward/upstream_sockets.h"
 #include "worker/snapshot_builder.h"
 
 namespace quicproxy {
@@ -124,8 +125,9 @@ std::optional<Failure> DataPlane::startWorkers(std::unique_ptr<Snapshot> first) 
   for (const auto& table : flowTables_) tables.push_back(table.get());
   running_ = true;
   for (uint32_t i = 0; i < header.workers; i++) {
-    auto worker =
-        Worker::create({i, header.batch, flowsPerWorker_, socketsPerWorker_}, shared_, tables, counters_->of(i));
+    auto worker = Worker::create({i, header.batch}, shared_, tables,
+                                 std::make_unique<UpstreamSockets>(flowsPerWorker_, socketsPerWorker_, header.batch),
+                                 counters_->of(i));
     if (!worker) return Failure{FailureCode::kNoMemory, "no memory or descriptors for a worker", errno};
     workers_.push_back(std::move(worker));
   }

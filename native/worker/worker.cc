@@ -45,27 +45,27 @@ void blockSignals(sigset_t* previous) {
 }  // namespace
 
 std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
-                                       WorkerCounters counters) {
-  FileDescriptor epoll(epoll_create1(EPOLL_CLOEXEC));
-  FileDescriptor wakeUp(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!epoll || !wakeUp) return nullptr;
-  addToEpoll(epoll.get(), wakeUp.get(), {EventTag::Kind::kWake, 0, 0});
-  std::unique_ptr<Worker> worker(new Worker(limits, shared, flows, counters, std::move(epoll), std::move(wakeUp)));
+                                       std::unique_ptr<Upstream> upstream, WorkerCounters counters) {
+  std::unique_ptr<Worker> worker(new Worker(limits, shared, flows, std::move(upstream), counters));
+  if (!worker->epoll_ || !worker->wakeUp_) return nullptr;
+  addToEpoll(worker->epoll_.get(), worker->wakeUp_.get(), {EventTag::Kind::kWake, 0, 0});
+  if (!worker->upstream_->announceTo(worker->epoll_.get())) return nullptr;
   if (!worker->forward_.ready() || !worker->return_.ready()) return nullptr;
   return worker;
 }
 
-Worker::Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows, WorkerCounters counters,
-               FileDescriptor epoll, FileDescriptor wakeUp)
+Worker::Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
+               std::unique_ptr<Upstream> upstream, WorkerCounters counters)
     : limits_(limits),
       shared_(shared),
-      epoll_(std::move(epoll)),
-      wakeUp_(std::move(wakeUp)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      wakeUp_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      upstream_(std::move(upstream)),
       context_{limits.index,
                nullptr,
                *flows[limits.index],
                Router(flows, limits.index, shared.cidLengths),
-               UpstreamSockets(limits.flows, limits.upstreamSockets, epoll_.get()),
+               *upstream_,
                counters,
                {},
                {},
@@ -127,12 +127,9 @@ void Worker::handle(uint64_t packed) {
     case EventTag::Kind::kListen:
       receiveFromClients(static_cast<uint8_t>(tag.index));
       return;
-    case EventTag::Kind::kUpstream: {
-      const Flow& flow = context_.flows.at(tag.index);
-      const bool sameFlow = (flow.flags & kFlowLive) != 0 && flow.epoch == tag.epoch;
-      if (sameFlow) return_.receive(tag.index);
+    case EventTag::Kind::kUpstream:
+      return_.receive(tag);
       return;
-    }
   }
 }
 
@@ -211,7 +208,7 @@ void Worker::publishGauges() {
   WorkerCounters& counters = context_.counters;
   counters.set(Gauge::kGeneration, context_.snapshot->generation);
   counters.set(Gauge::kFlows, context_.flows.liveCount());
-  counters.set(Gauge::kUpstreamSockets, context_.upstream.openCount());
+  counters.set(Gauge::kUpstreamSockets, context_.upstream.socketCount());
   counters.set(Gauge::kCids, context_.flows.byDcid().occupied());
 }
 

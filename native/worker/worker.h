@@ -29,13 +29,11 @@ class Worker {
   struct Limits {
     uint32_t index;
     uint32_t batch;
-    uint32_t flows;
-    uint32_t upstreamSockets;
   };
 
   /// Allocates everything the worker will ever use. `flows` are the tables of all workers.
   static std::unique_ptr<Worker> create(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
-                                        WorkerCounters counters);
+                                        std::unique_ptr<Upstream> upstream, WorkerCounters counters);
   ~Worker();
 
   std::optional<Failure> start();
@@ -51,8 +49,8 @@ class Worker {
   [[nodiscard]] const Snapshot* adopted() const { return adopted_.load(std::memory_order_acquire); }
 
  private:
-  Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows, WorkerCounters counters,
-         FileDescriptor epoll, FileDescriptor wakeUp);
+  Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
+         std::unique_ptr<Upstream> upstream, WorkerCounters counters);
 
   void run();
   void adopt(const Snapshot* next);
@@ -69,6 +67,7 @@ class Worker {
   WorkerShared& shared_;
   FileDescriptor epoll_;
   FileDescriptor wakeUp_;
+  std::unique_ptr<Upstream> upstream_;
   WorkerContext context_;
   ForwardPath forward_;
   ReturnPath return_;

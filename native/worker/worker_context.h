@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "forward/upstream_sockets.h"
+#include "forward/upstream.h"
 #include "route/flow_table.h"
 #include "route/router.h"
 #include "worker/flow_budget.h"
@@ -19,7 +19,7 @@ struct WorkerContext {
   const Snapshot* snapshot;
   FlowTable& flows;
   Router router;
-  UpstreamSockets upstream;
+  Upstream& upstream;
   WorkerCounters counters;
   SampleRing samples;
   FlowBudget budget;
@@ -38,10 +38,16 @@ struct WorkerContext {
     counters.add(samples.push(sample) ? Counter::sample_events : Counter::sample_lost);
   }
 
-  /// Ends a flow: its socket is closed, its places in the tables are free.
+  /// A backend answered with an ICMP error.
+  void countRefused(uint16_t backendSlot) {
+    counters.add(Counter::return_backend_refused);
+    counters.add(backendSlot, BackendCounter::kRefused);
+  }
+
+  /// Ends a flow: its upstream port and its places in the tables are free.
   void endFlow(uint32_t flow) {
     const uint16_t slot = flows.at(flow).backendSlot;
-    upstream.close(flow);
+    upstream.close(*this, flow);
     flows.remove(flow);
     counters.add(slot, BackendCounter::kFlows, static_cast<uint64_t>(-1));
   }

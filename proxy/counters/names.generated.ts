@@ -203,6 +203,13 @@ export const COUNTERS = [
     help: "Datagrams handed to the kernel toward a client",
   },
   {
+    name: "return_dropped_no_flow",
+    stage: "return",
+    outcome: "dropped_no_flow",
+    kind: "Outcome",
+    help: "Dropped toward the client: the flow that had the upstream port is gone",
+  },
+  {
     name: "return_dropped_unconfirmed",
     stage: "return",
     outcome: "dropped_unconfirmed",

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "io/datagram_batch.h"
+#include "io/event_tag.h"
+
+namespace quicproxy {
+
+struct WorkerContext;
+
+/// A datagram of a batch on its way to the backend of a flow.
+struct Departure {
+  uint32_t flow;
+  uint16_t datagram;  ///< slot of the batch
+  int error;          ///< errno of the kernel; 0: it has the datagram
+};
+
+/// How the flows of one worker reach their backends. Each flow has a source port of its own toward its backend, so that
+/// the backend sees every client path as a path (RFC 9312 section 4.3). One implementation per level; the worker's
+/// thread alone uses it.
+class Upstream {
+ public:
+  enum class Outcome : uint8_t { kOpened, kAtBound, kFailed };
+
+  virtual ~Upstream() = default;
+
+  /// Has replies announced to an epoll set, as events of EventTag::Kind::kUpstream; false with errno set if it cannot.
+  /// Called once, before all others.
+  virtual bool announceTo(int epollFd) = 0;
+
+  /// Makes the way of a flow that was just created. hopLimit: one less than its first datagram came with, as a router
+  /// would have it: two forwarders that send to each other stop by themselves.
+  virtual Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) = 0;
+  virtual void close(WorkerContext& context, uint32_t flow) = 0;
+
+  /// No flow can be opened now, to no backend.
+  [[nodiscard]] virtual bool atBound() const = 0;
+  [[nodiscard]] virtual uint32_t socketCount() const = 0;
+
+  /// Sends datagrams of one batch and notes how each fared; the order within a flow is kept. Counts calls, and ICMP
+  /// errors that came in before.
+  virtual void send(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures) = 0;
+
+  /// Takes what an event announced into the batch, from slot `first` on. Writes the flow of each datagram to `flows`
+  /// (by slot), kNoFlow where there is none. Returns the number taken; the caller asks again while that fills the
+  /// batch.
+  virtual uint32_t receive(WorkerContext& context, const EventTag& tag, DatagramBatch& batch, uint32_t first,
+                           std::span<uint32_t> flows) = 0;
+};
+
+}  // namespace quicproxy
