@@ -7,7 +7,7 @@ export JOBS
 # Options of the demo, such as DEMO=--keep.
 DEMO ?=
 
-# Options of the benchmark, such as BENCH="--rounds 9 --rate 10000".
+# Options of the benchmark, such as BENCH="--scenario bulk,overload --rounds 3".
 BENCH ?=
 
 # The pinned Node of node_modules runs everything, whatever Node the host has.
@@ -74,10 +74,12 @@ build/tidy/%.stamp: %.cc .clang-tidy $(filter %.h %.def,$(NATIVE_SOURCES))
 	@clang-tidy-19 -p build/native/release --quiet $< 2>build/tidy/$(subst /,-,$<).log || { cat build/tidy/$(subst /,-,$<).log; exit 1; }
 	@touch $@
 
-bench: packages-build packages-lab packages-bench build build/bench/udp_load build/bench/udp_echo ## CPU per round trip beside nginx and Baseline; about 6 minutes (root)
+bench: packages-build packages-native packages-lab packages-bench build build/bench/udp_load build/bench/udp_echo ## CPU, latency and loss beside routing, DNAT, nginx and Baseline; about 25 minutes (root)
+	@cmake -S native --preset release --log-level=WARNING >/dev/null
+	@cmake --build build/native/release --target route_bench -j $(JOBS) >/dev/null
 	@$(BIN)/node test/bench/run.ts $(BENCH)
 
-build/bench/%: test/bench/native/%.cc test/bench/native/udp_socket.h
+build/bench/%: test/bench/native/%.cc test/bench/native/udp_socket.h test/bench/native/train_batch.h
 	@mkdir -p $(@D)
 	c++ -std=c++20 -O2 -fno-exceptions -Wall -Wextra -Werror -o $@ $<
 

@@ -36,6 +36,7 @@ cluster  /usr/lib/python3*/ensurepip/__init__.py        python3-venv
 interop  /usr/bin/python3                               python3
 interop  /usr/lib/python3*/ensurepip/__init__.py        python3-venv
 bench    nginx                                          nginx-light
+bench    nft                                            nftables
 bench    /usr/lib/nginx/modules/ngx_stream_module.so    libnginx-mod-stream
 lint     clang-format-19                                clang-format-19
 lint     clang-tidy-19                                  clang-tidy-19

@@ -48,12 +48,12 @@ export interface LinkEnd {
 const firstEndIndex = 100;
 
 /**
- * A veth pair made between two namespaces; the machine's own namespace never sees either end. The first end must be
- * the only one of its kind in its namespace.
+ * A veth pair made between two namespaces; the machine's own namespace never sees either end. `index`: of the first end,
+ * one that no other interface of its namespace has.
  */
-export function linkNamespaces(one: LinkEnd, other: LinkEnd): void {
+export function linkNamespaces(one: LinkEnd, other: LinkEnd, index = firstEndIndex): void {
   const end = ({ device, namespace }: LinkEnd): string[] => [device, "netns", namespace];
-  ip(["link", "add", ...end(one), "index", String(firstEndIndex), "type", "veth", "peer", "name", ...end(other)]);
+  ip(["link", "add", ...end(one), "index", String(index), "type", "veth", "peer", "name", ...end(other)]);
   for (const { namespace, device, addresses, bridge } of [one, other]) {
     const enslave = bridge === undefined ? [] : [`link set ${device} master ${bridge}`];
     ipInside(namespace, [...addressLines(device, addresses), ...enslave, `link set ${device} up`]);

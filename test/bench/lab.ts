@@ -1,94 +1,147 @@
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Child, type ChildPlan, logEnd, startChild, udpPortBound, untilReady } from "../../proxy/lab/child.ts";
-import { ipInside, removeLab } from "../../proxy/lab/namespace.ts";
-import { createTopology, type Topology } from "../../proxy/lab/topology.ts";
+import { type Child, type ChildPlan, startChild, udpPortBound, untilReady } from "../../proxy/lab/child.ts";
+import {
+  createNamespace,
+  ipInside,
+  labDirectory,
+  linkNamespaces,
+  nextLabName,
+  removeLab,
+  removeStaleLabs,
+} from "../../proxy/lab/namespace.ts";
 
-export const echoPort = 4433;
+/** Where backends answer, and every proxy listens. */
+export const backendPort = 4433;
+export const proxyPort = 4440;
+/** Of every proxy's sockets, in MiB. */
+export const bufferMi = 4;
 /**
  * Every program of the measurement comes before other work on the machine, which disturbs less so. A session of its own
  * is a group of its own to the scheduler where autogroups are on: there the niceness of the group counts.
  */
 const ahead = ["sh", "-c", '{ echo -10 >/proc/self/autogroup; } 2>/dev/null; exec nice -n -10 "$@"', "sh"];
-const programs = resolve(import.meta.dirname, "../../build/bench");
-/** The client's flows come from addresses of this network, one each. */
-const flowNetwork = "10.80.0.0/16";
-const firstFlowAddress = "10.80.1.0";
+export const programs = resolve(import.meta.dirname, "../../build/bench");
+/** The client's flows come from addresses of such a network, one each. */
+const flowNetworks = { proxied: "10.96.0.0/12", translated: "10.112.0.0/12" } as const;
+const firstFlowAddresses = { proxied: "10.96.1.0", translated: "10.112.1.0" } as const;
 const echoSeconds = 6 * 3600;
+/** Interface indexes of a lab's links; see linkNamespaces. */
+const firstLinkIndex = 100;
+
+/** What stands between client and backend. */
+export type EdgeKind = "proxy" | "router" | "translator";
+
+/** A namespace of its own for each contender, so that none pays for the hooks, tables or sockets of another. */
+export interface Edge {
+  namespace: string;
+  towardClient: string;
+  towardBackend: string;
+  /** The backend, as this edge reaches it. */
+  backend: string;
+  /** Source address of the first flow toward this edge; of the next ones the addresses that follow. */
+  firstFlowAddress: string;
+}
 
 export interface BenchLab {
-  topology: Topology;
-  echoAddress: string;
-  echo: Child;
+  name: string;
+  directory: string;
+  client: string;
+  backend: string;
+  edges: number;
 }
 
-/** Client, edge and one backend that echoes; the edge also forwards IP packets, for the measurement without a proxy. */
-export async function createBenchLab(): Promise<BenchLab> {
-  const topology = createTopology({ backends: 1, routed: true });
+/** One client and one backend; edges join them. Needs root. */
+export function createBenchLab(): BenchLab {
+  removeStaleLabs();
+  const name = nextLabName();
+  const lab = {
+    name,
+    directory: labDirectory(name),
+    client: `${name}-client`,
+    backend: `${name}-backend`,
+    edges: 0,
+  };
   try {
-    return await openLab(topology);
+    rmSync(lab.directory, { recursive: true, force: true });
+    mkdirSync(lab.directory, { recursive: true, mode: 0o755 });
+    for (const namespace of [lab.client, lab.backend]) createNamespace(namespace);
+    ipInside(
+      lab.client,
+      Object.values(flowNetworks).map((network) => `route add local ${network} dev lo`),
+    );
   } catch (error) {
-    removeLab(topology.name);
+    removeLab(name);
     throw error;
   }
+  return lab;
 }
 
-async function openLab(topology: Topology): Promise<BenchLab> {
-  const { client, edge, backends } = topology;
-  ipInside(client.namespace, [`route add local ${flowNetwork} dev lo`]);
-  ipInside(edge.namespace, [`route add ${flowNetwork} via ${client.own.v4}`]);
-  ipInside(backends[0]!.namespace, [`route add ${flowNetwork} via ${edge.towardBackends.v4}`]);
-  const command = [join(programs, "udp_echo"), String(echoPort), String(echoSeconds)];
-  const plan = { name: "udp_echo", namespace: backends[0]!.namespace, command };
-  return { topology, echoAddress: backends[0]!.v4, echo: await startMeasured(topology, plan, echoPort) };
+/**
+ * client 10.81.N.2 <-> 10.81.N.1 edge N 10.82.N.1 <-> 10.82.N.2 backend. Only a router and a translator forward IP
+ * packets, and only one of each may be in a lab: the backend's routes to the client's flows lead through it.
+ */
+export function addEdge(lab: BenchLab, kind: EdgeKind): Edge {
+  const number = lab.edges++;
+  const flows = kind === "translator" ? "translated" : "proxied";
+  const edge = {
+    namespace: `${lab.name}-edge-${number}`,
+    towardClient: `10.81.${number}.1`,
+    towardBackend: `10.82.${number}.1`,
+    backend: `10.82.${number}.2`,
+    firstFlowAddress: firstFlowAddresses[flows],
+  };
+  createNamespace(edge.namespace, { "ipv4/ip_forward": kind === "proxy" ? 0 : 1 });
+  const index = firstLinkIndex + number;
+  linkNamespaces(
+    { namespace: lab.client, device: `edge${number}`, addresses: [`10.81.${number}.2/24`] },
+    { namespace: edge.namespace, device: "client", addresses: [`${edge.towardClient}/24`] },
+    index,
+  );
+  linkNamespaces(
+    { namespace: lab.backend, device: `edge${number}`, addresses: [`${edge.backend}/24`] },
+    { namespace: edge.namespace, device: "backend", addresses: [`${edge.towardBackend}/24`] },
+    index,
+  );
+  ipInside(edge.namespace, [`route add ${flowNetworks[flows]} via 10.81.${number}.2`]);
+  const returns = [flowNetworks[flows], `10.81.${number}.0/24`];
+  if (kind !== "proxy")
+    ipInside(
+      lab.backend,
+      returns.map((network) => `route add ${network} via ${edge.towardBackend}`),
+    );
+  if (kind === "router") ipInside(lab.client, [`route add ${edge.backend} via ${edge.towardClient}`]);
+  return edge;
+}
+
+/** Starts a program of the measurement. */
+export function startAhead({ directory }: BenchLab, plan: Pick<ChildPlan, "name" | "namespace" | "command">): Child {
+  const logFile = join(directory, `${plan.name.replaceAll(/\W+/g, "-")}.log`);
+  return startChild({ ...plan, command: [...ahead, ...plan.command], logFile });
 }
 
 /** Starts a program of the measurement and waits until it has bound its port. */
-export async function startMeasured(
-  { directory }: Topology,
+export async function startServing(
+  lab: BenchLab,
   plan: Pick<ChildPlan, "name" | "namespace" | "command">,
   port: number,
 ): Promise<Child> {
-  const logFile = join(directory, `${plan.name.replaceAll(/\W+/g, "-")}.log`);
-  const child = startChild({ ...plan, command: [...ahead, ...plan.command], logFile });
+  const child = startAhead(lab, plan);
   await untilReady(child, () => udpPortBound(child.pid, port, ["udp"]));
   return child;
 }
 
-/** What udp_load prints. */
-export interface LoadReport {
-  sent: number;
-  received: number;
-  /** Of those sent: refused by the kernel. */
-  failed: number;
-  seconds: number;
-  p50Us: number;
-  p99Us: number;
-  /** User and system time of the load generator itself. */
-  cpuUs: number;
+export function startEcho(lab: BenchLab): Promise<Child> {
+  const command = [join(programs, "udp_echo"), String(backendPort), String(echoSeconds)];
+  return startServing(lab, { name: "udp_echo", namespace: lab.backend, command }, backendPort);
 }
 
-export interface LoadPlan {
-  address: string;
-  port: number;
-  flows: number;
-  /** Datagrams per second. */
-  rate: number;
-  /** Datagrams that leave together. */
-  burst: number;
-  count: number;
-}
+/** The network of further addresses of the backend. */
+const moreBackends = "10.83.0.0/24";
 
-/** Sends and waits for the echoes. */
-export async function runLoad({ topology }: BenchLab, plan: LoadPlan): Promise<LoadReport> {
-  const { address, port, flows, rate, count, burst } = plan;
-  const numbers = [flows, rate, count, burst].map(String);
-  const command = [join(programs, "udp_load"), address, String(port), firstFlowAddress, ...numbers];
-  const logFile = join(topology.directory, "udp_load.log");
-  rmSync(logFile, { force: true });
-  const { namespace } = topology.client;
-  const child = startChild({ name: "udp_load", namespace, command: [...ahead, ...command], logFile });
-  const code = await child.exited;
-  if (code !== 0) throw new Error(`udp_load ended with ${code}: ${logEnd(logFile)}`);
-  return JSON.parse(readFileSync(logFile, "utf8")) as LoadReport;
+/** Addresses at which the one echo answers as many backends, for the proxy of this edge. At most 254. */
+export function addBackends(lab: BenchLab, edge: Edge, count: number): string[] {
+  ipInside(lab.backend, [`route replace local ${moreBackends} dev lo`]);
+  ipInside(edge.namespace, [`route add ${moreBackends} via ${edge.backend}`]);
+  return Array.from({ length: count }, (_, index) => `10.83.0.${index + 1}`);
 }

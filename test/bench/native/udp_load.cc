@@ -1,8 +1,12 @@
-// udp_load ADDRESS PORT FIRST_SOURCE FLOWS RATE COUNT BURST
+// udp_load ADDRESS PORT FIRST_SOURCE FLOWS RATE COUNT BURST TRAIN
 //
-// Sends COUNT datagrams of 1,200 octets at RATE per second, BURST at a time, and waits for the echo of each. Flow n
-// comes from the source address FIRST_SOURCE + n, which must be local (an AnyIP route makes it so), always from the
-// same port: another run is the same flows. Prints one JSON object with counts and round-trip times in microseconds.
+// Sends COUNT datagrams of 1,200 octets at RATE per second, BURST at a time, and waits for the echo of each. TRAIN of
+// them in a row are of one flow and leave as one buffer (UDP_SEGMENT). Flow n comes from the source address
+// FIRST_SOURCE
+// + n, which must be local (an AnyIP route makes it so), always from the same port: another run is the same flows. As
+// many trains as there are flows reach each flow once, in an order that strides over them, so that no cache or
+// prefetcher knows the next; where a run begins is by chance. Prints one JSON object with counts and round-trip times
+// in microseconds.
 //
 //    0      1 ........ 8   9 ...... 16   17 ... 20   21 ........ 1199
 //   0x40   CID of the flow  sent at, ns   run's id    padding
@@ -12,23 +16,27 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <ctime>
+#include <numeric>
 #include <vector>
 
-#include "udp_socket.h"
+#include "train_batch.h"
 
 namespace quicproxy::bench {
 namespace {
 
+/// One QUIC packet of the usual size on a path of 1,500 octets, as UDP payload.
+constexpr size_t kDatagramBytes = 1200;
+constexpr size_t kMostTrain = kMessageBytes / kDatagramBytes;
+constexpr size_t kHeaderBytes = 21;
 constexpr uint16_t kSourcePort = 40'000;
 constexpr uint64_t kNanosPerSecond = 1'000'000'000;
 /// How long the echoes of the last datagrams are waited for.
 constexpr uint64_t kDrainNs = 500'000'000;
 constexpr uint8_t kShortHeader = 0x40;
+/// A prime that divides none of the usual numbers of flows.
+constexpr uint64_t kStride = 7'919;
 
 struct Plan {
   sockaddr_in target;
@@ -37,6 +45,7 @@ struct Plan {
   uint64_t rate;
   uint64_t count;
   uint64_t burst;
+  uint64_t train;
 };
 
 uint64_t nowNs() {
@@ -64,9 +73,17 @@ double cpuUs() {
 
 class Load {
  public:
-  Load(int fd, const Plan& plan) : fd_(fd), plan_(plan), runId_(static_cast<uint32_t>(nowNs())) {
+  Load(int fd, const Plan& plan)
+      : fd_(fd),
+        plan_(plan),
+        runId_(static_cast<uint32_t>(nowNs())),
+        flow_(runId_ % plan.flows),
+        stride_(std::gcd(kStride, plan.flows) == 1 ? kStride % plan.flows : 1) {
     roundTripsUs_.reserve(plan.count);
-    for (size_t i = 0; i < kBatch; ++i) prepare(i);
+    for (size_t i = 0; i < kBatch; ++i) {
+      outgoing_.sendTo(i, plan_.target);
+      incoming_.prepareReceive(i);
+    }
   }
 
   void run() {
@@ -91,81 +108,80 @@ class Load {
     std::sort(roundTripsUs_.begin(), roundTripsUs_.end());
     const auto quantile = [this](double share) {
       return roundTripsUs_.empty()
-                 ? 0.0
+                 ? 0.0F
                  : roundTripsUs_[static_cast<size_t>(share * static_cast<double>(roundTripsUs_.size() - 1))];
     };
     std::printf(
         "{\"sent\": %llu, \"received\": %zu, \"failed\": %llu, \"seconds\": %.3f, \"p50Us\": %.1f, \"p99Us\": %.1f, "
         "\"cpuUs\": %.0f}\n",
         static_cast<unsigned long long>(sent_), roundTripsUs_.size(), static_cast<unsigned long long>(failed_),
-        static_cast<double>(tookNs_) / kNanosPerSecond, quantile(0.5), quantile(0.99), cpuUs());
+        static_cast<double>(tookNs_) / kNanosPerSecond, static_cast<double>(quantile(0.5)),
+        static_cast<double>(quantile(0.99)), cpuUs());
   }
 
  private:
-  struct Control {
-    alignas(cmsghdr) std::array<uint8_t, CMSG_SPACE(sizeof(in_pktinfo))> octets;
-  };
-
-  void prepare(size_t index) {
-    outgoing_[index][0] = kShortHeader;
-    std::memcpy(&outgoing_[index][17], &runId_, sizeof runId_);
-    sendVectors_[index] = {outgoing_[index].data(), kDatagramBytes};
-    receiveVectors_[index] = {incoming_[index].data(), incoming_[index].size()};
-    receives_[index].msg_hdr.msg_iov = &receiveVectors_[index];
-    receives_[index].msg_hdr.msg_iovlen = 1;
-    msghdr& header = sends_[index].msg_hdr;
-    header.msg_name = &plan_.target;
-    header.msg_namelen = sizeof plan_.target;
-    header.msg_iov = &sendVectors_[index];
-    header.msg_iovlen = 1;
-    header.msg_control = controls_[index].octets.data();
-    header.msg_controllen = controls_[index].octets.size();
-    cmsghdr* control = CMSG_FIRSTHDR(&header);
-    control->cmsg_level = IPPROTO_IP;
-    control->cmsg_type = IP_PKTINFO;
-    control->cmsg_len = CMSG_LEN(sizeof(in_pktinfo));
-  }
-
-  void address(size_t index, uint32_t flow, uint64_t now) {
-    const uint64_t cid = connectionId(flow);
-    std::memcpy(&outgoing_[index][1], &cid, sizeof cid);
-    std::memcpy(&outgoing_[index][9], &now, sizeof now);
-    in_pktinfo info{};
-    info.ipi_spec_dst.s_addr = htonl(plan_.firstSource + flow);
-    std::memcpy(CMSG_DATA(CMSG_FIRSTHDR(&sends_[index].msg_hdr)), &info, sizeof info);
-  }
-
+  /// Whole trains; the last of all may be shorter.
   void send(uint64_t due, uint64_t now) {
+    if (sent_ + due < plan_.count) due -= due % plan_.train;
     while (due > 0) {
-      const auto count = static_cast<unsigned>(std::min<uint64_t>(due, kBatch));
-      for (unsigned i = 0; i < count; ++i) address(i, static_cast<uint32_t>((sent_ + i) % plan_.flows), now);
-      for (unsigned first = 0; first < count;) {
-        const int sent = sendmmsg(fd_, &sends_[first], count - first, 0);
-        if (sent <= 0) ++failed_;
+      unsigned messages = 0;
+      uint64_t datagrams = 0;
+      for (; messages < kBatch && datagrams < due; ++messages) {
+        const uint64_t train = std::min(plan_.train, due - datagrams);
+        fill(messages, train, now);
+        datagrams += train;
+      }
+      for (unsigned first = 0; first < messages;) {
+        const int sent = sendmmsg(fd_, outgoing_.messages(first), messages - first, 0);
+        if (sent <= 0) failed_ += plan_.train;
         first += sent > 0 ? static_cast<unsigned>(sent) : 1;
       }
-      sent_ += count;
-      due -= count;
+      sent_ += datagrams;
+      due -= datagrams;
     }
+  }
+
+  void fill(size_t index, uint64_t train, uint64_t now) {
+    const uint64_t cid = connectionId(static_cast<uint32_t>(flow_));
+    std::array<uint8_t, kHeaderBytes> header{kShortHeader};
+    std::memcpy(&header[1], &cid, sizeof cid);
+    std::memcpy(&header[9], &now, sizeof now);
+    std::memcpy(&header[17], &runId_, sizeof runId_);
+    for (uint64_t i = 0; i < train; ++i) {
+      std::memcpy(outgoing_.payload(index) + i * kDatagramBytes, header.data(), header.size());
+    }
+    const in_addr from{htonl(plan_.firstSource + static_cast<uint32_t>(flow_))};
+    outgoing_.prepareSend(index, from, train * kDatagramBytes, kDatagramBytes);
+    flow_ = (flow_ + stride_) % plan_.flows;
   }
 
   void receive() {
     for (;;) {
-      const int received = recvmmsg(fd_, receives_.data(), kBatch, MSG_DONTWAIT, nullptr);
+      const int received = recvmmsg(fd_, incoming_.messages(), kBatch, MSG_DONTWAIT, nullptr);
       const uint64_t now = nowNs();
-      for (int i = 0; i < received; ++i) record(static_cast<size_t>(i), now);
+      for (int i = 0; i < received; ++i) {
+        recordTrain(static_cast<size_t>(i), now);
+        incoming_.prepareReceive(static_cast<size_t>(i));
+      }
       if (received < static_cast<int>(kBatch)) return;
     }
   }
 
+  void recordTrain(size_t index, uint64_t now) {
+    if (incoming_.datagramBytes(index) != kDatagramBytes) return;
+    for (size_t at = 0; at + kDatagramBytes <= incoming_.bytes(index); at += kDatagramBytes) {
+      record(incoming_.payload(index) + at, now);
+    }
+  }
+
   /// An echo of an earlier run, late, is not one of this run.
-  void record(size_t index, uint64_t now) {
+  void record(const uint8_t* datagram, uint64_t now) {
     uint32_t runId = 0;
     uint64_t sentNs = 0;
-    std::memcpy(&runId, &incoming_[index][17], sizeof runId);
-    std::memcpy(&sentNs, &incoming_[index][9], sizeof sentNs);
-    if (receives_[index].msg_len != kDatagramBytes || runId != runId_) return;
-    if (roundTripsUs_.size() < plan_.count) roundTripsUs_.push_back(static_cast<double>(now - sentNs) / 1000.0);
+    std::memcpy(&runId, datagram + 17, sizeof runId);
+    std::memcpy(&sentNs, datagram + 9, sizeof sentNs);
+    if (runId != runId_ || roundTripsUs_.size() >= plan_.count) return;
+    roundTripsUs_.push_back(static_cast<float>(now - sentNs) / 1000.0F);
   }
 
   void waitUntil(uint64_t untilNs) {
@@ -180,17 +196,14 @@ class Load {
   int fd_;
   Plan plan_;
   uint32_t runId_;
+  uint64_t flow_;
+  uint64_t stride_;
   uint64_t sent_ = 0;
   uint64_t failed_ = 0;
   uint64_t tookNs_ = 0;
-  std::vector<double> roundTripsUs_;
-  std::array<std::array<uint8_t, kDatagramBytes>, kBatch> outgoing_{};
-  std::array<std::array<uint8_t, 2048>, kBatch> incoming_{};
-  std::array<iovec, kBatch> sendVectors_{};
-  std::array<iovec, kBatch> receiveVectors_{};
-  std::array<Control, kBatch> controls_{};
-  std::array<mmsghdr, kBatch> sends_{};
-  std::array<mmsghdr, kBatch> receives_{};
+  std::vector<float> roundTripsUs_;
+  TrainBatch outgoing_;
+  TrainBatch incoming_;
 };
 
 in_addr parseAddress(const char* text) {
@@ -204,12 +217,14 @@ Plan parsePlan(char** argv) {
   Plan plan{};
   plan.target.sin_family = AF_INET;
   plan.target.sin_addr = parseAddress(argv[1]);
-  plan.target.sin_port = htons(static_cast<uint16_t>(parseNumber(argv[2], 65'535)));
+  plan.target.sin_port = htons(static_cast<uint16_t>(parseNumber(argv[2], 1, 65'535)));
   plan.firstSource = ntohl(parseAddress(argv[3]).s_addr);
-  plan.flows = static_cast<uint32_t>(std::max<uint64_t>(1, parseNumber(argv[4], 65'000)));
-  plan.rate = std::max<uint64_t>(1, parseNumber(argv[5], 10'000'000));
-  plan.count = parseNumber(argv[6], 100'000'000);
-  plan.burst = std::max<uint64_t>(1, parseNumber(argv[7], 1024));
+  plan.flows = static_cast<uint32_t>(parseNumber(argv[4], 1, 1'048'000));
+  plan.rate = parseNumber(argv[5], 1, 10'000'000);
+  plan.count = parseNumber(argv[6], 1, 100'000'000);
+  plan.burst = parseNumber(argv[7], 1, 1024);
+  plan.train = parseNumber(argv[8], 1, kMostTrain);
+  plan.burst = std::max(plan.burst, plan.train);
   return plan;
 }
 
@@ -218,8 +233,8 @@ Plan parsePlan(char** argv) {
 
 int main(int argc, char** argv) {
   using namespace quicproxy::bench;
-  if (argc != 8) {
-    std::fprintf(stderr, "usage: udp_load ADDRESS PORT FIRST_SOURCE FLOWS RATE COUNT BURST\n");
+  if (argc != 9) {
+    std::fprintf(stderr, "usage: udp_load ADDRESS PORT FIRST_SOURCE FLOWS RATE COUNT BURST TRAIN\n");
     return 2;
   }
   // The default of 50 us would turn the fixed rate into small bursts.
