@@ -91,6 +91,24 @@ export function textMap(maxValueLength: number) {
   return z.record(z.string().max(317), value, { error: allowed });
 }
 
+const LABEL_KEY = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
+const LABELS_MAX = 32;
+
+/** A label selector: what a node with any other key or value could never have is a fault and not a selector of nothing. */
+export function labelMap() {
+  const allowed =
+    `up to ${LABELS_MAX} labels: keys such as example.com/role, values of up to 63 of A-Z, a-z, 0-9, "-", "_" and "." ` +
+    `that start and end with a letter or digit, or "" (numbers and true/false in quotes)`;
+  const key = z.string().max(317, { error: allowed }).regex(LABEL_KEY, { error: allowed });
+  const value = text(LABEL_VALUE, 63, allowed);
+  const rule = { rule: `self.all(key, key.matches('${LABEL_KEY.source.replaceAll("\\/", "/")}'))`, message: allowed };
+  return z
+    .record(key, value, { error: allowed })
+    .refine((labels) => Object.keys(labels).length <= LABELS_MAX, { error: allowed })
+    .meta({ maxProperties: LABELS_MAX, ...validations(rule) });
+}
+
 /** A mapping with known keys. */
 export function mapping<T extends z.core.$ZodLooseShape>(shape: T) {
   return z.object(shape, { error: `a mapping with the keys ${Object.keys(shape).join(", ")}` });

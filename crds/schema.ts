@@ -6,6 +6,7 @@ import {
   flag,
   integer,
   ipAddress,
+  labelMap,
   list,
   mapping,
   objectName,
@@ -216,7 +217,7 @@ const toleration = mapping({
 });
 
 const nodes = mapping({
-  selector: textMap(63).optional().describe("Labels of the nodes that run the proxy. Default: every node."),
+  selector: labelMap().optional().describe("Labels of the nodes that run the proxy. Default: every node."),
   tolerations: list(toleration, 0, 32, "tolerations")
     .optional()
     .describe("Taints that do not keep the proxy off a node. At most 32. Default: none."),

@@ -17,6 +17,7 @@ export interface StructuralSchema {
   items?: StructuralSchema;
   properties?: Record<string, StructuralSchema>;
   required?: string[];
+  maxProperties?: number;
   additionalProperties?: StructuralSchema;
   "x-kubernetes-validations"?: { rule: string; message: string }[];
   "x-kubernetes-list-type"?: "map" | "set" | "atomic";
@@ -38,6 +39,7 @@ const KEPT = [
   "maximum",
   "minItems",
   "maxItems",
+  "maxProperties",
   "x-kubernetes-list-type",
   "x-kubernetes-list-map-keys",
   "x-kubernetes-validations",

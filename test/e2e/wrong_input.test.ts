@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, type ClusterNode, kubectl, workerNodes } from "../cluster/cluster.ts";
 import { findCluster } from "../cluster/provider.ts";
 import { download, faultsOf } from "./scene/downloads.ts";
-import { apply, condition, list, tryApply, until } from "./scene/objects.ts";
+import { apply, condition, list, tryApply, until, untilEqual } from "./scene/objects.ts";
 import { install, operatorName, system, uninstall } from "./scene/product.ts";
 import { deployQuicServer, provideQuicServer, type QuicContent } from "./scene/quic_service.ts";
 import { type WrongManifest, wrongManifests } from "./scene/wrong_manifests.ts";
@@ -161,13 +161,13 @@ describe("the operator", () => {
     const patch = (image: string): Promise<string> =>
       kubectl(cluster, ["-n", system, "patch", "deployment", name, "--type=json", "-p", withImage(image)]);
     await patch("localhost/quicproxy:not-there");
-    await until(
-      "the condition names it",
-      async () =>
-        /^False PodNotRunning: .*(not-there|ErrImageNeverPull)/.test(
-          await condition(cluster, namespace, "sound", "Programmed"),
-        ),
-      120_000,
+    await untilEqual(
+      "the condition names pod and image",
+      async () => {
+        const said = await condition(cluster, namespace, "sound", "Programmed");
+        return /^False PodNotRunning: .*not-there/.test(said) ? true : said;
+      },
+      true,
     );
     expect((await proxies()).filter((pod) => proxiesAtFirst.includes(pod))).toHaveLength(1);
     await install(cluster);

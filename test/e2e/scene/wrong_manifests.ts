@@ -91,6 +91,17 @@ const refusedByShape: WrongManifest[] = [
   },
   { what: "a metrics port above 65535", changes: { metrics: { port: 70_000 } }, refused: /metrics\.port/ },
   { what: "a label value that is none", changes: { nodes: { selector: { a: "b c" } } }, refused: /selector/ },
+  { what: "a label key that is none", changes: { nodes: { selector: { "a b": "" } } }, refused: /selector/ },
+  {
+    what: "routing by a Connection ID of unknown length",
+    changes: { routing: { fallback: "ConnectionID" } },
+    refused: /connectionIdLength: short headers do not carry the length/,
+  },
+  {
+    what: "one rotation for two configs",
+    changes: quicLB({ rotation: 0, ...lengths }, { rotation: 0, ...lengths }),
+    refused: /Duplicate value: \{"rotation":0\}/,
+  },
 ];
 
 const shownAsCondition: WrongManifest[] = [
@@ -123,16 +134,6 @@ const shownAsCondition: WrongManifest[] = [
     what: "a metrics port that an older QuicProxy has",
     changes: { metrics: { port: 9464 } },
     shown: /^Accepted False PortConflict: .*TCP port 9464/,
-  },
-  {
-    what: "routing by a Connection ID of unknown length",
-    changes: { routing: { fallback: "ConnectionID" } },
-    shown: /^Accepted False InvalidSpec: .*connectionIdLength/,
-  },
-  {
-    what: "one rotation for two configs",
-    changes: quicLB({ rotation: 0, ...lengths }, { rotation: 0, ...lengths }),
-    shown: /^Accepted False InvalidSpec: .*each rotation once/,
   },
   {
     what: "a key in a file that a pod does not have",
