@@ -71,7 +71,7 @@ async function fill(bench: Bench, contender: Contender, asked: number, progress:
   const before = { descriptors: descriptorsOf(pid), resident: residentBytes(pid) };
   let live = 0;
   for (let opening = 0; opening < mostOpenings && live < wanted * enough; opening++) {
-    await openFlows(bench, contender, wanted, openRate);
+    await openFlows(bench, contender, wanted, openRate / 2 ** opening);
     live = flowsOf(await report());
     progress(`${live} of ${wanted} flows are open${wanted < asked ? `; ${asked} were asked for` : ""}`);
   }
