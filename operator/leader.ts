@@ -53,8 +53,11 @@ export class LeaderElection {
   readonly #options: LeaderOptions;
   readonly #clock: LeaseClock;
   #seen: { text: string; atMs: number } | undefined;
+  #resigned = false;
   #stopped = false;
   #leading = false;
+  /** The request to take or renew the lease that is under way. */
+  #pending: Promise<boolean> | undefined;
 
   constructor(options: LeaderOptions) {
     this.#options = options;
@@ -65,12 +68,12 @@ export class LeaderElection {
     return this.#leading;
   }
 
-  /** Waits until this is the leader. False: stopped before. */
+  /** Waits until this is the leader. False: resigned before. */
   async acquire(): Promise<boolean> {
-    while (!this.#stopped) {
+    while (!this.#resigned) {
       if (await this.#attempt()) {
         this.#leading = true;
-        return true;
+        return !this.#resigned;
       }
       await this.#clock.sleep(RETRY_MS);
     }
@@ -91,8 +94,16 @@ export class LeaderElection {
     this.#leading = false;
   }
 
+  /** Takes no lease any more; one that is held stays until `stop`, so that work in hand can end. */
+  resign(): void {
+    this.#resigned = true;
+  }
+
   /** Gives the lease up, so that another can have it at once. */
   async stop(): Promise<void> {
+    this.#resigned = true;
+    // Its answer may be the lease, or the version of the lease that is to be given back.
+    await this.#pending;
     const wasLeading = this.#leading;
     this.#stopped = true;
     this.#leading = false;
@@ -112,7 +123,12 @@ export class LeaderElection {
     return Promise.race([this.#attempt(), this.#clock.sleep(leftMs).then(() => false)]);
   }
 
-  async #attempt(): Promise<boolean> {
+  #attempt(): Promise<boolean> {
+    this.#pending = this.#tryOnce();
+    return this.#pending;
+  }
+
+  async #tryOnce(): Promise<boolean> {
     try {
       return await this.#takeOrRenew();
     } catch (error) {

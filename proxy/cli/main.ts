@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { endOnSignals } from "../../crds/end_signals.ts";
 import packageJson from "../../package.json" with { type: "json" };
+
+endOnSignals();
 
 const EXIT_FAILURE = 1;
 const EXIT_WRONG_INPUT = 2;

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { inClusterEndpoint, isInCluster } from "../../crds/client/in_cluster.ts";
 import { httpTransport } from "../../crds/client/transport.ts";
+import { takeEndSignals } from "../../crds/end_signals.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { openDataPlane } from "../apply/data_plane.ts";
 import type { Plan, PlanManifest } from "../apply/plan.ts";
@@ -85,8 +86,7 @@ function stopOnSignals(log: Log, stop: () => Promise<void>): void {
     log.info("stopped");
     process.exit(EXIT_OK);
   };
-  process.on("SIGTERM", onSignal);
-  process.on("SIGINT", onSignal);
+  takeEndSignals(onSignal);
 }
 
 function endOnUncaught(log: Log): void {

@@ -165,4 +165,24 @@ describe("leader election", () => {
     await expect(second.acquire()).resolves.toBe(true);
     expect(leases.lease?.spec.holderIdentity).toBe("b");
   });
+
+  it("leads no more once it has resigned, and gives back what comes too late", async () => {
+    await candidate("a").acquire();
+    const second = candidate("b");
+    const acquired = second.acquire();
+    await clock.advance(10_000);
+    second.resign();
+    await clock.advance(10_000);
+    await expect(acquired).resolves.toBe(false);
+    expect(leases.lease?.spec.holderIdentity).toBe("a");
+
+    const third = candidate("c");
+    leases.lease = undefined;
+    const late = third.acquire();
+    third.resign();
+    await third.stop();
+    await expect(late).resolves.toBe(false);
+    expect(third.isLeading).toBe(false);
+    expect(leases.lease).toMatchObject({ spec: { holderIdentity: "" } });
+  });
 });

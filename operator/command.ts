@@ -1,0 +1,166 @@
+import { hostname } from "node:os";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { httpTransport } from "../crds/client/transport.ts";
+import { takeEndSignals } from "../crds/end_signals.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { registerCheck } from "./check.ts";
+import { type HttpAddress, parseAddress, serveHttp } from "./http.ts";
+import { openEndpoint } from "./kubernetes.ts";
+import { LeaderElection } from "./leader.ts";
+import { LOG_LEVELS, type Log, type LogLevel, openLog } from "./log.ts";
+import { Operator } from "./operator.ts";
+import { CAPABILITY_LEVELS, type CapabilityLevel } from "./plan/capabilities.ts";
+import type { PodOptions } from "./plan/desired.ts";
+
+interface Flags {
+  namespace?: string;
+  image?: string;
+  imagePullPolicy: PodOptions["imagePullPolicy"];
+  imagePullSecret: string[];
+  proxyPriorityClass?: string;
+  proxyCapabilities: CapabilityLevel;
+  leaderElect: boolean;
+  leaseNamespace: string;
+  leaseName: string;
+  metrics: HttpAddress;
+  logLevel: LogLevel;
+}
+
+const EXIT_OK = 0;
+const EXIT_RUNTIME_FAILURE = 1;
+const EXIT_WRONG_INPUT = 2;
+/** Work in hand is one reconciliation; a call to the API server takes at most 30 s. */
+const STOP_WITHIN_MS = 30_000;
+
+function parseMetrics(text: string): HttpAddress {
+  const address = parseAddress(text);
+  if (!address) throw new InvalidArgumentError("Allowed: ADDR:PORT such as 0.0.0.0:8080, [::]:8080 or :8080.");
+  return address;
+}
+
+function parseFlag(text: string): boolean {
+  if (text !== "true" && text !== "false") throw new InvalidArgumentError("Allowed: true or false.");
+  return text === "true";
+}
+
+async function run(flags: Flags): Promise<void> {
+  const log = openLog(flags.logLevel);
+  const instance = process.env.POD_NAME ?? hostname();
+  const { image, namespace, leaseNamespace, leaseName } = flags;
+  // Not a required option of commander: that would be asked of `check`, too.
+  if (image === undefined) return program.error("error: required option '--image <image>' not specified");
+  const send = httpTransport(await openEndpoint(process.env));
+  let election: LeaderElection | undefined;
+  const operator = new Operator({
+    send,
+    log,
+    namespace: namespace === "" ? undefined : namespace,
+    instance,
+    isLeading: () => election?.isLeading ?? true,
+    pods: {
+      image,
+      imagePullPolicy: flags.imagePullPolicy,
+      imagePullSecrets: flags.imagePullSecret,
+      priorityClass: flags.proxyPriorityClass,
+      capabilities: flags.proxyCapabilities,
+    },
+  });
+  const health = { unhealthy: () => undefined, notReady: () => operator.notReady() };
+  await serveHttp(flags.metrics, operator.metrics.registry, health);
+  if (flags.leaderElect) {
+    const identity = `${instance}_${crypto.randomUUID()}`;
+    const onError = onceEach((error) => log.warn({ err: error }, `lease: ${error.message}`));
+    election = new LeaderElection({
+      client: operator.client,
+      namespace: leaseNamespace,
+      name: leaseName,
+      identity,
+      onError,
+    });
+  }
+  stopOnSignals(log, async () => {
+    election?.resign();
+    await operator.stop();
+    await election?.stop();
+  });
+  await lead(operator, election, log);
+}
+
+/** Whoever lost the lease may be followed by another within 5 s: what is in hand must end now, so the process does. */
+async function lead(operator: Operator, election: LeaderElection | undefined, log: Log): Promise<void> {
+  if (election === undefined) return operator.start();
+  log.info("waiting for the lease");
+  if (!(await election.acquire())) return;
+  log.info("leading");
+  operator.start();
+  await election.hold();
+  if (stopping) return;
+  log.fatal("the lease is lost: ending, to start anew as a follower");
+  process.exit(EXIT_RUNTIME_FAILURE);
+}
+
+/** The lease is tried every 2 s; the same trouble is said once. */
+function onceEach(say: (error: Error) => void): (error: Error) => void {
+  let last = "";
+  return (error) => {
+    if (error.message !== last) say(error);
+    last = error.message;
+  };
+}
+
+let stopping = false;
+
+function stopOnSignals(log: Log, stop: () => Promise<void>): void {
+  const onSignal = async (signal: NodeJS.Signals): Promise<void> => {
+    if (stopping) process.exit(EXIT_RUNTIME_FAILURE);
+    stopping = true;
+    log.info({ signal }, `stopping on ${signal}`);
+    setTimeout(() => process.exit(EXIT_RUNTIME_FAILURE), STOP_WITHIN_MS).unref();
+    await stop();
+    log.info("stopped");
+    process.exit(EXIT_OK);
+  };
+  takeEndSignals(onSignal);
+}
+
+const collect = (value: string, before: string[]): string[] => [...before, value];
+
+const program = new Command("quicproxy-operator")
+  .description("runs QuicProxy objects of a Kubernetes cluster as DaemonSets of proxies")
+  .version(packageJson.version)
+  .option("--namespace <name>", "watch one namespace only (default: all)")
+  .option("--image <image>", "image of the proxies (required)")
+  .addOption(
+    new Option("--image-pull-policy <policy>", "when nodes pull it")
+      .choices(["Always", "IfNotPresent", "Never"])
+      .default("IfNotPresent"),
+  )
+  .option("--image-pull-secret <name>", "secret in each QuicProxy's namespace to pull with (repeatable)", collect, [])
+  .option("--proxy-priority-class <name>", "priority class of the proxies")
+  .addOption(
+    new Option("--proxy-capabilities <level>", "Sockets: none of the kernel's faster ways; Kernel: all of them")
+      .choices(CAPABILITY_LEVELS)
+      .default("Kernel"),
+  )
+  .option("--leader-elect [bool]", "work only while holding the lease; false for a single replica", parseFlag, true)
+  .option("--lease-namespace <name>", "namespace of the lease", process.env.POD_NAMESPACE ?? "default")
+  .option("--lease-name <name>", "name of the lease", "quicproxy-operator")
+  .option("--metrics <addr:port>", "where to serve /metrics, /healthz and /readyz", parseMetrics, {
+    address: undefined,
+    port: 8080,
+  })
+  .addOption(new Option("--log-level <level>", "least level to log").choices(LOG_LEVELS).default("info"))
+  .showHelpAfterError("(quicproxy-operator --help shows what there is)")
+  .exitOverride()
+  .action(run);
+registerCheck(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT_OK : EXIT_WRONG_INPUT;
+  else {
+    process.stderr.write(`quicproxy-operator: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(EXIT_RUNTIME_FAILURE);
+  }
+}
