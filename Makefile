@@ -39,7 +39,7 @@ test-asan: packages-native deps ## Native unit tests under AddressSanitizer and 
 	@$(BIN)/node test/run.ts native-asan fuzz-replay-asan
 
 e2e: packages-cluster image ## The product on a real cluster of two nodes, which is started unless it runs (root)
-	@$(BIN)/node test/run.ts e2e integration
+	@$(BIN)/node test/run.ts chart e2e integration
 
 image: $(IMAGE) ## The container image of proxy and operator as an OCI archive, build/image/quicproxy.oci.tar
 	@cat $(dir $(IMAGE))quicproxy.txt
@@ -48,7 +48,7 @@ IMAGE_SOURCES := $(shell find image crds operator proxy -name '*.ts') package.js
 $(IMAGE): $(ADDON) $(IMAGE_SOURCES) | packages-image
 	@$(BIN)/node image/build.ts
 
-cluster: deps ## A real Kubernetes cluster of two nodes, in network namespaces (root) or by kind
+cluster: image ## A real Kubernetes cluster of two nodes with the product, in network namespaces (root) or by kind
 	@$(BIN)/node test/cluster/up.ts
 
 cluster-down: deps ## Takes that cluster away again

@@ -33,6 +33,15 @@ export default defineConfig({
         },
       },
       {
+        // `make e2e`, too: it builds what the cluster is made of.
+        test: {
+          name: "chart",
+          include: ["test/chart/**/*.test.ts"],
+          globalSetup: "test/chart/global_setup.ts",
+          testTimeout: 30_000,
+        },
+      },
+      {
         // `make e2e`, as the next one: both need Kubernetes.
         test: {
           name: "e2e",

@@ -23,7 +23,9 @@ export function needOf({ resource, object }: DesiredObject, world: World): Need 
   }
   const observed = world.child(resource.kind, namespace, name);
   if (observed === undefined) return "create";
-  return isSameIntent(observed.metadata, object.metadata) && covers(observed, object) ? undefined : "update";
+  // A list names its items' kind once, for all of them.
+  const { apiVersion: _, kind: __, ...content } = object;
+  return isSameIntent(observed.metadata, object.metadata) && covers(observed, content) ? undefined : "update";
 }
 
 function nodeNeed(object: KubernetesObject, observed: ObservedNodeObject | undefined): Need | undefined {

@@ -25,7 +25,7 @@ interface Runner {
   command: readonly string[];
   report: string;
   tally: (text: string) => Tally;
-  /** Runs only when it is named. */
+  /** Or the programs of one. Runs only when it is named. */
   needsCluster?: boolean;
 }
 
@@ -59,7 +59,7 @@ function nativeRunners(preset: "release" | "asan"): Runner[] {
   ];
 }
 
-function vitestRunner(project: "unit" | "image" | "net" | "interop" | "e2e" | "integration"): Runner {
+function vitestRunner(project: "unit" | "image" | "net" | "interop" | "chart" | "e2e" | "integration"): Runner {
   const report = join(reports, `${project}.json`);
   const vitest = join("node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=./test/tally_reporter.ts", `--outputFile=${report}`];
@@ -78,6 +78,7 @@ const runners: readonly Runner[] = [
   vitestRunner("image"),
   vitestRunner("net"),
   vitestRunner("interop"),
+  { ...vitestRunner("chart"), needsCluster: true },
   { ...vitestRunner("e2e"), needsCluster: true },
   { ...vitestRunner("integration"), needsCluster: true },
 ];

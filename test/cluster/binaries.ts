@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { basename, delimiter, join } from "node:path";
 import { ensureGo } from "./go.ts";
 
 /*
@@ -23,13 +23,24 @@ export const kubernetesPrograms = [
   "kubectl",
 ] as const;
 
-export type Program = (typeof kubernetesPrograms)[number] | "helm" | "kind";
+export type Program = (typeof kubernetesPrograms)[number] | keyof typeof installed;
 
 /** Installed by module path and version: none of them can be required beside k8s.io/kubernetes. */
 const installed = {
   helm: { module: "helm.sh/helm/v4/cmd/helm", version: "v4.3.1", stamp: "helm.sh/helm/v4/internal/version.version" },
+  /** Many still use it; the chart is for both. */
+  helm3: { module: "helm.sh/helm/v3/cmd/helm", version: "v3.22.0", stamp: "helm.sh/helm/v3/internal/version.version" },
   kind: { module: "sigs.k8s.io/kind", version: "v0.31.0", stamp: undefined },
 } as const;
+
+function isInstalled(program: Program): program is keyof typeof installed {
+  return Object.hasOwn(installed, program);
+}
+
+/** The file's name: the last part of the module's path. */
+function fileName(program: Program): string {
+  return isInstalled(program) ? basename(installed[program].module) : program;
+}
 
 function cacheDirectory(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "quicproxy");
@@ -37,9 +48,9 @@ function cacheDirectory(): string {
 
 /** Where a program is, or will be once it is built. */
 export function programPath(program: Program): string {
-  const folder =
-    program === "helm" || program === "kind" ? `${program}-${installed[program].version}` : kubernetesVersion;
-  return join(cacheDirectory(), folder, "bin", program);
+  const name = fileName(program);
+  const folder = isInstalled(program) ? `${name}-${installed[program].version}` : kubernetesVersion;
+  return join(cacheDirectory(), folder, "bin", name);
 }
 
 export type Say = (text: string) => void;
@@ -56,7 +67,7 @@ export async function ensurePrograms(programs: readonly Program[], say: Say): Pr
 }
 
 /** The name of a program that is on PATH, else its path in the cache, where it is built if need be. */
-export async function ensureProgram(program: Program, say: Say): Promise<string> {
+export async function ensureProgram(program: Exclude<Program, "helm3">, say: Say): Promise<string> {
   const directories = (process.env.PATH ?? "").split(delimiter);
   if (directories.some((directory) => existsSync(join(directory, program)))) return program;
   await ensurePrograms([program], say);
@@ -73,7 +84,7 @@ async function build(go: string, program: Program, { label, say }: Progress): Pr
   const parts = join(target, "..", `.${program}-${process.pid}`);
   mkdirSync(parts, { recursive: true });
   try {
-    const [args, cwd] = program === "helm" || program === "kind" ? installPlan(program) : buildPlan(program, parts);
+    const [args, cwd] = isInstalled(program) ? installPlan(program) : buildPlan(program, parts);
     const started = Date.now();
     const elapsed = (): string => `${Math.round((Date.now() - started) / 1000)} s`;
     say(`building ${label}`);
@@ -84,7 +95,7 @@ async function build(go: string, program: Program, { label, say }: Progress): Pr
       clearInterval(ticker);
     }
     // Whole or not at all: a build that was broken off leaves no program behind.
-    renameSync(join(parts, program), target);
+    renameSync(join(parts, fileName(program)), target);
     say(`built ${label} in ${elapsed()}`);
   } finally {
     rmSync(parts, { recursive: true, force: true });

@@ -1,4 +1,5 @@
 import { kubectl, workerNodes } from "./cluster.ts";
+import { install, release, system } from "./product.ts";
 import { startCluster } from "./provider.ts";
 
 const interrupted = new AbortController();
@@ -15,13 +16,16 @@ try {
   const nodes = await workerNodes(cluster);
   say(`up: ${nodes.map(({ name, v4, v6 }) => `${name} ${[v4, v6].filter(Boolean).join(" ")}`).join(", ")}`);
   console.log(await kubectl(cluster, ["get", "nodes", "-o", "wide"]));
+  await install(cluster);
+  say("the chart quicproxy is installed");
   const [file, args] = cluster.onClient(["<command>"]);
   console.log(
     [
       "What to type next:",
       `  export KUBECONFIG=${cluster.kubeconfig}`,
       `  ${cluster.kubectl} get pods -A`,
-      `  ${cluster.helm} list -A`,
+      `  ${cluster.helm} test ${release} -n ${system}`,
+      `  ${cluster.helm} get notes ${release} -n ${system}        what to do with it`,
       `  ${[file, ...args].join(" ")}        on the clients' host`,
       "  make cluster-down        takes everything away again",
     ].join("\n"),

@@ -1,42 +1,13 @@
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
 import { type Cluster, kubectl, run, workerNodes } from "../../cluster/cluster.ts";
+import { helm, release, system } from "../../cluster/product.ts";
 import { list } from "./objects.ts";
 
-export const system = "quicproxy-system";
-const release = "quicproxy";
-const root = resolve(import.meta.dirname, "../../..");
-const chart = resolve(root, "charts/quicproxy");
-const archive = resolve(root, "build/image/quicproxy.oci.tar");
-
-/** What `make image` called the image. */
-function imageName(): { repository: string; tag: string } {
-  const [name] = readFileSync(resolve(root, "build/image/quicproxy.txt"), "utf8").split("\n");
-  const colon = name!.lastIndexOf(":");
-  return { repository: name!.slice(0, colon), tag: name!.slice(colon + 1) };
-}
-
-function helm(cluster: Cluster, args: readonly string[]): Promise<string> {
-  return run([cluster.helm, [`--kubeconfig=${cluster.kubeconfig}`, "-n", system, ...args]]);
-}
-
-/** Imports the image that `make image` built and installs the chart. Resolves with what helm said. */
-export async function install(cluster: Cluster): Promise<string> {
-  await cluster.loadImage(archive);
-  const { repository, tag } = imageName();
-  const values = [`image.repository=${repository}`, `image.tag=${tag}`, "image.pullPolicy=Never"];
-  const set = values.flatMap((value) => ["--set", value]);
-  const how = ["--create-namespace", "--wait", "--timeout", "120s"];
-  return helm(cluster, ["upgrade", "--install", release, chart, ...set, ...how]);
-}
+export { install, system, uninstall } from "../../cluster/product.ts";
 
 /** What `helm test` said. */
 export function testRelease(cluster: Cluster): Promise<string> {
   return helm(cluster, ["test", release, "--timeout", "60s"]);
-}
-
-export function uninstall(cluster: Cluster): Promise<string> {
-  return helm(cluster, ["uninstall", release, "--wait", "--timeout", "60s"]);
 }
 
 /** Whatever of the cluster carries this name, in any namespace: `kind/name`. */

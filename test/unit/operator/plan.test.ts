@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { KubernetesObject } from "../../../crds/client/objects.ts";
 import { nodeSpecShape } from "../../../crds/node_schema.ts";
 import { covers, needOf } from "../../../operator/diff.ts";
 import type { ObservedNodeObject } from "../../../operator/world.ts";
@@ -216,6 +217,17 @@ describe("a plan on what was applied", () => {
       "update QuicProxyNode edge.node-1",
       "update DaemonSet quicproxy-edge",
     ]);
+  });
+
+  it("asks for nothing of what a list told of, which names no kind at its items", () => {
+    const before = world();
+    const applied = before.applied(planOf(before));
+    const listed = (kind: string, namespace: string, name: string) => {
+      const { apiVersion: _, kind: __, ...item } = applied.child(kind, namespace, name)!;
+      return item as KubernetesObject;
+    };
+    const afterRestart = Object.assign(new FakeWorld(applied.parts), { child: listed });
+    expect(needs(afterRestart)).toEqual([]);
   });
 
   it("sees that the intent only takes something away", () => {

@@ -1,0 +1,109 @@
+import { writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Cluster, kubectl, workerNodes } from "../cluster/cluster.ts";
+import { install, system, uninstall } from "../cluster/product.ts";
+import { findCluster } from "../cluster/provider.ts";
+import { until } from "./scene/objects.ts";
+
+/*
+ * What the chart gives to the operator and to users, asked of a real API server: RBAC and the policy beside it.
+ */
+
+const operator = `system:serviceaccount:${system}:quicproxy-operator`;
+
+let cluster: Cluster;
+let node: string;
+let directory: string;
+
+beforeAll(async () => {
+  cluster = await findCluster(console.log);
+  node = (await workerNodes(cluster))[0]!.name;
+  directory = await mkdtemp(join(tmpdir(), "quicproxy-e2e-"));
+  await install(cluster);
+}, 180_000);
+
+afterAll(async () => {
+  await uninstall(cluster);
+  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=90s"]);
+  await rm(directory, { recursive: true });
+}, 180_000);
+
+/** Whether `kubectl auth can-i` says yes to what somebody may do. */
+async function may(who: string, ...what: string[]): Promise<boolean> {
+  const answer = await kubectl(cluster, ["auth", "can-i", ...what, "--as", who, "--quiet"]).catch(() => "no");
+  return answer !== "no";
+}
+
+/** What the API server says when the operator applies this part of a Node; empty: it does as asked. */
+async function refusal(change: object): Promise<string> {
+  const file = join(directory, "node.json");
+  writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "Node", ...change }));
+  const how = [
+    "--as",
+    operator,
+    "--server-side",
+    "--force-conflicts",
+    "--validate=false",
+    "--field-manager=e2e-rights",
+  ];
+  return kubectl(cluster, ["apply", ...how, "-f", file]).then(
+    () => "",
+    (error: Error) => error.message,
+  );
+}
+
+const OWN_LABEL = "edge.media.quicproxy.io/node";
+
+test("the operator changes its own labels of a node", async () => {
+  expect(await refusal({ metadata: { name: node, labels: { [OWN_LABEL]: "true" } } })).toBe("");
+  expect(await refusal({ metadata: { name: node } })).toBe("");
+});
+
+test.each([
+  ["another label", { metadata: { labels: { "node-role.kubernetes.io/edge": "" } } }, "may change no label"],
+  ["the value of another label", { metadata: { labels: { "kubernetes.io/os": "none" } } }, "may change no label"],
+  ["an annotation", { metadata: { annotations: { "example.com/a": "b" } } }, "may change nothing"],
+  ["a finalizer", { metadata: { finalizers: ["example.com/hold"] } }, "may change nothing"],
+  ["a taint", { metadata: {}, spec: { taints: [{ key: "a", effect: "NoSchedule" }] } }, "may change nothing"],
+  ["whether pods come to it", { metadata: {}, spec: { unschedulable: true } }, "may change nothing"],
+])("and not %s", async (_, { metadata, ...rest }, said) => {
+  expect(await refusal({ metadata: { name: node, ...metadata }, ...rest })).toContain(said);
+});
+
+test("the operator reads no Secret, makes no pod and grants no more than it has", async () => {
+  expect(await may(operator, "patch", "daemonsets.apps", "-n", "default")).toBe(true);
+  for (const what of [
+    ["get", "secrets"],
+    ["list", "secrets"],
+    ["create", "pods"],
+    ["create", "pods/exec"],
+    ["delete", "nodes"],
+    ["delete", "daemonsets.apps"],
+    ["escalate", "roles.rbac.authorization.k8s.io"],
+    ["bind", "roles.rbac.authorization.k8s.io"],
+    ["create", "clusterroles.rbac.authorization.k8s.io"],
+    ["impersonate", "users"],
+  ]) {
+    expect([what, await may(operator, ...what, "-n", "default")]).toEqual([what, false]);
+  }
+});
+
+test("who may view sees QuicProxies, who may edit changes them, and neither reads a hash key", async () => {
+  const accounts = { view: "e2e-viewer", edit: "e2e-editor" };
+  for (const [role, user] of Object.entries(accounts)) {
+    await kubectl(cluster, ["-n", system, "create", "rolebinding", user, `--clusterrole=${role}`, `--user=${user}`]);
+  }
+  const kind = "quicproxies.quicproxy.io";
+  await until("the roles of the chart are part of the cluster's", () =>
+    may(accounts.edit, "create", kind, "-n", system),
+  );
+  expect(await may(accounts.view, "list", kind, "-n", system)).toBe(true);
+  expect(await may(accounts.view, "create", kind, "-n", system)).toBe(false);
+  expect(await may(accounts.edit, "patch", `${kind}/scale`, "-n", system)).toBe(true);
+  for (const user of Object.values(accounts)) {
+    expect(await may(user, "get", "quicproxynodes.quicproxy.io", "-n", system)).toBe(false);
+  }
+});
