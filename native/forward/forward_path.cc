@@ -30,46 +30,48 @@ Counter droppedCounter(int error) {
 
 }  // namespace
 
-ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch) : context_(context), batch_(batch), routed_(batch) {
-  departures_.reserve(batch);
+ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch) : context_(context), batch_(batch) {
+  departures_.reserve(Upstream::kMaxDepartures);
 }
 
-uint32_t ForwardPath::receive(uint8_t endpoint) {
+ForwardPath::Taken ForwardPath::receive(uint8_t endpoint) {
   const int received = batch_.receive(context_.listenFd(endpoint), 0);
-  if (received <= 0) return 0;
-  const auto count = static_cast<uint32_t>(received);
+  if (received <= 0) return {0, 0};
   WorkerCounters& counters = context_.counters;
   counters.add(Counter::receive_batches);
-  counters.add(Counter::receive_datagrams, count);
   const uint16_t localPort = context_.snapshot->endpoints[endpoint]->address.port();
-  departures_.clear();
   receivedNs_ = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
-  for (uint32_t i = 0; i < count; i++) route(static_cast<uint16_t>(i), endpoint, localPort);
-  if (!departures_.empty()) send();
-  return count;
+  Taken taken{static_cast<uint32_t>(received), 0};
+  for (uint32_t i = 0; i < taken.messages; i++) {
+    const Received message = batch_.received(i, localPort);
+    const uint32_t count = message.datagrams();
+    taken.datagrams += count;
+    if (count > 1) counters.add(Counter::receive_trains);
+    counters.add(Counter::receive_datagrams, count);
+    counters.add(Counter::receive_bytes, message.payload.size());
+    for (uint32_t at = 0; at < count; at++) route(message, message.datagram(at), endpoint);
+  }
+  send();
+  return taken;
 }
 
-void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
+void ForwardPath::route(const Received& message, std::span<const uint8_t> payload, uint8_t endpoint) {
   WorkerCounters& counters = context_.counters;
-  const std::span<const uint8_t> datagram = batch_.datagram(index);
-  counters.add(Counter::receive_bytes, datagram.size());
-  const FourTuple tuple = batch_.fourTuple(index, localPort);
   const RouteView view = context_.snapshot->routeView();
   const bool stateless = context_.snapshot->mode == Mode::kBaseline;
-  const Decision decision = stateless ? context_.router.decideStateless(view, tuple, datagram, context_.nowMs)
-                                      : context_.router.decide(view, tuple, datagram, context_.nowMs);
+  const Decision decision = stateless ? context_.router.decideStateless(view, message.tuple, payload, context_.nowMs)
+                                      : context_.router.decide(view, message.tuple, payload, context_.nowMs);
   counters.add(parseCounter(decision.form));
   if (const auto unroutable = unroutableCounter(decision.quicLb)) counters.add(*unroutable);
-  if (tuple.clientPort == 0) {
+  if (message.tuple.clientPort == 0) {
     counters.add(Counter::route_dropped_source);
     return;
   }
-  const uint8_t hopLimit = batch_.hopLimit(index);
-  if (hopLimit <= 1) {
+  if (message.hopLimit <= 1) {
     counters.add(Counter::route_dropped_hop_limit);
     return;
   }
-  const uint32_t flow = decision.flow != kNoFlow ? decision.flow : admit(decision, tuple, endpoint, hopLimit);
+  const uint32_t flow = decision.flow != kNoFlow ? decision.flow : admit(decision, message, endpoint);
   if (flow == kNoFlow) return;
   counters.add(routeCounter(decision.rule));
   if (decision.foundElsewhere) counters.add(Counter::cid_found_elsewhere);
@@ -78,11 +80,11 @@ void ForwardPath::route(uint16_t index, uint8_t endpoint, uint16_t localPort) {
     counters.add(Counter::cid_claimed, recorded.cids);
     counters.add(Counter::cid_table_full, recorded.tableFull);
   }
-  noteSeen(context_.flows.at(flow), datagram.size());
-  if ((context_.flows.at(flow).flags & kFlowSampled) != 0) {
-    routed_[index] = {realtimeNs(), static_cast<uint8_t>(decision.rule)};
-  }
-  departures_.push_back({flow, index, 0});
+  noteSeen(context_.flows.at(flow), payload.size());
+  const bool sampled = (context_.flows.at(flow).flags & kFlowSampled) != 0;
+  if (departures_.size() == Upstream::kMaxDepartures) send();
+  departures_.push_back({payload, sampled ? realtimeNs() : 0, flow, 0, static_cast<uint8_t>(decision.rule),
+                         static_cast<uint8_t>(message.hopLimit - 1), message.trafficClass});
 }
 
 /// Whoever answers to what was returned here does receive here; until then little more than three times what came is
@@ -101,18 +103,18 @@ void ForwardPath::noteSeen(Flow& flow, size_t datagramBytes) const {
 void ForwardPath::makeRoom() {
   if (!context_.upstream.atBound() && !context_.flows.full()) return;
   const uint32_t oldest = context_.flows.oldestUnassured();
-  if (oldest == kNoFlow || isInBatch(oldest)) return;
+  if (oldest == kNoFlow || isInRound(oldest)) return;
   context_.endFlow(oldest);
   context_.counters.add(Counter::flow_evicted);
 }
 
-/// A flow that datagrams of the present batch wait for must stay until they are sent.
-bool ForwardPath::isInBatch(uint32_t flow) const {
+/// A flow that datagrams of the present round wait for must stay until they are sent.
+bool ForwardPath::isInRound(uint32_t flow) const {
   return std::any_of(departures_.begin(), departures_.end(), [flow](const Departure& d) { return d.flow == flow; });
 }
 
 /// A flow for a datagram that has none, or kNoFlow with the reason counted.
-uint32_t ForwardPath::admit(const Decision& decision, const FourTuple& tuple, uint8_t endpoint, uint8_t hopLimit) {
+uint32_t ForwardPath::admit(const Decision& decision, const Received& message, uint8_t endpoint) {
   if (decision.rule == Rule::kNone) {
     context_.counters.add(Counter::route_dropped_no_backend);
     return kNoFlow;
@@ -121,12 +123,12 @@ uint32_t ForwardPath::admit(const Decision& decision, const FourTuple& tuple, ui
     context_.counters.add(Counter::route_dropped_budget);
     return kNoFlow;
   }
-  const uint32_t flow = openFlow(decision, tuple, endpoint, static_cast<uint8_t>(hopLimit - 1));
+  const uint32_t flow = openFlow(decision, message, endpoint);
   if (flow != kNoFlow) context_.router.sampleNew(context_.snapshot->routeView(), decision, flow);
   return flow;
 }
 
-uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple, uint8_t endpoint, uint8_t hopLimit) {
+uint32_t ForwardPath::openFlow(const Decision& decision, const Received& message, uint8_t endpoint) {
   WorkerCounters& counters = context_.counters;
   makeRoom();
   // Before the sockets: their bound is never above the number of flows, and the remedies differ.
@@ -139,12 +141,12 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple,
     return kNoFlow;
   }
   const uint8_t epoch = context_.snapshot->backends[decision.backendSlot].epoch;
-  const uint32_t flow = context_.flows.create({tuple, decision.backendSlot, epoch, endpoint}, context_.nowMs);
+  const uint32_t flow = context_.flows.create({message.tuple, decision.backendSlot, epoch, endpoint}, context_.nowMs);
   if (flow == kNoFlow) {
     counters.add(Counter::route_dropped_table_full);
     return kNoFlow;
   }
-  const Upstream::Outcome outcome = context_.upstream.open(context_, flow, hopLimit);
+  const Upstream::Outcome outcome = context_.upstream.open(context_, flow, static_cast<uint8_t>(message.hopLimit - 1));
   if (outcome != Upstream::Outcome::kOpened) {
     context_.flows.remove(flow);
     if (outcome == Upstream::Outcome::kFailed) counters.add(Counter::flow_socket_error);
@@ -163,7 +165,8 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const FourTuple& tuple,
 }
 
 void ForwardPath::send() {
-  context_.upstream.send(context_, batch_, departures_);
+  if (departures_.empty()) return;
+  context_.upstream.send(context_, departures_);
   for (const Departure& departure : departures_) {
     if (departure.error == 0) {
       countSent(departure);
@@ -171,15 +174,15 @@ void ForwardPath::send() {
       countDropped(departure);
     }
   }
+  departures_.clear();
 }
 
 void ForwardPath::countSent(const Departure& departure) {
-  const uint64_t bytes = batch_.datagram(departure.datagram).size();
   const uint16_t slot = context_.flows.at(departure.flow).backendSlot;
   context_.counters.add(Counter::forward_sent);
-  context_.counters.add(Counter::forward_bytes, bytes);
+  context_.counters.add(Counter::forward_bytes, departure.payload.size());
   context_.counters.add(slot, BackendCounter::kForwarded);
-  context_.counters.add(slot, BackendCounter::kForwardedBytes, bytes);
+  context_.counters.add(slot, BackendCounter::kForwardedBytes, departure.payload.size());
   note(departure, SampleOutcome::kSent);
 }
 
@@ -190,13 +193,13 @@ void ForwardPath::countDropped(const Departure& departure) {
 }
 
 void ForwardPath::note(const Departure& departure, SampleOutcome outcome) {
-  if ((context_.flows.at(departure.flow).flags & kFlowSampled) == 0) return;
+  if (departure.routedNs == 0) return;
   Sample sample{};
   sample.receivedNs = receivedNs_;
-  sample.routedNs = routed_[departure.datagram].atNs;
+  sample.routedNs = departure.routedNs;
   sample.sentNs = realtimeNs();
-  sample.rule = routed_[departure.datagram].rule;
-  sample.bytes = static_cast<uint32_t>(batch_.datagram(departure.datagram).size());
+  sample.rule = departure.rule;
+  sample.bytes = static_cast<uint32_t>(departure.payload.size());
   sample.direction = SampleDirection::kForward;
   sample.outcome = outcome;
   context_.note(departure.flow, sample);

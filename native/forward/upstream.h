@@ -3,18 +3,22 @@
 #include <cstdint>
 #include <span>
 
-#include "io/datagram_batch.h"
 #include "io/event_tag.h"
+#include "io/receive_batch.h"
 
 namespace quicproxy {
 
 struct WorkerContext;
 
-/// A datagram of a batch on its way to the backend of a flow.
+/// A datagram on its way to the backend of a flow.
 struct Departure {
+  std::span<const uint8_t> payload;
+  uint64_t routedNs;  ///< 0 where the flow is not sampled
   uint32_t flow;
-  uint16_t datagram;  ///< slot of the batch
-  int error;          ///< errno of the kernel; 0: it has the datagram
+  int error;             ///< errno of the kernel; 0: it has the datagram
+  uint8_t rule;          ///< that it was routed by
+  uint8_t hopLimit;      ///< one less than it came with
+  uint8_t trafficClass;  ///< that it came with
 };
 
 /// How the flows of one worker reach their backends. Each flow has a source port of its own toward its backend, so that
@@ -23,6 +27,9 @@ struct Departure {
 class Upstream {
  public:
   enum class Outcome : uint8_t { kOpened, kAtBound, kFailed };
+
+  /// Departures of one call: what a few trains hold.
+  static constexpr uint32_t kMaxDepartures = 1024;
 
   virtual ~Upstream() = default;
 
@@ -39,14 +46,14 @@ class Upstream {
   [[nodiscard]] virtual bool atBound() const = 0;
   [[nodiscard]] virtual uint32_t socketCount() const = 0;
 
-  /// Sends datagrams of one batch and notes how each fared; the order within a flow is kept. Counts calls, and ICMP
+  /// Sends datagrams and notes how each fared; the order within a flow is kept. Counts calls and trains, and ICMP
   /// errors that came in before.
-  virtual void send(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures) = 0;
+  virtual void send(WorkerContext& context, std::span<Departure> departures) = 0;
 
-  /// Takes what an event announced into the batch, from slot `first` on. Writes the flow of each datagram to `flows`
-  /// (by slot), kNoFlow where there is none. Returns the number taken; the caller asks again while that fills the
-  /// batch.
-  virtual uint32_t receive(WorkerContext& context, const EventTag& tag, DatagramBatch& batch, uint32_t first,
+  /// Takes what an event announced into the batch, from slot `first` on. Writes the flow of each message to `flows` (by
+  /// slot), kNoFlow where there is none: a train is of one flow. Returns the number of messages taken; the caller asks
+  /// again while that fills the batch.
+  virtual uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                            std::span<uint32_t> flows) = 0;
 };
 

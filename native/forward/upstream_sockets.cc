@@ -1,6 +1,7 @@
 #include "forward/upstream_sockets.h"
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -17,7 +18,7 @@ namespace {
 /// A burst of one flow at its full congestion window; asked within net.core.rmem_max, memory is used only when filled.
 constexpr int kReceiveBufferBytes = 1 << 20;
 
-FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit) {
+FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, bool trains) {
   const int family = backend.family();
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) return fd;
@@ -31,6 +32,8 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit) {
   const int hops = hopLimit;
   setsockopt(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &hops, sizeof hops);
   receiveTrafficClass(fd.get(), family);
+  const int on = 1;
+  if (trains) setsockopt(fd.get(), SOL_UDP, UDP_GRO, &on, sizeof on);
   if (connect(fd.get(), &backend.any, backend.length) != 0) fd.reset();
   return fd;
 }
@@ -41,14 +44,15 @@ bool mayBeEarlierError(int error) { return error == ECONNREFUSED || error == EHO
 
 }  // namespace
 
-UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, uint32_t bound, uint32_t batch)
+UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, uint32_t bound, bool trains)
     : sockets_(flowCapacity),
       bound_(bound),
       groupOfFlow_(flowCapacity),
-      next_(batch),
-      positions_(batch),
-      indexes_(batch) {
-  groups_.reserve(batch);
+      next_(kMaxDepartures),
+      positions_(kMaxDepartures),
+      out_(kMaxDepartures),
+      trains_(trains) {
+  groups_.reserve(kMaxDepartures);
 }
 
 bool UpstreamSockets::announceTo(int epollFd) {
@@ -59,7 +63,7 @@ bool UpstreamSockets::announceTo(int epollFd) {
 Upstream::Outcome UpstreamSockets::open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) {
   if (atBound()) return Outcome::kAtBound;
   const Flow& opened = context.flows.at(flow);
-  FileDescriptor fd = connectedSocket(context.snapshot->backends[opened.backendSlot].address, hopLimit);
+  FileDescriptor fd = connectedSocket(context.snapshot->backends[opened.backendSlot].address, hopLimit, trains_);
   if (!fd) return Outcome::kFailed;
   epoll_event event{};
   event.events = EPOLLIN;
@@ -76,9 +80,9 @@ void UpstreamSockets::close(WorkerContext& /*context*/, uint32_t flow) {
   open_--;
 }
 
-void UpstreamSockets::send(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures) {
+void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departures) {
   group(departures);
-  for (const Group& group : groups_) sendGroup(context, batch, departures, group);
+  for (const Group& group : groups_) sendGroup(context, departures, group);
 }
 
 void UpstreamSockets::group(std::span<const Departure> departures) {
@@ -90,29 +94,35 @@ void UpstreamSockets::group(std::span<const Departure> departures) {
       Group& group = groups_[guess];
       next_[group.last] = i;
       group.last = i;
-      group.count++;
     } else {
       groupOfFlow_[flow] = static_cast<uint16_t>(groups_.size());
-      groups_.push_back({i, i, 1});
+      groups_.push_back({i, i});
     }
   }
 }
 
-void UpstreamSockets::sendGroup(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures,
-                                const Group& group) {
-  uint16_t at = group.first;
-  for (uint16_t i = 0; i < group.count; i++, at = next_[at]) {
-    positions_[i] = at;
-    indexes_[i] = departures[at].datagram;
+/// The group's datagrams in order, those that may leave as one train together.
+void UpstreamSockets::gather(std::span<const Departure> departures, const Group& group, bool trains) {
+  out_.clear();
+  uint8_t trafficClass = 0;
+  for (uint16_t at = group.first;; at = next_[at]) {
+    const Departure& departure = departures[at];
+    positions_[out_.size()] = at;
+    const bool joins = trains && departure.trafficClass == trafficClass && out_.join(departure.payload);
+    if (!joins) out_.begin(departure.payload, {nullptr, departure.trafficClass});
+    trafficClass = departure.trafficClass;
+    if (at == group.last) return;
   }
+}
+
+void UpstreamSockets::sendGroup(WorkerContext& context, std::span<Departure> departures, const Group& group) {
+  gather(departures, group, !trainPause_.holds(context.nowMs));
   const uint32_t flow = departures[group.first].flow;
   const uint16_t slot = context.flows.at(flow).backendSlot;
-  const bool v4 = context.snapshot->backends[slot].address.family() == AF_INET;
-  int firstError = 0;  // of the datagram in front, when it is being tried a second time
-  for (uint16_t done = 0; done < group.count;) {
-    const std::span<const uint16_t> left(indexes_.data() + done, group.count - done);
-    context.counters.add(Counter::forward_calls);
-    const int sent = batch.sendConnected(sockets_[flow].get(), v4, left);
+  int firstError = 0;  // of the message in front, when it is being tried a second time
+  while (!out_.done()) {
+    const uint32_t front = out_.front();
+    const int sent = out_.send(sockets_[flow].get());
     const int error = sent > 0 ? 0 : errno;
     if (firstError == ECONNREFUSED || (firstError != 0 && error != firstError)) context.countRefused(slot);
     if (firstError == 0 && mayBeEarlierError(error)) {
@@ -120,13 +130,17 @@ void UpstreamSockets::sendGroup(WorkerContext& context, DatagramBatch& batch, st
       continue;
     }
     firstError = 0;
-    const auto taken = static_cast<uint16_t>(sent > 0 ? sent : 1);
-    for (uint16_t i = 0; i < taken; i++) departures[positions_[done + i]].error = error;
-    done = static_cast<uint16_t>(done + taken);
+    const uint32_t taken = sent > 0 ? static_cast<uint32_t>(sent) : out_.drop();
+    for (uint32_t i = front; i < front + taken; i++) departures[positions_[i]].error = error;
   }
+  const SendBatch::Tally& tally = out_.tally();
+  context.counters.add(Counter::forward_calls, tally.calls);
+  context.counters.add(Counter::forward_trains, tally.trains);
+  context.counters.add(Counter::forward_trains_refused, tally.trainsRefused);
+  if (tally.deviceRefused) trainPause_.begin(context.nowMs);
 }
 
-uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, DatagramBatch& batch, uint32_t first,
+uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                                   std::span<uint32_t> flows) {
   const Flow& flow = context.flows.at(tag.index);
   const bool sameFlow = (flow.flags & kFlowLive) != 0 && flow.epoch == tag.epoch;

@@ -5,7 +5,9 @@
 
 #include "forward/upstream.h"
 #include "io/file_descriptor.h"
+#include "io/send_batch.h"
 #include "io/socket_address.h"
+#include "io/train_pause.h"
 
 namespace quicproxy {
 
@@ -14,16 +16,17 @@ namespace quicproxy {
 /// each flow in a batch, so the pool is bounded.
 class UpstreamSockets final : public Upstream {
  public:
-  /// flowCapacity: flows are numbered below it; bound: sockets at a time; batch: most departures of one call.
-  UpstreamSockets(uint32_t flowCapacity, uint32_t bound, uint32_t batch);
+  /// flowCapacity: flows are numbered below it; bound: sockets at a time; trains: several datagrams are received as one
+  /// message where the kernel can (UDP_GRO).
+  UpstreamSockets(uint32_t flowCapacity, uint32_t bound, bool trains);
 
   bool announceTo(int epollFd) override;
   Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) override;
   void close(WorkerContext& context, uint32_t flow) override;
   [[nodiscard]] bool atBound() const override { return open_ >= bound_; }
   [[nodiscard]] uint32_t socketCount() const override { return open_; }
-  void send(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures) override;
-  uint32_t receive(WorkerContext& context, const EventTag& tag, DatagramBatch& batch, uint32_t first,
+  void send(WorkerContext& context, std::span<Departure> departures) override;
+  uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                    std::span<uint32_t> flows) override;
 
  private:
@@ -31,11 +34,11 @@ class UpstreamSockets final : public Upstream {
   struct Group {
     uint16_t first;
     uint16_t last;
-    uint16_t count;
   };
 
   void group(std::span<const Departure> departures);
-  void sendGroup(WorkerContext& context, DatagramBatch& batch, std::span<Departure> departures, const Group& group);
+  void gather(std::span<const Departure> departures, const Group& group, bool trains);
+  void sendGroup(WorkerContext& context, std::span<Departure> departures, const Group& group);
 
   std::vector<FileDescriptor> sockets_;
   uint32_t bound_;
@@ -44,8 +47,10 @@ class UpstreamSockets final : public Upstream {
   std::vector<Group> groups_;
   std::vector<uint16_t> groupOfFlow_;  ///< by flow: a guess that groups_ confirms
   std::vector<uint16_t> next_;         ///< by departure: the next one of its group
-  std::vector<uint16_t> positions_;    ///< of one group's departures
-  std::vector<uint16_t> indexes_;      ///< their datagrams
+  std::vector<uint16_t> positions_;    ///< of one group's departures, by place in out_
+  SendBatch out_;
+  TrainPause trainPause_;
+  bool trains_;
 };
 
 }  // namespace quicproxy

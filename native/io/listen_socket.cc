@@ -1,6 +1,7 @@
 #include "io/listen_socket.h"
 
 #include <linux/sock_diag.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -69,13 +70,15 @@ std::optional<Failure> probePortIsFree(const SocketAddress& address) {
   return std::nullopt;
 }
 
-std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const BufferSizes& buffers) {
+std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const ListenOptions& options) {
   FileDescriptor fd = newSocket(address.family());
   if (!fd) return bindFailure(errno, address);
   if (!setOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1) || !setPathOptions(fd.get(), address.family())) {
     return bindFailure(errno, address);
   }
-  setBufferSizes(fd.get(), buffers);
+  // Before 5.0 the kernel knows no trains; each datagram is a message then.
+  if (options.trains) setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
+  setBufferSizes(fd.get(), options.buffers);
   if (bind(fd.get(), &address.any, address.length) != 0) return bindFailure(errno, address);
   return fd;
 }

@@ -18,9 +18,14 @@ struct BufferSizes {
 /// mistake would each get part of every connection.
 std::optional<Failure> probePortIsFree(const SocketAddress& address);
 
+struct ListenOptions {
+  BufferSizes buffers;
+  bool trains;  ///< receive several datagrams of one 4-tuple as one message where the kernel can (UDP_GRO)
+};
+
 /// One worker's member of a SO_REUSEPORT group: non-blocking, tells the local address of each datagram
-/// (IP_PKTINFO), never fragments (RFC 9000 section 14).
-std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const BufferSizes& buffers);
+/// (IP_PKTINFO), its hop limit and traffic class, never fragments (RFC 9000 section 14).
+std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const ListenOptions& options);
 
 /// Asks with SO_RCVBUFFORCE/SO_SNDBUFFORCE (CAP_NET_ADMIN), else within net.core.rmem_max/wmem_max.
 void setBufferSizes(int fd, const BufferSizes& buffers);

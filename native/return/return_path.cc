@@ -1,5 +1,6 @@
 #include "return/return_path.h"
 
+#include <bit>
 #include <cerrno>
 
 #include "io/clock.h"
@@ -10,6 +11,8 @@ namespace {
 
 /// One flow may not keep a worker from all others.
 constexpr int kMaxBatchesPerTurn = 4;
+/// Datagrams that are collected before they are sent: what a few trains hold.
+constexpr uint32_t kDatagramsPerRound = 1024;
 
 Counter droppedCounter(int error) {
   switch (error) {
@@ -35,10 +38,12 @@ ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
     : context_(context),
       batch_(batch),
       flows_(batch),
-      receivedNs_(batch),
-      endpoints_(batch),
-      refused_(batch),
-      backendSlots_(batch) {}
+      out_(kDatagramsPerRound),
+      groupOfFlow_(context.flows.capacity()),
+      gathered_(kDatagramsPerRound) {
+  groups_.reserve(kDatagramsPerRound);
+  datagrams_.reserve(kDatagramsPerRound);
+}
 
 void ReturnPath::receive(const EventTag& tag) {
   for (int turn = 0; turn < kMaxBatchesPerTurn; turn++) {
@@ -53,40 +58,40 @@ uint32_t ReturnPath::receiveOnce(const EventTag& tag) {
   const uint32_t received = context_.upstream.receive(context_, tag, batch_, used_, flows_);
   if (received == 0) return 0;
   const uint64_t receivedNs = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
-  context_.counters.add(Counter::return_received, received);
-  for (uint32_t i = 0; i < received; i++) take(used_ + i, receivedNs);
+  for (uint32_t i = used_; i < used_ + received; i++) take(flows_[i], batch_.received(i, 0), receivedNs);
   used_ += received;
   return received;
 }
 
-void ReturnPath::take(uint32_t index, uint64_t receivedNs) {
+void ReturnPath::take(uint32_t index, const Received& message, uint64_t receivedNs) {
   WorkerCounters& counters = context_.counters;
-  const std::span<const uint8_t> datagram = batch_.datagram(index);
-  counters.add(Counter::return_received_bytes, datagram.size());
-  receivedNs_[index] = 0;
-  refused_[index] = 1;
-  if (flows_[index] == kNoFlow) {
-    counters.add(Counter::return_dropped_no_flow);
+  const uint32_t count = message.datagrams();
+  counters.add(Counter::return_received, count);
+  counters.add(Counter::return_received_bytes, message.payload.size());
+  if (count > 1) counters.add(Counter::return_received_trains);
+  if (index == kNoFlow) {
+    counters.add(Counter::return_dropped_no_flow, count);
     return;
   }
-  Flow& flow = context_.flows.at(flows_[index]);
-  if ((flow.flags & kFlowSampled) != 0) receivedNs_[index] = receivedNs;
-  flow.lastSeenMs = context_.nowMs;
-  endpoints_[index] = flow.endpoint;
-  backendSlots_[index] = flow.backendSlot;
-  const bool allowed = isAllowed(flow, datagram.size());
+  Flow& flow = context_.flows.at(index);
   const RouteView view = context_.snapshot->routeView();
-  const Recorded recorded = context_.router.learn(view, flows_[index], datagram, context_.nowMs);
-  if (recorded.cids != 0) counters.add(Counter::cid_learned, recorded.cids);
-  if (recorded.tableFull != 0) counters.add(Counter::cid_table_full, recorded.tableFull);
-  if (allowed) {
-    batch_.addressToClient(index, flow.tuple);
-    refused_[index] = 0;
-    return;
+  flow.lastSeenMs = context_.nowMs;
+  for (uint32_t i = 0; i < count; i++) {
+    const std::span<const uint8_t> payload = message.datagram(i);
+    const bool allowed = isAllowed(flow, payload.size());
+    const Recorded recorded = context_.router.learn(view, index, payload, context_.nowMs);
+    if (recorded.cids != 0) counters.add(Counter::cid_learned, recorded.cids);
+    if (recorded.tableFull != 0) counters.add(Counter::cid_table_full, recorded.tableFull);
+    const bool sampled = (flow.flags & kFlowSampled) != 0;
+    const Datagram datagram{payload, sampled ? receivedNs : 0, 0, message.trafficClass};
+    if (allowed) {
+      enqueue(index, datagram);
+      continue;
+    }
+    counters.add(Counter::return_dropped_unconfirmed);
+    counters.add(flow.backendSlot, BackendCounter::kDropped);
+    note(index, datagram, SampleOutcome::kDropped);
   }
-  counters.add(Counter::return_dropped_unconfirmed);
-  counters.add(flow.backendSlot, BackendCounter::kDropped);
-  note(index, SampleOutcome::kDropped);
 }
 
 /// Room for a challenge and three times what came from an address may go there until it has shown to receive (RFC 9000
@@ -99,56 +104,109 @@ bool ReturnPath::isAllowed(Flow& flow, size_t datagramBytes) {
   return true;
 }
 
+void ReturnPath::enqueue(uint32_t index, const Datagram& datagram) {
+  if (datagrams_.size() == kDatagramsPerRound) sendRound();
+  const auto at = static_cast<uint32_t>(datagrams_.size());
+  datagrams_.push_back(datagram);
+  const Flow& flow = context_.flows.at(index);
+  const uint16_t guess = groupOfFlow_[index];
+  if (guess < groups_.size() && groups_[guess].flow == index && groups_[guess].flowEpoch == flow.epoch) {
+    Group& group = groups_[guess];
+    datagrams_[group.last].next = at;
+    group.last = at;
+    return;
+  }
+  groupOfFlow_[index] = static_cast<uint16_t>(groups_.size());
+  groups_.push_back({index, at, at, flow.backendSlot, flow.epoch, flow.endpoint, flow.tuple});
+}
+
 void ReturnPath::flush() {
-  uint32_t first = 0;
-  while (first < used_) {
-    if (refused_[first] != 0) {
-      first++;
-      continue;
-    }
-    uint32_t end = first + 1;
-    while (end < used_ && refused_[end] == 0 && endpoints_[end] == endpoints_[first]) end++;
-    context_.counters.add(Counter::return_calls);
-    const int sent = batch_.send(context_.listenFd(endpoints_[first]), first, end - first);
+  sendRound();
+  used_ = 0;
+}
+
+void ReturnPath::sendRound() {
+  static_assert(kMaxEndpoints <= 64);
+  uint64_t endpoints = 0;
+  for (const Group& group : groups_) endpoints |= uint64_t{1} << group.endpoint;
+  for (; endpoints != 0; endpoints &= endpoints - 1) send(static_cast<uint8_t>(std::countr_zero(endpoints)));
+  groups_.clear();
+  datagrams_.clear();
+}
+
+/// The group's datagrams in order, those that may leave as one train together.
+void ReturnPath::gather(const Group& group, bool trains) {
+  const auto groupIndex = static_cast<uint16_t>(&group - groups_.data());
+  uint32_t index = group.first;
+  for (bool first = true;; first = false) {
+    const Datagram& datagram = datagrams_[index];
+    const bool sameClass =
+        !first && datagrams_[gathered_[out_.size() - 1].datagram].trafficClass == datagram.trafficClass;
+    gathered_[out_.size()] = {index, groupIndex};
+    const bool joins = trains && sameClass && out_.join(datagram.payload);
+    if (!joins) out_.begin(datagram.payload, {&group.tuple, datagram.trafficClass});
+    if (index == group.last) return;
+    index = datagram.next;
+  }
+}
+
+void ReturnPath::send(uint8_t endpoint) {
+  TrainPause& pause = trainPauses_[endpoint];
+  const bool trains = !pause.holds(context_.nowMs);
+  out_.clear();
+  for (const Group& group : groups_) {
+    if (group.endpoint == endpoint) gather(group, trains);
+  }
+  const int fd = context_.listenFd(endpoint);
+  while (!out_.done()) {
+    const uint32_t front = out_.front();
+    const int sent = out_.send(fd);
+    const int error = sent > 0 ? 0 : errno;
     if (sent > 0) {
-      countSent(first, static_cast<uint32_t>(sent));
-      first += static_cast<uint32_t>(sent);
+      countSent(front, static_cast<uint32_t>(sent));
     } else {
-      countDropped(first, errno);
-      first++;
+      countDropped(front, out_.drop(), error);
     }
   }
-  used_ = 0;
+  const SendBatch::Tally& tally = out_.tally();
+  context_.counters.add(Counter::return_calls, tally.calls);
+  context_.counters.add(Counter::return_trains, tally.trains);
+  context_.counters.add(Counter::return_trains_refused, tally.trainsRefused);
+  if (tally.deviceRefused) pause.begin(context_.nowMs);
 }
 
 void ReturnPath::countSent(uint32_t first, uint32_t count) {
   uint64_t bytes = 0;
   for (uint32_t i = first; i < first + count; i++) {
-    const uint64_t size = batch_.datagram(i).size();
+    const uint64_t size = out_.datagram(i).size();
+    const Group& group = groups_[gathered_[i].group];
     bytes += size;
-    note(i, SampleOutcome::kSent);
-    context_.counters.add(backendSlots_[i], BackendCounter::kReturned);
-    context_.counters.add(backendSlots_[i], BackendCounter::kReturnedBytes, size);
+    note(group.flow, datagrams_[gathered_[i].datagram], SampleOutcome::kSent);
+    context_.counters.add(group.backendSlot, BackendCounter::kReturned);
+    context_.counters.add(group.backendSlot, BackendCounter::kReturnedBytes, size);
   }
   context_.counters.add(Counter::return_sent, count);
   context_.counters.add(Counter::return_bytes, bytes);
 }
 
-void ReturnPath::countDropped(uint32_t index, int error) {
-  context_.counters.add(droppedCounter(error));
-  context_.counters.add(backendSlots_[index], BackendCounter::kDropped);
-  note(index, SampleOutcome::kDropped);
+void ReturnPath::countDropped(uint32_t first, uint32_t count, int error) {
+  for (uint32_t i = first; i < first + count; i++) {
+    const Group& group = groups_[gathered_[i].group];
+    note(group.flow, datagrams_[gathered_[i].datagram], SampleOutcome::kDropped);
+    context_.counters.add(group.backendSlot, BackendCounter::kDropped);
+  }
+  context_.counters.add(droppedCounter(error), count);
 }
 
-void ReturnPath::note(uint32_t index, SampleOutcome outcome) {
-  if (receivedNs_[index] == 0) return;
+void ReturnPath::note(uint32_t flow, const Datagram& datagram, SampleOutcome outcome) {
+  if (datagram.receivedNs == 0) return;
   Sample sample{};
-  sample.receivedNs = receivedNs_[index];
+  sample.receivedNs = datagram.receivedNs;
   sample.sentNs = realtimeNs();
-  sample.bytes = static_cast<uint32_t>(batch_.datagram(index).size());
+  sample.bytes = static_cast<uint32_t>(datagram.payload.size());
   sample.direction = SampleDirection::kReturn;
   sample.outcome = outcome;
-  context_.note(flows_[index], sample);
+  context_.note(flow, sample);
 }
 
 }  // namespace quicproxy

@@ -1,15 +1,19 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "io/datagram_batch.h"
+#include "io/receive_batch.h"
+#include "io/send_batch.h"
+#include "io/train_pause.h"
 #include "worker/worker_context.h"
 
 namespace quicproxy {
 
 /// Backend to client: the upstream level tells the flow, the flow tells the client. Datagrams of many flows leave
-/// together through the listening socket, each from the local address that its client knows.
+/// together through the listening socket, each from the local address that its client knows, those of one flow in order
+/// and as trains where they are of one size.
 class ReturnPath {
  public:
   ReturnPath(WorkerContext& context, uint32_t batch);
@@ -23,21 +27,51 @@ class ReturnPath {
   void flush();
 
  private:
+  /// A datagram that waits to be sent.
+  struct Datagram {
+    std::span<const uint8_t> payload;
+    uint64_t receivedNs;  ///< 0 where its flow is not sampled
+    uint32_t next;        ///< of its group
+    uint8_t trafficClass;
+  };
+  /// What one flow's client gets, in order. Holds what it takes from the flow, which may end before it is sent.
+  struct Group {
+    uint32_t flow;
+    uint32_t first;
+    uint32_t last;
+    uint16_t backendSlot;
+    uint8_t flowEpoch;
+    uint8_t endpoint;
+    FourTuple tuple;
+  };
+
   uint32_t receiveOnce(const EventTag& tag);
-  void take(uint32_t index, uint64_t receivedNs);
+  void take(uint32_t flow, const Received& message, uint64_t receivedNs);
   [[nodiscard]] static bool isAllowed(Flow& flow, size_t datagramBytes);
+  void enqueue(uint32_t flow, const Datagram& datagram);
+  void sendRound();
+  void gather(const Group& group, bool trains);
+  void send(uint8_t endpoint);
   void countSent(uint32_t first, uint32_t count);
-  void countDropped(uint32_t index, int error);
-  void note(uint32_t index, SampleOutcome outcome);
+  void countDropped(uint32_t first, uint32_t count, int error);
+  void note(uint32_t flow, const Datagram& datagram, SampleOutcome outcome);
+
+  /// Where a datagram in out_ comes from.
+  struct Gathered {
+    uint32_t datagram;
+    uint16_t group;
+  };
 
   WorkerContext& context_;
-  DatagramBatch batch_;
-  uint32_t used_ = 0;
-  std::vector<uint32_t> flows_;         ///< by datagram
-  std::vector<uint64_t> receivedNs_;    ///< by datagram: 0 where its flow is not sampled
-  std::vector<uint8_t> endpoints_;      ///< by datagram: where it leaves
-  std::vector<uint8_t> refused_;        ///< by datagram: 1 when it does not go to the client
-  std::vector<uint16_t> backendSlots_;  ///< by datagram: where it came from
+  ReceiveBatch batch_;
+  std::vector<uint32_t> flows_;  ///< by slot of batch_
+  uint32_t used_ = 0;            ///< slots of batch_ whose datagrams have not been sent
+  SendBatch out_;
+  std::vector<Group> groups_;
+  std::vector<Datagram> datagrams_;
+  std::vector<uint16_t> groupOfFlow_;  ///< by flow: a guess that groups_ confirms
+  std::vector<Gathered> gathered_;     ///< by place in out_
+  std::array<TrainPause, kMaxEndpoints> trainPauses_{};
 };
 
 }  // namespace quicproxy

@@ -125,9 +125,10 @@ std::optional<Failure> DataPlane::startWorkers(std::unique_ptr<Snapshot> first) 
   for (const auto& table : flowTables_) tables.push_back(table.get());
   running_ = true;
   for (uint32_t i = 0; i < header.workers; i++) {
-    auto worker = Worker::create({i, header.batch}, shared_, tables,
-                                 std::make_unique<UpstreamSockets>(flowsPerWorker_, socketsPerWorker_, header.batch),
-                                 counters_->of(i));
+    auto worker = Worker::create(
+        {i, header.batch}, shared_, tables,
+        std::make_unique<UpstreamSockets>(flowsPerWorker_, socketsPerWorker_, header.mode != Mode::kBaseline),
+        counters_->of(i));
     if (!worker) return Failure{FailureCode::kNoMemory, "no memory or descriptors for a worker", errno};
     workers_.push_back(std::move(worker));
   }

@@ -129,8 +129,9 @@ std::variant<std::shared_ptr<const ListenEndpoint>, Failure> SnapshotBuilder::en
   if (!portIsOurs(result->address)) {
     if (auto failure = probePortIsFree(result->address)) return *failure;
   }
+  const ListenOptions options{{header.receiveBufferBytes, header.sendBufferBytes}, header.mode != Mode::kBaseline};
   for (uint32_t worker = 0; worker < header.workers; worker++) {
-    auto opened = openListenSocket(result->address, {header.receiveBufferBytes, header.sendBufferBytes});
+    auto opened = openListenSocket(result->address, options);
     if (auto* failure = std::get_if<Failure>(&opened)) return *failure;
     result->sockets.push_back(std::get<FileDescriptor>(std::move(opened)));
   }

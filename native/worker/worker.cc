@@ -134,10 +134,10 @@ void Worker::handle(uint64_t packed) {
 }
 
 void Worker::receiveFromClients(uint8_t endpoint) {
-  for (uint32_t taken = 0; taken < kDatagramsPerTurn;) {
-    const uint32_t received = forward_.receive(endpoint);
-    taken += received;
-    if (received < limits_.batch) return;
+  for (uint32_t datagrams = 0; datagrams < kDatagramsPerTurn;) {
+    const ForwardPath::Taken taken = forward_.receive(endpoint);
+    datagrams += taken.datagrams;
+    if (taken.messages < limits_.batch) return;
   }
 }
 

@@ -27,6 +27,14 @@ export const COUNTERS = [
     help: "Receive calls on listening sockets that returned at least one datagram",
   },
   {
+    name: "receive_trains",
+    stage: "receive",
+    outcome: "trains",
+    kind: "Event",
+    help:
+      "Trains received from clients: several datagrams of one 4-tuple that the kernel handed over as one message (UDP_GRO)",
+  },
+  {
     name: "parse_long_header",
     stage: "parse",
     outcome: "long_header",
@@ -182,6 +190,21 @@ export const COUNTERS = [
     help: "Send calls toward backends",
   },
   {
+    name: "forward_trains",
+    stage: "forward",
+    outcome: "trains",
+    kind: "Event",
+    help: "Trains handed to the kernel toward a backend: several datagrams of one flow in one message (UDP_SEGMENT)",
+  },
+  {
+    name: "forward_trains_refused",
+    stage: "forward",
+    outcome: "trains_refused",
+    kind: "Event",
+    help:
+      "Trains toward a backend that the kernel refused, longer than the path MTU or no offload; their datagrams were tried one by one",
+  },
+  {
     name: "return_received",
     stage: "return",
     outcome: "received",
@@ -194,6 +217,13 @@ export const COUNTERS = [
     outcome: "received_bytes",
     kind: "Event",
     help: "UDP payload bytes received from backends",
+  },
+  {
+    name: "return_received_trains",
+    stage: "return",
+    outcome: "received_trains",
+    kind: "Event",
+    help: "Trains received from backends: several datagrams that the kernel handed over as one message (UDP_GRO)",
   },
   {
     name: "return_sent",
@@ -258,6 +288,21 @@ export const COUNTERS = [
     outcome: "calls",
     kind: "Event",
     help: "Send calls toward clients",
+  },
+  {
+    name: "return_trains",
+    stage: "return",
+    outcome: "trains",
+    kind: "Event",
+    help: "Trains handed to the kernel toward a client: several datagrams of one flow in one message (UDP_SEGMENT)",
+  },
+  {
+    name: "return_trains_refused",
+    stage: "return",
+    outcome: "trains_refused",
+    kind: "Event",
+    help:
+      "Trains toward a client that the kernel refused, longer than the path MTU or no offload; their datagrams were tried one by one",
   },
   {
     name: "return_backend_refused",

@@ -125,7 +125,7 @@ async function whileStopped({ proxy, device, count }: Pause, act: () => Promise<
 describeProxy(
   { name: "one worker, batches of 64", network: () => network, options: () => options({ workers: { max: 1 } }) },
   (scene) => {
-    test("what waits is received in batches of 64 and sent in one call per flow and batch", async () => {
+    test("what waits is received in batches of 64 and sent in one call and one train per flow and batch", async () => {
       const { proxy } = scene();
       const clients = [await openClient(), await openClient(), await openClient()];
       const before = await settle(proxy, () => true);
@@ -158,12 +158,13 @@ describeProxy(
         forward_bytes: count * payloads[0]!.length,
         // Two full batches with all three flows, then one of the last two datagrams.
         forward_calls: 3 + 3 + 2,
+        forward_trains: 3 + 3,
         flow_created: 3,
       });
       for (const client of clients) await network.client.close(client);
     });
 
-    test("answers of many flows leave in one call", async () => {
+    test("answers of many flows leave in one call, one train for each", async () => {
       const { proxy } = scene();
       const clients = [await openClient(), await openClient(), await openClient()];
       const upstream: Received[] = [];
@@ -186,6 +187,7 @@ describeProxy(
         return_sent: 30,
         return_bytes: 30 * payload.length,
         return_calls: 1,
+        return_trains: 3,
       });
       for (const client of clients) await network.client.close(client);
     });
@@ -221,6 +223,7 @@ describeProxy(
         return_sent: count,
         return_bytes: count * bytes,
         return_calls: after.totals.return_calls - before.totals.return_calls,
+        return_trains: after.totals.return_trains - before.totals.return_trains,
         cid_learned: learned,
         cid_table_full: count - learned,
       });

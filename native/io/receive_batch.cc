@@ -1,0 +1,123 @@
+#include "io/receive_batch.h"
+
+#include <netinet/udp.h>
+
+#include <cstring>
+
+namespace quicproxy {
+
+namespace {
+
+/// Asked for on every listening socket; a kernel that does not tell must not stop the traffic.
+constexpr uint8_t kUnknownHopLimit = 64;
+
+template <class Value>
+Value valueOf(const cmsghdr* control) {
+  Value value;
+  std::memcpy(&value, CMSG_DATA(control), sizeof value);
+  return value;
+}
+
+void readIpv4(const cmsghdr* control, Received& received) {
+  switch (control->cmsg_type) {
+    case IP_PKTINFO:
+      mapAddress(received.tuple.localAddress, valueOf<in_pktinfo>(control).ipi_addr);
+      break;
+    case IP_TTL:
+      received.hopLimit = static_cast<uint8_t>(valueOf<int>(control));
+      break;
+    case IP_TOS:
+      received.trafficClass = valueOf<uint8_t>(control);
+      break;
+    default:
+      break;
+  }
+}
+
+void readIpv6(const cmsghdr* control, Received& received) {
+  switch (control->cmsg_type) {
+    case IPV6_PKTINFO: {
+      const auto info = valueOf<in6_pktinfo>(control);
+      std::memcpy(received.tuple.localAddress, &info.ipi6_addr, 16);
+      if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) received.tuple.interfaceIndex = info.ipi6_ifindex;
+      break;
+    }
+    case IPV6_HOPLIMIT:
+      received.hopLimit = static_cast<uint8_t>(valueOf<int>(control));
+      break;
+    case IPV6_TCLASS:
+      received.trafficClass = static_cast<uint8_t>(valueOf<int>(control));
+      break;
+    default:
+      break;
+  }
+}
+
+void readSegmentSize(const cmsghdr* control, Received& received) {
+  if (control->cmsg_type != UDP_GRO) return;
+  const int bytes = valueOf<int>(control);
+  if (bytes > 0) received.segmentBytes = static_cast<uint32_t>(bytes);
+}
+
+}  // namespace
+
+ReceiveBatch::ReceiveBatch(uint32_t capacity)
+    : preparedFrom_(capacity),
+      payload_(capacity * kSlotStride, nullptr),
+      messages_(capacity),
+      vectors_(capacity),
+      names_(capacity),
+      controls_(capacity) {}
+
+void ReceiveBatch::prepare(uint32_t index) {
+  vectors_[index] = {slot(index), kDatagramBytes};
+  msghdr& header = messages_[index].msg_hdr;
+  header = {};
+  header.msg_iov = &vectors_[index];
+  header.msg_iovlen = 1;
+  header.msg_control = controls_[index].bytes;
+  header.msg_controllen = sizeof(Control);
+  header.msg_name = &names_[index].any;
+  header.msg_namelen = sizeof(sockaddr_in6);
+}
+
+int ReceiveBatch::receive(int fd, uint32_t first) {
+  for (uint32_t i = first; i < preparedFrom_; i++) prepare(i);
+  const int count = recvmmsg(fd, &messages_[first], capacity() - first, MSG_DONTWAIT, nullptr);
+  preparedFrom_ = first + static_cast<uint32_t>(std::max(count, 0));
+  return count;
+}
+
+const sockaddr* ReceiveBatch::originalDestination(uint32_t index) const {
+  auto& message = const_cast<msghdr&>(messages_[index].msg_hdr);
+  for (const cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, const_cast<cmsghdr*>(c))) {
+    const bool v4 = c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_ORIGDSTADDR;
+    const bool v6 = c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_ORIGDSTADDR;
+    if (v4 || v6) return reinterpret_cast<const sockaddr*>(CMSG_DATA(c));
+  }
+  return nullptr;
+}
+
+Received ReceiveBatch::received(uint32_t index, uint16_t localPort) const {
+  Received received;
+  received.payload = {slot(index), messages_[index].msg_len};
+  received.segmentBytes = messages_[index].msg_len;
+  received.hopLimit = kUnknownHopLimit;
+  received.tuple.localPort = localPort;
+  const SocketAddress& client = names_[index];
+  if (client.family() == AF_INET) {
+    mapAddress(received.tuple.clientAddress, client.v4.sin_addr);
+  } else {
+    std::memcpy(received.tuple.clientAddress, &client.v6.sin6_addr, 16);
+  }
+  received.tuple.clientPort = client.port();
+  auto& message = const_cast<msghdr&>(messages_[index].msg_hdr);
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level == IPPROTO_IP) readIpv4(c, received);
+    if (c->cmsg_level == IPPROTO_IPV6) readIpv6(c, received);
+    if (c->cmsg_level == SOL_UDP) readSegmentSize(c, received);
+  }
+  return received;
+}
+
+}  // namespace quicproxy
