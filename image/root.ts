@@ -69,6 +69,7 @@ function makeUniform(root: string): void {
     if (!entry.isSymbolicLink()) chmodSync(path, entry.isDirectory() || isProgram(path) ? 0o755 : 0o644);
     lutimesSync(path, 0, 0);
   }
+  chmodSync(root, 0o755);
   chmodSync(join(root, "tmp"), 0o1777);
   lutimesSync(root, 0, 0);
 }
