@@ -9,11 +9,11 @@ namespace quicproxy {
 
 namespace {
 
-constexpr size_t kEntriesPerBackend = 100;
-
-/// The first prime above each power of two from 2^16 on.
-constexpr std::array<uint32_t, 6> kSizes = {65537, 131101, 262147, 524309, 1048583, 2097169};
-static_assert(kSizes.back() >= kEntriesPerBackend * kMaxBackends);
+/// Primes above powers of two, few of them: a change of size draws every entry anew.
+constexpr std::array<uint32_t, 3> kSizes = {65537, 1048583, 2097169};
+constexpr size_t kSmallestShare = 1000;  ///< entries per backend that the first size is left for
+constexpr size_t kLeastShare = 100;      ///< the same for the others, where memory counts
+static_assert(kSizes.back() >= kLeastShare * kMaxBackends);
 
 /// A backend's walk over the table.
 struct Walk {
@@ -22,36 +22,55 @@ struct Walk {
   uint32_t rank;
   uint16_t slot;
 
-  /// The next entry on the walk that nobody has, which is marked as taken.
-  void take(std::vector<uint16_t>& entries) {
+  /// Comes to the next entry; true when that was nobody's and is this backend's from now on.
+  bool claim(std::vector<uint16_t>& entries) {
     const auto size = static_cast<uint32_t>(entries.size());
-    while (entries[position] != MaglevTable::kNoBackend) {
-      position += skip;
-      if (position >= size) position -= size;
-    }
-    entries[position] = slot;
+    uint16_t& entry = entries[position];
+    position += skip;
+    if (position >= size) position -= size;
+    // Where this walk goes on when all others have made their step: a large table is not in the cache.
+    __builtin_prefetch(&entries[position], 1);
+    if (entry != MaglevTable::kNoBackend) return false;
+    entry = slot;
+    return true;
   }
 };
 
+__extension__ using Wide = unsigned __int128;
+
 /// Backends of one weight take their turns one after the other by rank, so only the groups need a heap.
+///
+/// The first of several walkers at even speeds comes first with a probability that is not their share of the speeds;
+/// with exponential times it is. So the r-th turn of M is due at 1/M + 1/(M-1) + ... + 1/(M-r), the mean of the r-th
+/// smallest of M exponential times, over the weight. In fixed point: proxies must agree to the bit.
 struct Group {
   uint32_t weight = 0;
-  uint32_t turns = 0;  ///< that each of `walks` before `next` has one more of; the next is due at turns / weight
+  uint32_t turns = 0;  ///< that each of `walks` before `next` has one more of
+  uint64_t time = 0;   ///< when the next turn is due, times the weight and 2^40
   size_t next = 0;
   std::vector<Walk> walks;
 
-  void turn(std::vector<uint16_t>& entries) {
-    walks[next].take(entries);
-    if (++next < walks.size()) return;
+  void startAt(uint32_t size) { time = kTimeUnit / size; }
+
+  /// One backend's turn; true when it got an entry.
+  bool turn(std::vector<uint16_t>& entries) {
+    const bool claimed = walks[next].claim(entries);
+    if (++next < walks.size()) return claimed;
     next = 0;
-    ++turns;
+    // After M turns a walk has been everywhere, and the table is full.
+    const size_t left = entries.size() - ++turns;
+    if (left > 0) time += kTimeUnit / left;
+    return claimed;
   }
+
+ private:
+  static constexpr uint64_t kTimeUnit = uint64_t{1} << 40;
 };
 
-/// Heap order. Cross-multiplied, so exact: turns < 2^22 and weight < 2^32.
+/// Heap order. Cross-multiplied, so exact.
 bool isDueLater(const Group& a, const Group& b) {
-  const uint64_t dueA = uint64_t{a.turns} * b.weight;
-  const uint64_t dueB = uint64_t{b.turns} * a.weight;
+  const Wide dueA = Wide{a.time} * b.weight;
+  const Wide dueB = Wide{b.time} * a.weight;
   return dueA != dueB ? dueA > dueB : a.walks[a.next].rank > b.walks[b.next].rank;
 }
 
@@ -87,7 +106,10 @@ std::vector<Group> startGroups(const std::vector<Draw>& draws, uint32_t size) {
   }
   std::vector<Group> groups;
   groups.reserve(byWeight.size());
-  for (auto& [weight, group] : byWeight) groups.push_back(std::move(group));
+  for (auto& [weight, group] : byWeight) {
+    group.startAt(size);
+    groups.push_back(std::move(group));
+  }
   std::make_heap(groups.begin(), groups.end(), isDueLater);
   return groups;
 }
@@ -109,9 +131,8 @@ BackendId backendIdOf(const BackendRecord& record) {
 }
 
 uint32_t MaglevTable::sizeFor(size_t backendCount) {
-  const auto fits = [&](uint32_t size) { return size >= kEntriesPerBackend * backendCount; };
-  const auto* size = std::find_if(kSizes.begin(), kSizes.end(), fits);
-  return size == kSizes.end() ? kSizes.back() : *size;
+  if (kSizes[0] >= kSmallestShare * backendCount) return kSizes[0];
+  return kSizes[1] >= kLeastShare * backendCount ? kSizes[1] : kSizes[2];
 }
 
 MaglevTable MaglevTable::build(const SipKey& key, std::span<const MaglevBackend> backends) {
@@ -121,9 +142,9 @@ MaglevTable MaglevTable::build(const SipKey& key, std::span<const MaglevBackend>
   if (groups.empty()) return table;
 
   table.entries_.assign(size, kNoBackend);
-  for (uint32_t filled = 0; filled < size; ++filled) {
+  for (uint32_t filled = 0; filled < size;) {
     std::pop_heap(groups.begin(), groups.end(), isDueLater);
-    groups.back().turn(table.entries_);
+    if (groups.back().turn(table.entries_)) ++filled;
     std::push_heap(groups.begin(), groups.end(), isDueLater);
   }
   return table;

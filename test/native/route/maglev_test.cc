@@ -44,25 +44,29 @@ bool isPrime(uint32_t n) {
   return n > 1;
 }
 
-TEST(Maglev, SizeIsAPrimeOfAtLeastAHundredEntriesPerBackend) {
+TEST(Maglev, SizeIsAPrimeAndChangesSeldom) {
+  std::vector<uint32_t> steps;
   for (uint32_t count = 0; count < kMaxBackends; ++count) {
     ASSERT_GE(MaglevTable::sizeFor(count), 100 * count);
-    ASSERT_GE(MaglevTable::sizeFor(count + 1), MaglevTable::sizeFor(count));
+    if (MaglevTable::sizeFor(count + 1) != MaglevTable::sizeFor(count)) steps.push_back(count);
   }
-  for (const uint32_t count : {1u, 655u, 656u, 1312u, 2622u, 5244u, 10486u, kMaxBackends}) {
-    EXPECT_TRUE(isPrime(MaglevTable::sizeFor(count))) << count;
-  }
-  EXPECT_EQ(MaglevTable::sizeFor(655), 65537u);
-  EXPECT_EQ(MaglevTable::sizeFor(656), 131101u);
+  EXPECT_EQ(steps, (std::vector<uint32_t>{65, 10485}));
+  for (const uint32_t count : {1u, 66u, kMaxBackends}) EXPECT_TRUE(isPrime(MaglevTable::sizeFor(count))) << count;
 }
 
-TEST(Maglev, EqualWeightsDifferByAtMostOneEntry) {
-  for (const uint32_t count : {2u, 3u, 10u, 100u, 655u, 1000u}) {
+/// What chance allows: a share is about binomial.
+double tolerance(double due) { return 1 + 5 * std::sqrt(due); }
+
+TEST(Maglev, EqualWeightsGetSharesThatChanceWouldGiveOrBetter) {
+  for (const uint32_t count : {2u, 3u, 10u, 65u, 100u, 1000u}) {
     const MaglevTable table = MaglevTable::build(kKey, fleetOf(count));
     const std::vector<uint32_t> shares = sharesOf(table, count);
     const auto [least, most] = std::minmax_element(shares.begin(), shares.end());
-    EXPECT_LE(*most - *least, 1u) << count;
-    EXPECT_LE(static_cast<double>(*most) / *least, 1.01) << "the paper's bound for M > 100 N; N = " << count;
+    const double due = static_cast<double>(table.entries().size()) / count;
+    std::printf("maglev: %u backends, shares from %.1f to %.1f %% of an equal one\n", count, 100 * *least / due,
+                100 * *most / due);
+    EXPECT_GE(*least, due - tolerance(due)) << count;
+    EXPECT_LE(*most, due + tolerance(due)) << count;
   }
 }
 
@@ -79,70 +83,59 @@ void expectProportional(std::vector<uint32_t> weights) {
   const std::vector<uint32_t> shares = sharesOf(table, weights.size());
   for (size_t i = 0; i < weights.size(); ++i) {
     const double due = static_cast<double>(table.entries().size()) * weights[i] / sum;
-    EXPECT_NEAR(shares[i], due, std::max(1.0, 0.02 * due)) << "backend " << i << ", weight " << weights[i];
+    EXPECT_NEAR(shares[i], due, tolerance(due)) << "backend " << i << ", weight " << weights[i];
   }
 }
 
-TEST(Maglev, SharesFollowTheWeightsWithinTwoPercent) {
+TEST(Maglev, SharesFollowTheWeights) {
   expectProportional({1, 2, 3, 4});
   expectProportional({1, 1, 1, 97});
   expectProportional({100, 0, 50, 0, 25});
   expectProportional({4000000000, 2000000000, 1});
   std::mt19937 random(7);
-  std::vector<uint32_t> weights(100);
+  std::vector<uint32_t> weights(60);
   for (uint32_t& weight : weights) weight = 1 + random() % 1000;
   expectProportional(weights);
 }
 
-TEST(Maglev, EveryWeightAboveZeroGetsAnEntry) {
-  std::vector<MaglevBackend> fleet = fleetOf(655);
-  fleet[0].weight = 0xffffffff;
-  const std::vector<uint32_t> shares = sharesOf(MaglevTable::build(kKey, fleet), fleet.size());
-  EXPECT_EQ(*std::min_element(shares.begin(), shares.end()), 1u);
+std::vector<MaglevBackend> without(std::vector<MaglevBackend> fleet, uint16_t slot) {
+  std::erase_if(fleet, [=](const MaglevBackend& backend) { return backend.slot == slot; });
+  return fleet;
 }
 
-/// Share of the hash space whose backend changes when `removed` leaves, its own entries included.
-double movedShare(const SipKey& key, const std::vector<MaglevBackend>& fleet, uint16_t removed) {
-  std::vector<MaglevBackend> rest = fleet;
-  std::erase_if(rest, [=](const MaglevBackend& backend) { return backend.slot == removed; });
-  const MaglevTable before = MaglevTable::build(key, fleet);
-  const MaglevTable after = MaglevTable::build(key, rest);
-  EXPECT_EQ(before.entries().size(), after.entries().size());
+/// Entries that change their backend when `removed` leaves and that were not its own.
+size_t movedOfOthers(const MaglevTable& before, const MaglevTable& after, uint16_t removed) {
   size_t moved = 0;
-  for (size_t i = 0; i < before.entries().size(); ++i) moved += before.entries()[i] != after.entries()[i];
-  return static_cast<double>(moved) / static_cast<double>(before.entries().size());
-}
-
-// The paper gives disruption only as measured (section 5.3), so a bound is derived here. Let a fraction x of the table
-// be filled and the two runs, with and without the removed backend, be aligned by rounds. The removed one holds xM/N
-// entries that are free ("holes") in the other run. A turn there takes one of (1-x)M + xM/N free entries; if it takes a
-// hole, one more entry changes owner and the hole moves to where that turn went before. Summed over all turns that is
-// at most  integral of a x / (1 - x(1-a)) dx = a (ln N / (1-a)^2 - 1/(1-a)),  a = 1/N,  of the hash space beside the
-// removed backend's own 1/N. It is an upper bound: a backend that walked past an entry cannot take it any more, which
-// for M >> N spares most of the rest.
-double disruptionBound(double count) {
-  const double a = 1 / count;
-  const double c = 1 - a;
-  return a + a * (std::log(count) / (c * c) - 1 / c);
-}
-
-TEST(Maglev, RemovingOneBackendMovesLittleBesideItsOwnShare) {
-  struct Case {
-    uint32_t count;
-    double marks;  ///< times the least possible, 1/N: what M = 65537 gives, so that a worse build is seen
-  };
-  for (const auto [count, marks] : {Case{10, 1.1}, Case{100, 1.8}, Case{500, 6.5}}) {
-    const std::vector<MaglevBackend> fleet = fleetOf(count);
-    double worst = 0;
-    for (uint16_t i = 0; i < 5; ++i) {
-      worst = std::max(worst, movedShare({i, 1}, fleet, static_cast<uint16_t>(i * count / 5)));
-    }
-    std::printf("maglev: 1 of %u removed: worst %.2f %% of the hash space moved, 1/N = %.2f %%\n", count, 100 * worst,
-                100.0 / count);
-    EXPECT_LE(worst, disruptionBound(count)) << count;
-    EXPECT_LE(worst, marks / count) << count;
-    EXPECT_GE(worst, 0.99 / count) << "its own share has to move; N = " << count;
+  for (size_t i = 0; i < before.entries().size(); ++i) {
+    moved += before.entries()[i] != after.entries()[i] && before.entries()[i] != removed ? 1 : 0;
   }
+  return moved;
+}
+
+TEST(Maglev, C12_RemovingOneOfNMovesItsOwnEntriesAlone) {
+  for (const uint32_t count : {10u, 100u, 1000u}) {
+    const std::vector<MaglevBackend> fleet = fleetOf(count);
+    const MaglevTable table = MaglevTable::build(kKey, fleet);
+    const std::vector<uint32_t> shares = sharesOf(table, count);
+    double worst = 0;
+    for (uint16_t i = 0; i < 2; ++i) {
+      const auto removed = static_cast<uint16_t>(i * count / 2);
+      const MaglevTable rest = MaglevTable::build(kKey, without(fleet, removed));
+      ASSERT_EQ(rest.entries().size(), table.entries().size());
+      EXPECT_EQ(movedOfOthers(table, rest, removed), 0U) << count;
+    }
+    for (const uint32_t share : shares) worst = std::max(worst, double(share) * count / double(table.entries().size()));
+    std::printf("C12: 1 of %u removed: its own entries move, at most %.3f / N\n", count, worst);
+    EXPECT_LE(worst, 1.1) << count;
+  }
+}
+
+TEST(Maglev, ABackendThatJoinsTakesAndNobodyElseMoves) {
+  std::vector<MaglevBackend> fleet = fleetOf(50);
+  for (MaglevBackend& backend : fleet) backend.weight = 1 + backend.slot % 3;
+  const MaglevTable all = MaglevTable::build(kKey, fleet);
+  const MaglevTable rest = MaglevTable::build(kKey, without(fleet, 17));
+  EXPECT_EQ(movedOfOthers(all, rest, 17), 0U) << "with weights, too";
 }
 
 TEST(Maglev, DrainingABackendByWeightZeroEqualsRemovingIt) {
@@ -154,7 +147,7 @@ TEST(Maglev, DrainingABackendByWeightZeroEqualsRemovingIt) {
 }
 
 TEST(Maglev, DoesNotDependOnTheOrderOfTheInput) {
-  std::vector<MaglevBackend> fleet = fleetOf(100);
+  std::vector<MaglevBackend> fleet = fleetOf(60);
   for (MaglevBackend& backend : fleet) backend.weight = 1 + backend.slot % 3;
   const MaglevTable table = MaglevTable::build(kKey, fleet);
   std::mt19937 random(1);
@@ -165,7 +158,7 @@ TEST(Maglev, DoesNotDependOnTheOrderOfTheInput) {
 }
 
 TEST(Maglev, SlotsAreLabelsOnly) {
-  std::vector<MaglevBackend> fleet = fleetOf(100);
+  std::vector<MaglevBackend> fleet = fleetOf(60);
   const MaglevTable table = MaglevTable::build(kKey, fleet);
   for (MaglevBackend& backend : fleet) backend.slot = static_cast<uint16_t>(backend.slot + 1000);
   const MaglevTable relabelled = MaglevTable::build(kKey, fleet);
@@ -173,7 +166,7 @@ TEST(Maglev, SlotsAreLabelsOnly) {
 }
 
 TEST(Maglev, AnotherKeyDrawsAnotherTable) {
-  const std::vector<MaglevBackend> fleet = fleetOf(100);
+  const std::vector<MaglevBackend> fleet = fleetOf(60);
   const MaglevTable a = MaglevTable::build(kKey, fleet);
   const MaglevTable b = MaglevTable::build({kKey.k0, kKey.k1 + 1}, fleet);
   size_t same = 0;
@@ -213,8 +206,8 @@ TEST(Maglev, BuildsAFleetOfTenThousand) {
   const MaglevTable table = MaglevTable::build(kKey, fleetOf(10000));
   const std::vector<uint32_t> shares = sharesOf(table, 10000);
   const auto [least, most] = std::minmax_element(shares.begin(), shares.end());
-  EXPECT_LE(*most - *least, 1u);
-  EXPECT_GE(*least, 100u);
+  EXPECT_GE(*least, 60u);
+  EXPECT_LE(*most, 140u);
 }
 
 TEST(BackendId, TellsFamiliesAddressesAndPortsApart) {
