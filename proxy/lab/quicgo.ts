@@ -26,6 +26,8 @@ export interface QuicGoServerPlan extends ServerPlan {
   programs: QuicGoPrograms;
   /** Absent: the server's Connection IDs are those of quic-go, 4 random octets. */
   routableIds?: RoutableIds;
+  /** The server's Connection IDs are empty; it then has one connection at a time. */
+  zeroLengthIds?: boolean;
 }
 
 /** Starts an HTTP/3 server on a backend's port of the lab; it logs where each connection's client was first and last. */
@@ -34,6 +36,7 @@ export async function startQuicGoServer(plan: QuicGoServerPlan): Promise<Child> 
   const content = ["-dir", documentRoot(directory, place.name)];
   const identity = ["-cert", certificate.certificate, "-key", certificate.key];
   const options = ["-listen", `:${backendPort}`, "-log-connections", ...(plan.validateAddress ? ["-retry"] : [])];
+  if (plan.zeroLengthIds) options.push("-zero-length-ids");
   const child = startChild({
     name: `quicgo-server on ${place.name}`,
     namespace: place.namespace,

@@ -81,6 +81,16 @@ test.each(rebindingFleets)("client ngtcp2 behind a NAT that rebinds keeps its se
 });
 
 test.each(rebindingFleets)("client aioquic that swaps its socket keeps its server of %s", async (fleet) => {
+  await swapSockets(fleet, []);
+});
+
+test.each(
+  rebindingFleets,
+)("client aioquic that changes its ID, then its socket, keeps its server of %s", async (fleet) => {
+  await swapSockets(fleet, ["--change-id"]);
+});
+
+async function swapSockets(fleet: FleetName, more: readonly string[]): Promise<void> {
   const { proxy } = scene.fleets[fleet];
   const { own, alternate } = scene.topology.client;
   const targets = numbers.map((index): DownloadTarget => {
@@ -89,9 +99,9 @@ test.each(rebindingFleets)("client aioquic that swaps its socket keeps its serve
     const rebindAddress = family === "v4" ? `::ffff:${next}` : next;
     const local = ["--local-port", String(nextPort++)];
     const rebind = ["--rebind-after", "100000", "--rebind-address", rebindAddress, "--rebind-port", String(nextPort++)];
-    return { ...listenerOf(fleet, family), clientOptions: [...local, ...rebind] };
+    return { ...listenerOf(fleet, family), clientOptions: [...local, ...rebind, ...more] };
   });
   const before = await proxy.restingCounters();
   const downloads = await downloadAll("aioquic", targets);
   expectServed(scene, [before, await proxy.restingCounters()], { downloads, changes: connections });
-});
+}

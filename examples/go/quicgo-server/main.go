@@ -32,6 +32,7 @@ type options struct {
 	cidKey         string
 	nonceLength    int
 	rotation       uint
+	noIDs          bool
 	retry          bool
 	logConnections bool
 	idleTimeout    time.Duration
@@ -47,6 +48,7 @@ func readOptions() options {
 	flag.IntVar(&o.nonceLength, "nonce-length", 8, "`octets` of the QUIC-LB nonce, 4 to 18")
 	flag.StringVar(&o.cidKey, "cid-key", "", "QUIC-LB AES-128 key in `hex`; absent: plain text")
 	flag.UintVar(&o.rotation, "rotation", 0, "QUIC-LB config rotation `bits`, 0 to 6")
+	flag.BoolVar(&o.noIDs, "zero-length-ids", false, "empty Connection IDs, with which there is one connection at a time")
 	flag.BoolVar(&o.retry, "retry", false, "answer the first Initial of every client with a Retry")
 	flag.BoolVar(&o.logConnections, "log-connections", false, "print a line of JSON for each connection that ends")
 	flag.DurationVar(&o.idleTimeout, "idle-timeout", 30*time.Second, "`time` after which a silent connection ends")
@@ -71,8 +73,17 @@ func main() {
 	}
 }
 
+// emptyIDs: a client is then known by its address alone (RFC 9000 section 5.1).
+type emptyIDs struct{}
+
+func (emptyIDs) GenerateConnectionID() (quic.ConnectionID, error) { return quic.ConnectionID{}, nil }
+func (emptyIDs) ConnectionIDLen() int                             { return 0 }
+
 // newGenerator is nil when no server ID was given: then quic-go makes its own Connection IDs.
 func newGenerator(o options) (quic.ConnectionIDGenerator, error) {
+	if o.noIDs {
+		return emptyIDs{}, nil
+	}
 	if o.serverID == "" {
 		return nil, nil
 	}

@@ -81,10 +81,11 @@ class Rebinding:
     """Moves a connection to another socket while data comes in: to the peer the client's address changes, the
     connection itself notices nothing, so that it keeps its Connection ID. What still comes to the old one is lost."""
 
-    def __init__(self, client: Download, after_bytes: int, local: tuple[str, int]) -> None:
+    def __init__(self, client: Download, options: argparse.Namespace) -> None:
         self._client = client
-        self._after_bytes = after_bytes
-        self._local = local
+        self._after_bytes = options.rebind_after
+        self._local = (options.rebind_address, options.rebind_port)
+        self._change_id = options.change_id
         self._task: asyncio.Task | None = None
         self._bytes_before = 0
         self._done = False
@@ -99,6 +100,10 @@ class Rebinding:
             self._task = asyncio.ensure_future(self._swap())
 
     async def _swap(self) -> None:
+        if self._change_id:
+            self._client.change_connection_id()
+            # Its answer shows that the new ID has been on the way before the address changes.
+            await self._client.ping()
         fresh = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         fresh.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         fresh.bind(self._local)
@@ -121,7 +126,7 @@ async def run(options: argparse.Namespace) -> None:
     ) as client:
         rebinding = None
         if options.rebind_after > 0:
-            rebinding = Rebinding(client, options.rebind_after, (options.rebind_address, options.rebind_port))
+            rebinding = Rebinding(client, options)
         await client.fetch(f"quicproxy.lab:{options.port}", options.paths, options.directory)
         if rebinding is not None and not rebinding.carried_data:
             raise SystemExit("no data came in after the change of address")
@@ -135,6 +140,7 @@ async def main() -> None:
     parser.add_argument("--rebind-after", type=int, default=0, help="bytes of streams after which the socket changes")
     parser.add_argument("--rebind-address", default="::", help="IPv6, or IPv4 written as ::ffff:<address>")
     parser.add_argument("--rebind-port", type=int, default=0)
+    parser.add_argument("--change-id", action="store_true", help="take another ID of the server before the change")
     parser.add_argument("--local-port", type=int, default=0)
     parser.add_argument("--expect-retry", action="store_true")
     parser.add_argument("address")

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Child } from "../../../proxy/lab/child.ts";
 import { type Certificate, type Content, createCertificate, createContent } from "../../../proxy/lab/content.ts";
@@ -16,7 +16,6 @@ import {
 import { createTopology, type Topology } from "../../../proxy/lab/topology.ts";
 
 export const listenerPort = 443;
-const fileBytes = 1024 * 1024;
 
 /** How the servers of a lab make their Connection IDs; each adds its number to the server ID's last octet. */
 export type IdLayout = Omit<RoutableIds, "serverId"> & { serverIdLength: number };
@@ -26,6 +25,9 @@ export interface QuicGoLab {
   content: Content;
   servers: Child[];
   proxy: LabProxy;
+  manifestFile: string;
+  /** Writes a manifest that names only these backends; a running proxy applies it by itself. */
+  serve(backends: readonly number[]): void;
   /** Downloads the content in 20 connections, 5 at a time, unless the plan says otherwise. */
   run(family: "v4" | "v6", plan: Partial<QuicGoClientPlan>): Promise<QuicGoReport>;
   remove(): void;
@@ -35,12 +37,17 @@ export interface QuicGoLabOptions {
   programs: QuicGoPrograms;
   /** Absent: the servers know nothing of QUIC-LB. */
   ids?: IdLayout;
+  /** The servers' Connection IDs are empty. */
+  zeroLengthIds?: boolean;
   /** Forwarding threads. Default 2. */
   workers?: number;
+  /** Of the one file. Default 1 MiB. */
+  fileBytes?: number;
 }
 
 /** Namespaces with a quic-go server on each of three backends and the proxy before them. Needs root. */
-export async function createQuicGoLab({ programs, ids, workers = 2 }: QuicGoLabOptions): Promise<QuicGoLab> {
+export async function createQuicGoLab(options: QuicGoLabOptions): Promise<QuicGoLab> {
+  const { programs, ids, zeroLengthIds = false, workers = 2, fileBytes = 1024 * 1024 } = options;
   const topology = createTopology();
   try {
     const { directory, backends } = topology;
@@ -48,14 +55,18 @@ export async function createQuicGoLab({ programs, ids, workers = 2 }: QuicGoLabO
     const names = backends.map(({ name }) => name);
     const [content] = createContent(directory, names, { "content.bin": fileBytes });
     const servers = backends.map((place, index) => {
-      const plan = { place, directory, certificate, programs };
+      const plan = { place, directory, certificate, programs, zeroLengthIds };
       return startQuicGoServer(ids === undefined ? plan : { ...plan, routableIds: idsOf(ids, index) });
     });
-    const manifestFile = writeManifest(topology, workers, ids);
+    const manifestFile = join(directory, "quicgo.yaml");
+    const serve = (served: readonly number[]): void => writeManifest(manifestFile, { topology, workers, ids, served });
+    serve([...backends.keys()]);
     const proxy = await startProxyProcess(topology, manifestFile);
     return {
       topology,
       content: content!,
+      manifestFile,
+      serve,
       servers: await Promise.all(servers),
       proxy,
       run: (family, plan) => runQuicGoClient({ ...usualPlan(topology, certificate, family), programs, ...plan }),
@@ -75,9 +86,17 @@ function serverIdOf(length: number, backend: number): string {
   return `${"c4605e17a2b84d93f06b8e55d7a1".slice(0, 2 * (length - 1))}${(backend + 1).toString(16).padStart(2, "0")}`;
 }
 
-/** The manifest in the lab's directory; the key, when there is one, in a file beside it. */
-function writeManifest({ directory, backends }: Topology, workers: number, ids: IdLayout | undefined): string {
-  const file = join(directory, "quicgo.yaml");
+interface Served {
+  topology: Topology;
+  workers: number;
+  ids: IdLayout | undefined;
+  /** Numbers of backends. */
+  served: readonly number[];
+}
+
+/** The key, when there is one, is in a file beside the manifest. */
+function writeManifest(file: string, { topology, workers, ids, served }: Served): void {
+  const { directory, backends } = topology;
   if (ids?.key !== undefined) writeFileSync(join(directory, "cid.key"), ids.key, { mode: 0o600 });
   const manifest = {
     apiVersion: "quicproxy.io/v1alpha1",
@@ -86,8 +105,8 @@ function writeManifest({ directory, backends }: Topology, workers: number, ids: 
     spec: {
       listeners: [{ port: listenerPort }],
       backends: {
-        static: backends.map(({ v4, v6 }, index) => ({
-          address: index === 1 ? v6 : v4,
+        static: served.map((index) => ({
+          address: backends[index]![index === 1 ? "v6" : "v4"],
           port: backendPort,
           ...(ids && { serverId: serverIdOf(ids.serverIdLength, index) }),
         })),
@@ -96,9 +115,9 @@ function writeManifest({ directory, backends }: Topology, workers: number, ids: 
       dataPlane: { workers: { min: workers, max: workers } },
     },
   };
-  // JSON is YAML.
-  writeFileSync(file, JSON.stringify(manifest, undefined, 2));
-  return file;
+  // JSON is YAML. By rename: a running proxy sees no half of it.
+  writeFileSync(`${file}.new`, JSON.stringify(manifest, undefined, 2));
+  renameSync(`${file}.new`, file);
 }
 
 function configOf({ key, ...layout }: IdLayout): object {
