@@ -111,6 +111,9 @@ class Rebinding:
         # Tells the protocol of its new transport by connection_made.
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: self._client, sock=fresh)
         old.abort()
+        # With all acknowledged, the client would have nothing to send, and the server would not learn where it is.
+        self._client._quic.send_ping(0)
+        self._client.transmit()
         self._bytes_before = self._client.received_bytes
         self._done = True
 
