@@ -23,7 +23,8 @@ export function nodeStates(objects: readonly ObservedNodeObject[], pods: readonl
       .filter(({ nodeName }) => nodeName === object.nodeName)
       .sort((a, b) => Number(b.ready) - Number(a.ready))[0];
     const { status, generation, nodeName } = object;
-    const programmed = pod !== undefined && status.appliedGeneration === generation;
+    // The object keeps the report of a pod that is gone: one that does not run has nothing in force.
+    const programmed = pod !== undefined && pod.trouble === undefined && status.appliedGeneration === generation;
     const ready = pod?.ready === true && status.ready === true;
     const trouble = ready && programmed ? undefined : troubleOf(object, pod);
     const report = pod?.ready === true ? status : undefined;

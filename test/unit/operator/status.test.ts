@@ -86,7 +86,7 @@ describe("the status of a QuicProxy", () => {
     const { status, condition } = statusOf(world);
     expect(status).toMatchObject({ workers: 2, nodes: { ready: 1, summary: "1/2" } });
     expect(condition("Ready")).toBe(
-      "False PodNotRunning: 1 of 2 nodes ready; node-2: pod edge-node-2: CrashLoopBackOff: back-off 5m0s",
+      "False PodNotRunning: 1 of 2 nodes run the present spec; node-2: pod edge-node-2: CrashLoopBackOff: back-off 5m0s",
     );
   });
 
