@@ -26,6 +26,7 @@ image    strip                                          binutils
 image    umoci                                          umoci
 cluster  ip                                             iproute2
 cluster  openssl                                        openssl
+cluster  umoci                                          umoci
 cluster  etcd                                           etcd-server
 cluster  containerd                                     containerd
 cluster  runc                                           runc

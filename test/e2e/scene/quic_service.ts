@@ -1,10 +1,10 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { writeArchive } from "../../../image/archive.ts";
 import { type Certificate, type Content, createCertificate, createContent } from "../../../proxy/lab/content.ts";
 import type { QuicGoPrograms } from "../../../proxy/lab/quicgo.ts";
 import { type Cluster, kubectl } from "../../cluster/cluster.ts";
-import { writeOciArchive } from "../../cluster/local/images.ts";
 import { buildQuicGo } from "../../interop/quicgo/build.ts";
 import { apply, list } from "./objects.ts";
 
@@ -33,7 +33,7 @@ export async function provideQuicServer(cluster: Cluster): Promise<QuicContent> 
   cpSync(join(directory, "content", file!.name), join(root, "srv", file!.name));
   const archive = join(directory, "quicgo-server.tar");
   const work = mkdtempSync(join(directory, "image-"));
-  writeOciArchive({ archive, name: image, root, entrypoint: ["/quicgo-server"], work });
+  writeArchive({ archive, name: image, root, entrypoint: ["/quicgo-server"], env: {}, work });
   await cluster.loadImage(archive);
   for (const path of [work, root, archive]) rmSync(path, { recursive: true });
   return { directory, certificate, file: file!, programs };
