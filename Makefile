@@ -21,7 +21,7 @@ CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.
 
 IMAGE := build/image/quicproxy.oci.tar
 
-.PHONY: help demo test test-native test-asan e2e image cluster cluster-down lint tidy bench fuzz generate build deps clean
+.PHONY: help demo test test-native test-asan coverage e2e image cluster cluster-down lint tidy bench fuzz generate build deps clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,7 +1,6 @@
 #include "route/maglev.h"
 
 #include <algorithm>
-#include <map>
 #include <tuple>
 #include <utility>
 
@@ -14,65 +13,6 @@ constexpr std::array<uint32_t, 3> kSizes = {65537, 1048583, 2097169};
 constexpr size_t kSmallestShare = 1000;  ///< entries per backend that the first size is left for
 constexpr size_t kLeastShare = 100;      ///< the same for the others, where memory counts
 static_assert(kSizes.back() >= kLeastShare * kMaxBackends);
-
-/// A backend's walk over the table.
-struct Walk {
-  uint32_t position;
-  uint32_t skip;
-  uint32_t rank;
-  uint16_t slot;
-
-  /// Comes to the next entry; true when that was nobody's and is this backend's from now on.
-  bool claim(std::vector<uint16_t>& entries) {
-    const auto size = static_cast<uint32_t>(entries.size());
-    uint16_t& entry = entries[position];
-    position += skip;
-    if (position >= size) position -= size;
-    // Where this walk goes on when all others have made their step: a large table is not in the cache.
-    __builtin_prefetch(&entries[position], 1);
-    if (entry != MaglevTable::kNoBackend) return false;
-    entry = slot;
-    return true;
-  }
-};
-
-__extension__ using Wide = unsigned __int128;
-
-/// Backends of one weight take their turns one after the other by rank, so only the groups need a heap.
-///
-/// The first of several walkers at even speeds comes first with a probability that is not their share of the speeds;
-/// with exponential times it is. So the r-th turn of M is due at 1/M + 1/(M-1) + ... + 1/(M-r), the mean of the r-th
-/// smallest of M exponential times, over the weight. In fixed point: proxies must agree to the bit.
-struct Group {
-  uint32_t weight = 0;
-  uint32_t turns = 0;  ///< that each of `walks` before `next` has one more of
-  uint64_t time = 0;   ///< when the next turn is due, times the weight and 2^40
-  size_t next = 0;
-  std::vector<Walk> walks;
-
-  void startAt(uint32_t size) { time = kTimeUnit / size; }
-
-  /// One backend's turn; true when it got an entry.
-  bool turn(std::vector<uint16_t>& entries) {
-    const bool claimed = walks[next].claim(entries);
-    if (++next < walks.size()) return claimed;
-    next = 0;
-    // After M turns a walk has been everywhere, and the table is full.
-    const size_t left = entries.size() - ++turns;
-    if (left > 0) time += kTimeUnit / left;
-    return claimed;
-  }
-
- private:
-  static constexpr uint64_t kTimeUnit = uint64_t{1} << 40;
-};
-
-/// Heap order. Cross-multiplied, so exact.
-bool isDueLater(const Group& a, const Group& b) {
-  const Wide dueA = Wide{a.time} * b.weight;
-  const Wide dueB = Wide{b.time} * a.weight;
-  return dueA != dueB ? dueA > dueB : a.walks[a.next].rank > b.walks[b.next].rank;
-}
 
 struct Draw {
   Digest128 digest;
@@ -93,26 +33,111 @@ std::vector<Draw> drawRanks(const SipKey& key, std::span<const MaglevBackend> ba
   return draws;
 }
 
-std::vector<Group> startGroups(const std::vector<Draw>& draws, uint32_t size) {
-  std::map<uint32_t, Group> byWeight;
-  for (uint32_t rank = 0; rank < draws.size(); ++rank) {
-    const auto& [digest, backend] = draws[rank];
-    Group& group = byWeight[backend.weight];
-    group.weight = backend.weight;
-    group.walks.push_back({.position = static_cast<uint32_t>(digest.low % size),
-                           .skip = static_cast<uint32_t>(digest.high % (size - 1) + 1),
-                           .rank = rank,
-                           .slot = backend.slot});
+/// A backend's walk over the table: `turns` entries from its first one on are behind it.
+struct Walk {
+  uint32_t position;
+  uint32_t skip;
+  uint32_t weight;
+  uint32_t turns;
+};
+
+std::vector<Walk> startWalks(const std::vector<Draw>& draws, uint32_t size) {
+  std::vector<Walk> walks;
+  walks.reserve(draws.size());
+  for (const auto& [digest, backend] : draws) {
+    walks.push_back({.position = static_cast<uint32_t>(digest.low % size),
+                     .skip = static_cast<uint32_t>(digest.high % (size - 1) + 1),
+                     .weight = backend.weight,
+                     .turns = 0});
   }
-  std::vector<Group> groups;
-  groups.reserve(byWeight.size());
-  for (auto& [weight, group] : byWeight) {
-    group.startAt(size);
-    groups.push_back(std::move(group));
-  }
-  std::make_heap(groups.begin(), groups.end(), isDueLater);
-  return groups;
+  return walks;
 }
+
+/// When walks come by, in fixed point, because proxies must agree to the bit. The first of several walkers at even
+/// speeds comes first with a probability that is not its share of the speeds; with exponential times it is. So the r-th
+/// turn of M is due at 1/M + 1/(M-1) + ... + 1/(M-r), the mean of the r-th smallest of M exponential times, over the
+/// weight.
+class Times {
+ public:
+  explicit Times(uint32_t size) {
+    due_.reserve(size);
+    uint64_t due = 0;
+    for (uint32_t turn = 0; turn < size; ++turn) due_.push_back(due += kUnit / (size - turn));
+  }
+
+  /// Below 2^60: the sum is below ln M + 1.
+  [[nodiscard]] uint64_t of(uint32_t turn, uint32_t weight) const { return due_[turn] / weight; }
+
+  /// Turns that a walk has behind it by then.
+  [[nodiscard]] uint32_t turnsBy(uint64_t end, uint32_t weight) const {
+    const auto isBy = [=](uint64_t due) { return due / weight <= end; };
+    return static_cast<uint32_t>(std::partition_point(due_.begin(), due_.end(), isBy) - due_.begin());
+  }
+
+  /// Until then each entry is met `times` times on average.
+  [[nodiscard]] static uint64_t untilMet(uint64_t times, uint64_t weights) { return times * kUnit / weights; }
+
+ private:
+  static constexpr uint64_t kUnit = uint64_t{1} << 56;
+
+  std::vector<uint64_t> due_;
+};
+
+/// Gives each entry to the walk that comes to it first, of two at one time to that of the lower rank.
+///
+/// In stages, because nobody comes first to an entry that was met in a stage before: of the M ln M meetings, all but
+/// 1.6 M then end at one bit of a map that fits into the cache.
+class Race {
+ public:
+  Race(std::vector<Walk> walks, uint32_t size)
+      : walks_(std::move(walks)), times_(size), best_(size, kNever), winners_(size, 0), open_(size, true) {
+    for (const Walk& walk : walks_) weights_ += walk.weight;
+  }
+
+  /// Ranks of the winners by entry.
+  const std::vector<uint16_t>& run() {
+    size_t left = best_.size();
+    for (uint64_t stage = 1; left > 0; ++stage) {
+      const uint64_t end = Times::untilMet(stage, weights_);
+      for (size_t rank = 0; rank < walks_.size(); ++rank) goOn(static_cast<uint16_t>(rank), end);
+      for (const uint32_t entry : met_) open_[entry] = false;
+      left -= met_.size();
+      met_.clear();
+    }
+    return winners_;
+  }
+
+ private:
+  static constexpr uint64_t kNever = UINT64_MAX;
+
+  void goOn(uint16_t rank, uint64_t end) {
+    Walk& walk = walks_[rank];
+    const auto size = static_cast<uint32_t>(best_.size());
+    const uint32_t turns = times_.turnsBy(end, walk.weight);
+    for (; walk.turns < turns; ++walk.turns) {
+      if (open_[walk.position]) meet(walk.position, rank, times_.of(walk.turns, walk.weight));
+      walk.position += walk.skip;
+      if (walk.position >= size) walk.position -= size;
+    }
+  }
+
+  void meet(uint32_t entry, uint16_t rank, uint64_t time) {
+    const uint64_t before = best_[entry];
+    // Ranks go on in their order, so of two at one time the lower one was here before.
+    if (time >= before) return;
+    if (before == kNever) met_.push_back(entry);
+    best_[entry] = time;
+    winners_[entry] = rank;
+  }
+
+  std::vector<Walk> walks_;
+  uint64_t weights_ = 0;
+  Times times_;
+  std::vector<uint64_t> best_;
+  std::vector<uint16_t> winners_;
+  std::vector<bool> open_;     ///< nobody came by in an earlier stage
+  std::vector<uint32_t> met_;  ///< for the first time in the present stage
+};
 
 }  // namespace
 
@@ -138,15 +163,13 @@ uint32_t MaglevTable::sizeFor(size_t backendCount) {
 MaglevTable MaglevTable::build(const SipKey& key, std::span<const MaglevBackend> backends) {
   MaglevTable table;
   const uint32_t size = sizeFor(backends.size());
-  std::vector<Group> groups = startGroups(drawRanks(key, backends), size);
-  if (groups.empty()) return table;
+  const std::vector<Draw> draws = drawRanks(key, backends);
+  if (draws.empty()) return table;
 
-  table.entries_.assign(size, kNoBackend);
-  for (uint32_t filled = 0; filled < size;) {
-    std::pop_heap(groups.begin(), groups.end(), isDueLater);
-    if (groups.back().turn(table.entries_)) ++filled;
-    std::push_heap(groups.begin(), groups.end(), isDueLater);
-  }
+  Race race(startWalks(draws, size), size);
+  table.entries_.clear();
+  table.entries_.reserve(size);
+  for (const uint16_t rank : race.run()) table.entries_.push_back(draws[rank].backend.slot);
   return table;
 }
 

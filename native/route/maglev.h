@@ -34,7 +34,8 @@ struct MaglevBackend {
 /// N = 1000, 7 % at N = 10,000. A weight far below one entry's worth of the sum may get none.
 ///
 /// Size: a prime M of 65537 up to 65 backends, 1048583 (2 MiB) up to 10,485, then 2097169. Crossing a step draws the
-/// whole table anew, and only flow state keeps flows in place. Building takes about M ln M steps, 0.1 s at M = 1048583.
+/// whole table anew, and only flow state keeps flows in place. Building takes M ln M steps, some 0.2 s of CPU at M =
+/// 1048583.
 class MaglevTable {
  public:
   static constexpr uint16_t kNoBackend = 0xffff;

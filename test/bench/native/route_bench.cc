@@ -17,6 +17,7 @@
 #include "route/invariants.h"
 #include "route/maglev.h"
 #include "route/siphash.h"
+#include "route_packets.h"
 
 namespace quicproxy {
 namespace {
@@ -105,6 +106,65 @@ std::vector<MaglevBackend> fleetOf(uint32_t count) {
     std::memcpy(fleet.back().id.data(), &n, sizeof n);
   }
   return fleet;
+}
+
+/// A Connection ID waits for the server ID of the one before, as in a chain: latency, not throughput.
+void addDecoding(std::vector<Step>& steps) {
+  struct Case {
+    const char* name;
+    uint8_t serverIdLength;
+    uint8_t nonceLength;
+    bool encrypted;
+  };
+  for (const Case& layout :
+       {Case{"quic_lb decode, plain text 8 + 8", 8, 8, false}, Case{"quic_lb decode, single pass 8 + 8", 8, 8, true},
+        Case{"quic_lb decode, four passes 10 + 5", 10, 5, true}}) {
+    const QuicLbConfig config(layout.serverIdLength, layout.nonceLength, layout.encrypted ? kVectorKey : nullptr);
+    steps.push_back({layout.name,
+                     [config](uint32_t calls) {
+                       std::array<uint8_t, 20> cid{};
+                       uint64_t sum = 0;
+                       for (uint32_t i = 0; i < calls; ++i) {
+                         const ServerId server = config.decode(cid);
+                         cid[1] = static_cast<uint8_t>(server.octets[0] + i);
+                         sum += server.octets[1];
+                       }
+                       return sum;
+                     },
+                     {}});
+  }
+}
+
+constexpr uint32_t kPacketsOfAKind = 1024;
+
+void addDecisions(std::vector<Step>& steps) {
+  const auto proxy = std::make_shared<BusyProxy>();
+  for (const PacketKind& kind : packetKinds()) {
+    const auto packets = std::make_shared<std::vector<BusyProxy::Packet>>();
+    for (uint32_t n = 0; n < kPacketsOfAKind; ++n) packets->push_back(kind.make(*proxy, n));
+    steps.push_back({kind.name,
+                     [proxy, packets](uint32_t calls) {
+                       uint64_t sum = 0;
+                       for (uint32_t i = 0; i < calls; ++i) {
+                         sum += proxy->decide((*packets)[i % kPacketsOfAKind]).backendSlot;
+                       }
+                       return sum;
+                     },
+                     {}});
+  }
+}
+
+/// S9: what the most expensive packet costs, in packets of the usual kind.
+void reportWorstPacket(const std::vector<Step>& steps) {
+  std::vector<std::pair<double, std::string>> costs;
+  for (const Step& step : steps) {
+    if (step.name.starts_with("decide: ")) costs.emplace_back(step.nanoseconds[step.nanoseconds.size() / 2], step.name);
+  }
+  std::sort(costs.begin(), costs.end());
+  const double median = costs[costs.size() / 2].first;
+  const auto& [most, worst] = costs.back();
+  std::printf("\nS9: %s costs %.0f ns more than the median kind, %.1f times as much to route\n", worst.c_str(),
+              most - median, most / median);
 }
 
 void addMaglev(std::vector<Step>& steps) {
@@ -234,6 +294,8 @@ int main() {
   std::vector<quicproxy::Step> steps;
   quicproxy::addHashes(steps);
   quicproxy::addParse(steps);
+  quicproxy::addDecoding(steps);
+  quicproxy::addDecisions(steps);
   quicproxy::addMaglev(steps);
   quicproxy::addTable(steps, 1'000);
   quicproxy::addTable(steps, 1'000'000);
@@ -242,5 +304,6 @@ int main() {
     for (quicproxy::Step& step : steps) quicproxy::measure(step);
   }
   quicproxy::report(steps);
+  quicproxy::reportWorstPacket(steps);
   return 0;
 }
