@@ -38,7 +38,19 @@ export async function install(cluster: Cluster): Promise<string> {
     `operator.podAnnotations.image=${digest}`,
   ];
   const set = values.flatMap((value) => ["--set", value]);
-  return helm(cluster, ["upgrade", "--install", release, chart, ...set, "--wait", "--timeout", "120s"]);
+  const before = await helm(cluster, ["get", "values", release]).catch(() => "");
+  const said = await helm(cluster, ["upgrade", "--install", release, chart, ...set, "--wait", "--timeout", "120s"]);
+  if (before !== "" && !before.includes(digest)) await restartProxies(cluster);
+  return said;
+}
+
+/** Their image has the name that it had. */
+async function restartProxies(cluster: Cluster): Promise<void> {
+  const args = ["get", "daemonsets", "-A", "-l", "app.kubernetes.io/managed-by=quicproxy-operator", "-o", "json"];
+  const { items } = JSON.parse(await kubectl(cluster, args)) as { items: { metadata: Record<string, string> }[] };
+  for (const { metadata } of items) {
+    await kubectl(cluster, ["-n", metadata.namespace!, "rollout", "restart", `daemonset/${metadata.name}`]);
+  }
 }
 
 /** Nothing of the chart needs more than the strictest Pod Security level allows. */
