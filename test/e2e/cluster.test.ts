@@ -108,8 +108,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=60s"]);
-}, 70_000);
+  await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
+}, 200_000);
 
 test("two nodes have addresses of both families", () => {
   expect(nodes).toHaveLength(2);

@@ -85,12 +85,12 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cluster.startApiServer();
-  await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=90s"]);
+  await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
   await uninstall(cluster).catch(() => undefined);
   for (const { name } of nodes) await kubectl(cluster, ["label", "node", name, `${nodeLabel}-`]);
-  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=90s"]);
+  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=180s"]);
   await rm(content.directory, { recursive: true, force: true });
-}, 240_000);
+}, 400_000);
 
 test("helm install brings an operator that passes its own test", { timeout: 180_000 }, async () => {
   const said = await install(cluster);

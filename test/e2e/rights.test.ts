@@ -23,13 +23,13 @@ beforeAll(async () => {
   node = (await workerNodes(cluster))[0]!.name;
   directory = await mkdtemp(join(tmpdir(), "quicproxy-e2e-"));
   await install(cluster);
-}, 180_000);
+}, 400_000);
 
 afterAll(async () => {
   await uninstall(cluster);
-  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=90s"]);
+  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=180s"]);
   await rm(directory, { recursive: true });
-}, 180_000);
+}, 400_000);
 
 /** Whether `kubectl auth can-i` says yes to what somebody may do. */
 async function may(who: string, ...what: string[]): Promise<boolean> {

@@ -38,14 +38,14 @@ beforeAll(async () => {
   echo = new Echo(cluster);
   await Promise.all(ports.map((port) => echo.answer(port, `server on ${port}`)));
   await echo.ask(listenPort, addresses);
-}, 240_000);
+}, 400_000);
 
 afterAll(async () => {
   echo.stop();
-  await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=90s"]);
+  await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
   await uninstall(cluster).catch(() => undefined);
-  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=90s"]);
-}, 240_000);
+  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=180s"]);
+}, 400_000);
 
 async function untilEverywhere(since: number, label: string): Promise<number[]> {
   await until(

@@ -77,11 +77,11 @@ beforeAll(async () => {
 }, 300_000);
 
 afterAll(async () => {
-  await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=90s"]);
+  await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
   await uninstall(cluster).catch(() => undefined);
-  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=90s"]);
+  await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=180s"]);
   await rm(content.directory, { recursive: true, force: true });
-}, 240_000);
+}, 400_000);
 
 describe("a wrong manifest", () => {
   const times: number[] = [];
@@ -150,17 +150,12 @@ describe("the operator", () => {
     const name = await operatorName(cluster);
     const [deployment] = await list(cluster, "deployments", ["-n", system]);
     const spec = deployment!.spec as { template: { spec: { containers: { args: string[] }[] } } };
-    const args = spec.template.spec.containers[0]!.args;
-    const withImage = (image: string): string => {
-      const changed = args.map((arg, index) => {
-        if (arg.startsWith("--image=")) return `--image=${image}`;
-        return args[index - 1] === "--image" ? image : arg;
-      });
-      return JSON.stringify([{ op: "replace", path: "/spec/template/spec/containers/0/args", value: changed }]);
+    const { args } = spec.template.spec.containers[0]!;
+    const changeArgs = (value: readonly string[]): Promise<string> => {
+      const change = JSON.stringify([{ op: "replace", path: "/spec/template/spec/containers/0/args", value }]);
+      return kubectl(cluster, ["-n", system, "patch", "deployment", name, "--type=json", "-p", change]);
     };
-    const patch = (image: string): Promise<string> =>
-      kubectl(cluster, ["-n", system, "patch", "deployment", name, "--type=json", "-p", withImage(image)]);
-    await patch("localhost/quicproxy:not-there");
+    await changeArgs(args.map((arg) => (arg.startsWith("--image=") ? "--image=localhost/quicproxy:not-there" : arg)));
     await untilEqual(
       "the condition names pod and image",
       async () => {
@@ -170,7 +165,7 @@ describe("the operator", () => {
       true,
     );
     expect((await proxies()).filter((pod) => proxiesAtFirst.includes(pod))).toHaveLength(1);
-    await install(cluster);
+    await changeArgs(args);
     await until("every node forwards again", async () => (await serves()).length === 0, 120_000);
   });
 });
