@@ -15,6 +15,17 @@ export default defineConfig({
         },
       },
       {
+        // The same with the upstream level that every host has.
+        test: {
+          name: "net-sockets",
+          include: ["test/net/{counters,counters_drops,counters_workers,reload,lifecycle,health}.test.ts"],
+          env: { QUICPROXY_TEST_UPSTREAM_LEVEL: "Sockets" },
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
         test: {
           name: "interop",
           include: ["test/interop/**/*.test.ts"],

@@ -31,6 +31,7 @@ export function crossFieldFaults(spec: SoundSpec, localAddresses: readonly strin
     ...connectionIdRules(spec),
     ...quicLbRules(spec),
     ...workerRules(spec),
+    ...upstreamPortRules(spec),
     ...nodeCountRules(spec),
   ];
 }
@@ -67,6 +68,20 @@ function workerRules({ dataPlane }: SoundSpec): RuleFinding[] {
     findings.push({ path: ["dataPlane", "upstreamSockets"], what, allowed: "at least one socket for each worker" });
   }
   return findings;
+}
+
+const PORTS_PER_BLOCK = 256;
+
+function upstreamPortRules({ dataPlane }: SoundSpec): RuleFinding[] {
+  const first = orDefault(dataPlane?.upstreamPorts, "first", DEFAULTS.firstUpstreamPort);
+  const last = orDefault(dataPlane?.upstreamPorts, "last", DEFAULTS.lastUpstreamPort);
+  if (first === undefined || last === undefined) return [];
+  const firstBlock = Math.ceil(first / PORTS_PER_BLOCK);
+  if (Math.floor((last + 1) / PORTS_PER_BLOCK) > firstBlock) return [];
+  const what = `${first} to ${last} holds no whole block of ${PORTS_PER_BLOCK} ports`;
+  const block = firstBlock * PORTS_PER_BLOCK;
+  const allowed = `at least one, such as ${block} to ${block + PORTS_PER_BLOCK - 1}`;
+  return [{ path: ["dataPlane", "upstreamPorts"], what, allowed }];
 }
 
 function nodeCountRules({ autoscaling }: SoundSpec): RuleFinding[] {

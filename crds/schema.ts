@@ -33,6 +33,8 @@ export const DEFAULTS = {
   fallback: "FourTuple",
   minWorkers: 1,
   maxWorkers: 8,
+  firstUpstreamPort: 10_240,
+  lastUpstreamPort: 29_951,
   minNodes: 1,
 } as const;
 
@@ -151,6 +153,23 @@ const workers = mapping({
     .describe("Most forwarding threads, 1 to 64. The number of CPUs decides between."),
 }).meta(validations({ rule: "self.min <= self.max", message: "min at most max" }));
 
+const upstreamPorts = mapping({
+  first: integer(1024, 65_535).default(DEFAULTS.firstUpstreamPort).describe("First of the ports, 1024 to 65535."),
+  last: integer(1024, 65_535).default(DEFAULTS.lastUpstreamPort).describe("Last of the ports, 1024 to 65535."),
+})
+  .meta(
+    validations({
+      // The last whole block of 256 ports ends at or behind the end of the first one.
+      rule: "(self.last + 1) / 256 > (self.first + 255) / 256",
+      message: "first to last: at least one whole block of 256 ports, which begins at a multiple of 256",
+    }),
+  )
+  .describe(
+    "Source ports toward backends where no socket is opened per flow; whole blocks of 256 ports are used, several proxies " +
+      "share them. Flows to one backend from one local address are at most as many. Default: outside " +
+      "net.ipv4.ip_local_port_range and the node ports of Kubernetes.",
+  );
+
 const dataPlane = mapping({
   mode: choice(["RunToCompletion", "Decoupled", "Baseline"])
     .default(DEFAULTS.mode)
@@ -174,10 +193,18 @@ const dataPlane = mapping({
   flowMemory: size("1Mi", "64Gi")
     .default("64Mi")
     .describe("Memory of the flow tables of all workers together, 1Mi to 64Gi."),
+  upstreamLevel: choice(["Auto", "Sockets"])
+    .default("Auto")
+    .describe(
+      "How datagrams reach backends. Auto: without a socket per flow where the process may (CAP_NET_RAW, CAP_NET_ADMIN " +
+        "and CAP_BPF), by Sockets otherwise. Sockets: one connected socket per flow. Baseline always uses sockets.",
+    ),
+  upstreamPorts: upstreamPorts.prefault({}),
   upstreamSockets: integer(1, 1_048_576)
     .optional()
     .describe(
-      "Most sockets toward backends, of all workers together, 1 to 1048576. Default: what the open-file limit leaves.",
+      "Most sockets toward backends, where there is one per flow, of all workers together, 1 to 1048576. Default: what " +
+        "the open-file limit leaves.",
     ),
   newFlowsPerSecond: integer(1, 10_000_000)
     .default(20_000)

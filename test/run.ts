@@ -59,7 +59,9 @@ function nativeRunners(preset: "release" | "asan"): Runner[] {
   ];
 }
 
-function vitestRunner(project: "unit" | "image" | "net" | "interop" | "chart" | "e2e" | "integration"): Runner {
+function vitestRunner(
+  project: "unit" | "image" | "net" | "net-sockets" | "interop" | "chart" | "e2e" | "integration",
+): Runner {
   const report = join(reports, `${project}.json`);
   const vitest = join("node_modules", "vitest", "vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=./test/tally_reporter.ts", `--outputFile=${report}`];
@@ -77,6 +79,7 @@ const runners: readonly Runner[] = [
   vitestRunner("unit"),
   vitestRunner("image"),
   vitestRunner("net"),
+  vitestRunner("net-sockets"),
   vitestRunner("interop"),
   { ...vitestRunner("chart"), needsCluster: true },
   { ...vitestRunner("e2e"), needsCluster: true },

@@ -14,6 +14,9 @@ inline constexpr uint16_t kContractVersion = 1;
 enum class Mode : uint8_t { kRunToCompletion = 0, kBaseline = 1 };
 enum class Fallback : uint8_t { kFourTuple = 0, kConnectionId = 1 };
 
+/// What is tried to reach backends with; see forward/upstream.h.
+enum class UpstreamLevel : uint8_t { kAuto = 0, kSockets = 1 };
+
 /// Short headers do not carry the length of their CID (RFC 8999 section 5.2).
 inline constexpr uint8_t kCidLengthLearned = 0xff;
 
@@ -26,7 +29,7 @@ struct ContractHeader {
   Mode mode;
   Fallback fallback;
   uint8_t shortHeaderCidLength;  ///< 1..20, or kCidLengthLearned
-  uint8_t reserved;
+  UpstreamLevel upstreamLevel;
   uint32_t workers;
   uint32_t batch;  ///< datagrams per receive or send call
   uint32_t receiveBufferBytes;
@@ -45,8 +48,11 @@ struct ContractHeader {
   uint32_t serverIdOffset;
   uint32_t newFlowsPerSecond;  ///< of each worker
   uint32_t sampleOneIn;        ///< connections; 0: none is sampled
+  uint16_t upstreamPortFirst;  ///< source ports toward backends, where the upstream level chooses them
+  uint16_t upstreamPortLast;
+  uint32_t reserved;
 };
-static_assert(sizeof(ContractHeader) == 112);
+static_assert(sizeof(ContractHeader) == 120);
 
 inline constexpr uint8_t kEndpointOptional = 1;  ///< skip it where the host has no such address family
 

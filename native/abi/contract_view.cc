@@ -51,7 +51,7 @@ const char* checkFrame(const ContractHeader& header, size_t bufferBytes) {
   return firstBroken({
       {header.magic == kContractMagic, "magic: not a contract"},
       {header.version == kContractVersion, "version: not the one of this build"},
-      {header.headerBytes == sizeof(ContractHeader), "headerBytes: must be 112"},
+      {header.headerBytes == sizeof(ContractHeader), "headerBytes: must be 120"},
       {header.totalBytes == bufferBytes, "totalBytes: must be the size of the buffer"},
   });
 }
@@ -63,6 +63,9 @@ const char* checkSettings(const ContractHeader& header) {
       {isKnown(header.fallback), "fallback: must be 0 (FourTuple) or 1 (ConnectionID)"},
       {isCidLength(header.shortHeaderCidLength), "shortHeaderCidLength: must be 1..20 or 255 (learned)"},
       {header.reserved == 0, "reserved: must be 0"},
+      {header.upstreamLevel <= UpstreamLevel::kSockets, "upstreamLevel: must be 0 (Auto) or 1 (Sockets)"},
+      {header.upstreamPortFirst != 0, "upstreamPortFirst: must be above 0"},
+      {header.upstreamPortFirst <= header.upstreamPortLast, "upstreamPortLast: must not be below upstreamPortFirst"},
       {isWithin(header.workers, 1, kMaxWorkers), "workers: must be 1..64"},
       {isWithin(header.batch, 1, kMaxBatch), "batch: must be 1..1024"},
       {isWithin(header.receiveBufferBytes, 1, kMaxSocketBufferBytes), "receiveBufferBytes: must be 1..2^31-1"},

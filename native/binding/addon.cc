@@ -101,7 +101,12 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     object.Set("generation", static_cast<double>(status.generation));
     object.Set("workers", status.workers);
     object.Set("batch", status.batch);
-    object.Set("upstreamLevel", "ConnectedSocketPool");
+    object.Set("upstreamLevel", status.upstreamLevel);
+    if (!status.upstreamReason.empty()) object.Set("upstreamReason", status.upstreamReason);
+    if (status.upstreamPortFirst != 0) {
+      object.Set("upstreamPortFirst", status.upstreamPortFirst);
+      object.Set("upstreamPortLast", status.upstreamPortLast);
+    }
     object.Set("steering", "KernelHash");
     object.Set("flowCapacity", status.flowCapacity);
     object.Set("upstreamSocketMax", status.upstreamSocketMax);

@@ -9,6 +9,8 @@ namespace quicproxy {
 
 namespace {
 
+constexpr int kMaxUnassuredLookedAt = 64;
+
 Counter droppedCounter(int error) {
   switch (error) {
     case EMSGSIZE:
@@ -108,6 +110,24 @@ void ForwardPath::makeRoom() {
   context_.counters.add(Counter::flow_evicted);
 }
 
+/// The same where only flows to one backend stand in the way. Looks at the oldest few: with many backends it may find
+/// none, and the new flow is refused.
+bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
+  uint32_t flow = context_.flows.oldestUnassured();
+  for (int looked = 0; flow != kNoFlow && looked < kMaxUnassuredLookedAt; looked++) {
+    const Flow& candidate = context_.flows.at(flow);
+    if (candidate.backendSlot == backendSlot && !isInRound(flow)) {
+      // Not the new flow itself, which is the youngest and has no way yet.
+      if (candidate.next == kNoFlow) return false;
+      context_.endFlow(flow);
+      context_.counters.add(Counter::flow_evicted);
+      return true;
+    }
+    flow = candidate.next;
+  }
+  return false;
+}
+
 /// A flow that datagrams of the present round wait for must stay until they are sent.
 bool ForwardPath::isInRound(uint32_t flow) const {
   return std::any_of(departures_.begin(), departures_.end(), [flow](const Departure& d) { return d.flow == flow; });
@@ -146,7 +166,11 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const Received& message
     counters.add(Counter::route_dropped_table_full);
     return kNoFlow;
   }
-  const Upstream::Outcome outcome = context_.upstream.open(context_, flow, static_cast<uint8_t>(message.hopLimit - 1));
+  const auto hopLimit = static_cast<uint8_t>(message.hopLimit - 1);
+  Upstream::Outcome outcome = context_.upstream.open(context_, flow, hopLimit);
+  if (outcome == Upstream::Outcome::kAtBound && makeRoomToward(decision.backendSlot)) {
+    outcome = context_.upstream.open(context_, flow, hopLimit);
+  }
   if (outcome != Upstream::Outcome::kOpened) {
     context_.flows.remove(flow);
     if (outcome == Upstream::Outcome::kFailed) counters.add(Counter::flow_socket_error);

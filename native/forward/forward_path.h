@@ -29,6 +29,7 @@ class ForwardPath {
   [[nodiscard]] uint32_t admit(const Decision& decision, const Received& message, uint8_t endpoint);
   [[nodiscard]] uint32_t openFlow(const Decision& decision, const Received& message, uint8_t endpoint);
   void makeRoom();
+  bool makeRoomToward(uint16_t backendSlot);
   void noteSeen(Flow& flow, size_t datagramBytes) const;
   [[nodiscard]] bool isInRound(uint32_t flow) const;
   void send();

@@ -42,7 +42,8 @@ struct Flow {
   uint8_t serverCidLength;  ///< of the backend's latest long header; 0 when none was seen
   uint8_t claimedCids;
   uint8_t claimedScids;
-  uint8_t reserved[3];
+  uint8_t upstreamSource;  ///< local address that it reaches its backend from: index in the snapshot
+  uint16_t upstreamPort;   ///< source port toward its backend, where the upstream level chooses it
 };
 static_assert(sizeof(Flow) == 72);
 

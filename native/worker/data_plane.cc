@@ -5,8 +5,10 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 
+#include "forward/raw_upstream.h"
 #include "forward/upstream_sockets.h"
 #include "worker/snapshot_builder.h"
 
@@ -84,6 +86,9 @@ std::string DataPlane::restartReason(const ContractHeader& next) const {
   name(next.mode != now.mode, "dataPlane.mode");
   name(next.batch != now.batch, "dataPlane.batch");
   name(next.flowMemoryBytes != now.flowMemoryBytes, "dataPlane.flowMemory");
+  name(next.upstreamLevel != now.upstreamLevel, "dataPlane.upstreamLevel");
+  name(next.upstreamPortFirst != now.upstreamPortFirst || next.upstreamPortLast != now.upstreamPortLast,
+       "dataPlane.upstreamPorts");
   name(next.upstreamSocketMax != now.upstreamSocketMax, "dataPlane.upstreamSockets");
   return fields;
 }
@@ -95,14 +100,13 @@ std::optional<Failure> DataPlane::allocate() {
   if (!*counters_ || flowsPerWorker_ == 0) {
     return Failure{FailureCode::kNoMemory, "dataPlane.flowMemory holds not one flow per worker"};
   }
-  SipKey tableKey{};
-  if (getrandom(&tableKey, sizeof tableKey, 0) != sizeof tableKey) {
+  if (getrandom(&tableKey_, sizeof tableKey_, 0) != sizeof tableKey_) {
     return Failure{FailureCode::kNoMemory, "the kernel gave no random key", errno};
   }
   for (uint32_t i = 0; i < header.workers; i++) {
     MappedMemory memory(FlowTable::bytesFor(flowsPerWorker_), "quicproxy-flows");
     auto table = memory ? FlowTable::create({reinterpret_cast<std::byte*>(memory.data()), memory.size()},
-                                            flowsPerWorker_, tableKey)
+                                            flowsPerWorker_, tableKey_)
                         : std::nullopt;
     if (!table) return Failure{FailureCode::kNoMemory, "no memory for the flow table", errno};
     flowMemory_.push_back(std::move(memory));
@@ -124,11 +128,9 @@ std::optional<Failure> DataPlane::startWorkers(std::unique_ptr<Snapshot> first) 
   tables.reserve(flowTables_.size());
   for (const auto& table : flowTables_) tables.push_back(table.get());
   running_ = true;
+  std::vector<std::unique_ptr<Upstream>> upstreams = openUpstreams();
   for (uint32_t i = 0; i < header.workers; i++) {
-    auto worker = Worker::create(
-        {i, header.batch}, shared_, tables,
-        std::make_unique<UpstreamSockets>(flowsPerWorker_, socketsPerWorker_, header.mode != Mode::kBaseline),
-        counters_->of(i));
+    auto worker = Worker::create({i, header.batch}, shared_, tables, std::move(upstreams[i]), counters_->of(i));
     if (!worker) return Failure{FailureCode::kNoMemory, "no memory or descriptors for a worker", errno};
     workers_.push_back(std::move(worker));
   }
@@ -136,6 +138,48 @@ std::optional<Failure> DataPlane::startWorkers(std::unique_ptr<Snapshot> first) 
     if (auto failure = worker->start()) return failure;
   }
   return std::nullopt;
+}
+
+std::vector<std::unique_ptr<Upstream>> DataPlane::openUpstreams() {
+  const ContractHeader& header = contract_.header();
+  std::vector<std::unique_ptr<Upstream>> upstreams;
+  if (header.mode != Mode::kBaseline && header.upstreamLevel == UpstreamLevel::kAuto) {
+    upstreamReason_ = openRawUpstreams(upstreams);
+    if (upstreamReason_.empty()) return upstreams;
+  }
+  upstreams.clear();
+  upstreamPorts_.reset();
+  for (uint32_t i = 0; i < header.workers; i++) {
+    upstreams.push_back(
+        std::make_unique<UpstreamSockets>(flowsPerWorker_, socketsPerWorker_, header.mode != Mode::kBaseline));
+  }
+  return upstreams;
+}
+
+/// All workers or none: what a level cannot do for one of them it does for none. Returns why not, empty when it did.
+std::string DataPlane::openRawUpstreams(std::vector<std::unique_ptr<Upstream>>& upstreams) {
+  const ContractHeader& header = contract_.header();
+  auto ports = UpstreamPorts::create(header.upstreamPortFirst, header.upstreamPortLast);
+  if (auto* failure = std::get_if<std::string>(&ports)) return *failure;
+  upstreamPorts_ = std::get<std::unique_ptr<UpstreamPorts>>(std::move(ports));
+  for (uint32_t i = 0; i < header.workers; i++) {
+    const RawUpstream::Options options{
+        i, flowsPerWorker_, {header.receiveBufferBytes, header.sendBufferBytes}, tableKey_};
+    auto upstream = RawUpstream::create(options, *upstreamPorts_);
+    if (auto* failure = std::get_if<std::string>(&upstream)) return *failure;
+    upstreams.push_back(std::get<std::unique_ptr<RawUpstream>>(std::move(upstream)));
+  }
+  return catchFrom(*current_, UpstreamPorts::Keep::kPresent) ? "" : "the kernel refused the table of backends";
+}
+
+/// Tells the SK_LOOKUP program whose replies to catch. False when the kernel refuses.
+bool DataPlane::catchFrom(const Snapshot& snapshot, UpstreamPorts::Keep keep) {
+  if (!upstreamPorts_) return true;
+  std::vector<SocketAddress> backends;
+  for (const Backend& backend : snapshot.backends) {
+    if (backend.state != BackendState::kRetired) backends.push_back(backend.address);
+  }
+  return upstreamPorts_->setBackends(backends, keep);
 }
 
 std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
@@ -160,6 +204,11 @@ std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
       }
     }
   }
+  if (!catchFrom(*next, UpstreamPorts::Keep::kPresent)) {
+    contractBytes_ = std::move(presentBytes);
+    contract_ = ContractView::parse(contractBytes_).view;
+    return Failure{FailureCode::kNoMemory, "the kernel refused the table of backends", errno};
+  }
   publish(std::move(next));
   return std::nullopt;
 }
@@ -181,7 +230,9 @@ void DataPlane::publish(std::unique_ptr<Snapshot> next) {
                        [this](const auto& worker) { return worker->adopted() == current_.get(); });
   };
   for (int waitedMs = 0; waitedMs < kAdoptionWaitMs && !adoptedByAll(); waitedMs++) sleepMs(1);
-  if (adoptedByAll()) releaseRetired();
+  if (!adoptedByAll()) return;
+  releaseRetired();
+  catchFrom(*current_, UpstreamPorts::Keep::kNothing);
 }
 
 /// Only the workers kept it alive; endpoints that no snapshot names any more are closed with it.
@@ -194,6 +245,7 @@ void DataPlane::stop() {
   for (const auto& worker : workers_) worker->wake();
   for (const auto& worker : workers_) worker->join();
   workers_.clear();
+  upstreamPorts_.reset();
   retired_.clear();
   current_.reset();
 }
@@ -213,7 +265,11 @@ DataPlaneStatus DataPlane::status() const {
                          header.workers,
                          header.batch,
                          flowsPerWorker_ * header.workers,
+                         upstreamPorts_ ? "RawSend" : "ConnectedSocketPool",
+                         upstreamReason_,
                          socketsPerWorker_ * header.workers,
+                         upstreamPorts_ ? upstreamPorts_->first() : 0U,
+                         upstreamPorts_ ? upstreamPorts_->last() : 0U,
                          header.flowMemoryBytes,
                          {},
                          {}};

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "abi/contract_view.h"
+#include "forward/upstream_ports.h"
 #include "io/failure.h"
 #include "worker/counter_region.h"
 #include "worker/snapshot.h"
@@ -41,7 +42,11 @@ struct DataPlaneStatus {
   uint32_t workers;
   uint32_t batch;
   uint32_t flowCapacity;
-  uint32_t upstreamSocketMax;
+  const char* upstreamLevel;
+  std::string upstreamReason;  ///< why it is not the level above; empty when it is, or was not asked for
+  uint32_t upstreamSocketMax;  ///< of ConnectedSocketPool
+  uint32_t upstreamPortFirst;  ///< of RawSend, 0 otherwise
+  uint32_t upstreamPortLast;
   uint64_t flowMemoryBytes;
   std::vector<EndpointStatus> endpoints;
   std::vector<BackendStatus> backends;
@@ -70,6 +75,9 @@ class DataPlane {
   std::optional<Failure> load(std::span<const uint8_t> contract);
   std::optional<Failure> allocate();
   std::optional<Failure> startWorkers(std::unique_ptr<Snapshot> first);
+  std::vector<std::unique_ptr<Upstream>> openUpstreams();
+  std::string openRawUpstreams(std::vector<std::unique_ptr<Upstream>>& upstreams);
+  bool catchFrom(const Snapshot& snapshot, UpstreamPorts::Keep keep);
   [[nodiscard]] std::string restartReason(const ContractHeader& next) const;
   [[nodiscard]] bool backendHasFlows(uint16_t slot) const;
   [[nodiscard]] EndpointStatus endpointStatus(uint32_t index) const;
@@ -79,6 +87,9 @@ class DataPlane {
   std::vector<uint8_t> contractBytes_;
   ContractView contract_;
   std::shared_ptr<CounterRegion> counters_;
+  std::unique_ptr<UpstreamPorts> upstreamPorts_;  ///< of RawSend
+  std::string upstreamReason_;
+  SipKey tableKey_;
   std::vector<MappedMemory> flowMemory_;
   std::vector<std::unique_ptr<FlowTable>> flowTables_;
   WorkerShared shared_;

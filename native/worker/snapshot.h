@@ -1,11 +1,13 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "abi/contract.h"
+#include "forward/source_addresses.h"
 #include "io/file_descriptor.h"
 #include "io/socket_address.h"
 #include "route/router.h"
@@ -31,6 +33,8 @@ struct Backend {
   uint32_t weight = 0;
   uint8_t epoch = 0;  ///< raised when the slot gets another backend; never 0 once it had one
   BackendState state = BackendState::kRetired;
+  uint8_t sourceCount = 0;
+  std::array<uint8_t, kMaxSourceAddresses> sources{};  ///< indexes in Snapshot::sources, the preferred one first
 };
 
 /// What workers run on: made by the control thread, never changed afterwards, swapped by pointer.
@@ -46,6 +50,8 @@ struct Snapshot {
   SipKey hashKey;
   std::array<std::shared_ptr<const ListenEndpoint>, kMaxEndpoints> endpoints;
   std::vector<Backend> backends;       ///< by slot
+  std::vector<MappedAddress> sources;  ///< local addresses toward backends; an index means the same for ever
+  std::bitset<65536> portsNamed;       ///< of endpoints and backends: no source port toward a backend
   std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to
   MaglevTable maglev;
   QuicLbRouting quicLb;

@@ -17,6 +17,9 @@ SocketAddress addressOf(const BackendRecord& record) {
   return SocketAddress::from(record.address, record.family, record.port);
 }
 
+/// Flows name them by one octet.
+constexpr size_t kMaxSources = 256;
+
 std::string identity(const SocketAddress& address) {
   return {reinterpret_cast<const char*>(&address.any), address.length};
 }
@@ -43,6 +46,7 @@ SnapshotBuilder::SnapshotBuilder(const ContractView& contract, const Snapshot* p
 std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::build() {
   takeSettings();
   if (auto failure = placeEndpoints()) return *failure;
+  sends_ = true;
   return finish();
 }
 
@@ -66,6 +70,7 @@ void SnapshotBuilder::takeSettings() {
 
 std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::finish() {
   if (auto failure = placeBackends()) return *failure;
+  if (sends_) nameSources();
   if (auto failure = buildQuicLb()) return *failure;
   buildMaglev();
   return std::move(next_);
@@ -162,6 +167,30 @@ std::optional<Failure> SnapshotBuilder::placeBackends() {
     next_->backendEpochs.push_back(backend.state == BackendState::kRetired ? uint8_t{0} : backend.epoch);
   }
   return std::nullopt;
+}
+
+/// Which local addresses every backend is reached from now. Flows keep the one they began with.
+void SnapshotBuilder::nameSources() {
+  if (previous_ != nullptr) next_->sources = previous_->sources;
+  for (Backend& backend : next_->backends) {
+    if (backend.state == BackendState::kRetired) continue;
+    const std::vector<MappedAddress> addresses = sourceAddressesToward(backend.address);
+    backend.sourceCount = 0;
+    for (const MappedAddress& address : addresses) {
+      const auto index = sourceIndex(address);
+      if (index) backend.sources[backend.sourceCount++] = *index;
+    }
+    next_->portsNamed.set(backend.address.port());
+  }
+  for (uint32_t i = 0; i < contract_.endpointCount(); i++) next_->portsNamed.set(contract_.endpoint(i).port);
+}
+
+std::optional<uint8_t> SnapshotBuilder::sourceIndex(const MappedAddress& address) {
+  const auto found = std::ranges::find(next_->sources, address);
+  if (found == next_->sources.end() && next_->sources.size() == kMaxSources) return std::nullopt;
+  const auto index = static_cast<uint8_t>(found - next_->sources.begin());
+  if (found == next_->sources.end()) next_->sources.push_back(address);
+  return index;
 }
 
 /// Takes over the previous backends as if none were in the contract; returns where each one is.

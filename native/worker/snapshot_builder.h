@@ -40,6 +40,8 @@ class SnapshotBuilder {
   std::map<std::string, uint16_t> retireAll();
   bool placeFreshBackend(uint32_t index);
   std::optional<uint16_t> takeSlot();
+  void nameSources();
+  std::optional<uint8_t> sourceIndex(const MappedAddress& address);
   std::optional<Failure> buildQuicLb();
   void buildMaglev();
 
@@ -47,6 +49,7 @@ class SnapshotBuilder {
   const Snapshot* previous_;
   std::function<bool(uint16_t)> backendHasFlows_;
   std::unique_ptr<Snapshot> next_;
+  bool sends_ = false;
   std::vector<uint16_t> reusable_;
   std::vector<uint16_t> slotOfRecord_;
 };

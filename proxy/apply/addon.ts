@@ -49,10 +49,15 @@ export interface NativeStatus {
   generation: number;
   workers: number;
   batch: number;
-  upstreamLevel: "ConnectedSocketPool";
+  upstreamLevel: "RawSend" | "ConnectedSocketPool";
+  /** Why it is not the level above, if that was tried. */
+  upstreamReason?: string;
+  /** Source ports toward backends, of RawSend: whole blocks of the manifest's range. */
+  upstreamPortFirst?: number;
+  upstreamPortLast?: number;
   steering: "KernelHash";
   flowCapacity: number;
-  /** Bound of all workers together, after RLIMIT_NOFILE. */
+  /** Bound of all workers together, after RLIMIT_NOFILE; of ConnectedSocketPool. */
   upstreamSocketMax: number;
   flowMemoryBytes: number;
   endpoints: NativeEndpoint[];

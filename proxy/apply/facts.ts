@@ -40,7 +40,20 @@ function endpointFacts(endpoint: NativeEndpoint): Fact[] {
   return [info(`listening on ${where}`, { endpoint: where }), receiveBufferFact(endpoint)];
 }
 
-function upstreamFact(status: NativeStatus, upstreamSocketMaxAsked: number | undefined): Fact {
+function upstreamFacts(status: NativeStatus, upstreamSocketMaxAsked: number | undefined): Fact[] {
+  const { upstreamLevel, upstreamReason, upstreamPortFirst: first, upstreamPortLast: last } = status;
+  if (upstreamLevel === "RawSend") {
+    const fields = { upstreamLevel, upstreamPorts: `${first}-${last}` };
+    return [info(`upstream level ${upstreamLevel}: no socket per flow, source ports ${first} to ${last}`, fields)];
+  }
+  const sockets = socketPoolFact(status, upstreamSocketMaxAsked);
+  if (upstreamReason === undefined) return [sockets];
+  const fields = { upstreamLevel, upstreamReason };
+  const remedy = "remove the cause, or set dataPlane.upstreamLevel to Sockets";
+  return [warn(`not upstream level RawSend but a socket per flow: ${upstreamReason}; ${remedy}`, fields), sockets];
+}
+
+function socketPoolFact(status: NativeStatus, upstreamSocketMaxAsked: number | undefined): Fact {
   const { upstreamLevel, upstreamSocketMax } = status;
   const fields = { upstreamLevel, upstreamSocketMax, upstreamSocketMaxAsked };
   if (upstreamSocketMaxAsked === undefined || upstreamSocketMax >= upstreamSocketMaxAsked) {
@@ -77,7 +90,7 @@ export function startFacts(status: NativeStatus, upstreamSocketMaxAsked?: number
     info(`${workers} ${workers === 1 ? "worker" : "workers"}, up to ${batch} datagrams per call`, { workers, batch }),
     info(`steering level ${steering}`, { steering }),
     info(`room for ${flowCapacity} flows in ${flowMemoryBytes} bytes`, { flowCapacity, flowMemoryBytes }),
-    upstreamFact(status, upstreamSocketMaxAsked),
+    ...upstreamFacts(status, upstreamSocketMaxAsked),
     backendsFact(status),
   ];
 }

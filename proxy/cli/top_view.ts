@@ -41,6 +41,13 @@ function rateOf(before: number | undefined, now: number, elapsedMs: number): num
   return counterRate(before ?? 0, now, elapsedMs);
 }
 
+function upstreamRoom(status: CountersReport["status"], sockets: number): string {
+  const { upstreamLevel, upstreamPortFirst: first, upstreamPortLast: last } = status;
+  return upstreamLevel === "RawSend"
+    ? `ports ${first} to ${last}`
+    : `${formatCount(sockets)} of ${formatCount(status.upstreamSocketMax)} sockets`;
+}
+
 function headerLines({ current }: Interval, colors: Colors): string[] {
   const { status, totals: _totals, workers } = current;
   const sum = (gauge: "flows" | "upstreamSockets"): number =>
@@ -56,7 +63,7 @@ function headerLines({ current }: Interval, colors: Colors): string[] {
   ].join("  ");
   const second = [
     `flows ${formatCount(sum("flows"))} of ${formatCount(status.flowCapacity)}`,
-    `upstream ${status.upstreamLevel}, ${formatCount(sum("upstreamSockets"))} of ${formatCount(status.upstreamSocketMax)} sockets`,
+    `upstream ${status.upstreamLevel}, ${upstreamRoom(status, sum("upstreamSockets"))}`,
     `steering ${status.steering}`,
   ].join("  ");
   const stale = current.staleReason.split("\n", 1)[0];

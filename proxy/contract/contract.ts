@@ -15,6 +15,10 @@ export interface Contract {
   readonly idleTimeoutMs: number;
   /** Sockets toward backends, of all workers together; UPSTREAM_SOCKETS_UNBOUNDED: what the open-file limit leaves. */
   readonly upstreamSocketMax: number;
+  readonly upstreamLevel: "Auto" | "Sockets";
+  /** Source ports toward backends where the level chooses them, 1 to 65535. */
+  readonly upstreamPortFirst: number;
+  readonly upstreamPortLast: number;
   /** Flow tables of all workers together. */
   readonly flowMemoryBytes: number;
   /** Flows that each worker may begin per second; more are refused and counted. */

@@ -21,6 +21,7 @@ import {
   MODES,
   QUIC_LB,
   SERVER_ID,
+  UPSTREAM_LEVELS,
 } from "./layout.ts";
 
 /**
@@ -74,12 +75,15 @@ function encodeHeader(contract: Contract, write: Write<keyof typeof HEADER.offse
     mode: MODES[contract.mode],
     fallback: FALLBACKS[contract.fallback],
     shortHeaderCidLength: contract.shortHeaderCidLength ?? CID_LENGTH_LEARNED,
+    upstreamLevel: UPSTREAM_LEVELS[contract.upstreamLevel],
     workers: contract.workers,
     batch: contract.batch,
     receiveBufferBytes: contract.receiveBufferBytes,
     sendBufferBytes: contract.sendBufferBytes,
     idleTimeoutMs: contract.idleTimeoutMs,
     upstreamSocketMax: contract.upstreamSocketMax,
+    upstreamPortFirst: contract.upstreamPortFirst,
+    upstreamPortLast: contract.upstreamPortLast,
     flowMemoryBytes: contract.flowMemoryBytes,
     newFlowsPerSecond: contract.newFlowsPerSecond,
     sampleOneIn: contract.sampleOneIn,

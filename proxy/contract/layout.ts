@@ -15,6 +15,7 @@ export const CONTRACT_MAGIC = 0x31585051;
 export const CONTRACT_VERSION = 1;
 export const MODES = { RunToCompletion: 0, Baseline: 1 } as const;
 export const FALLBACKS = { FourTuple: 0, ConnectionID: 1 } as const;
+export const UPSTREAM_LEVELS = { Auto: 0, Sockets: 1 } as const;
 export const CID_LENGTH_LEARNED = 0xff;
 export const ENDPOINT_OPTIONAL = 1;
 
@@ -27,7 +28,7 @@ export const HEADER = layout({
   mode: 1,
   fallback: 1,
   shortHeaderCidLength: 1,
-  reserved: 1,
+  upstreamLevel: 1,
   workers: 4,
   batch: 4,
   receiveBufferBytes: 4,
@@ -46,6 +47,9 @@ export const HEADER = layout({
   serverIdOffset: 4,
   newFlowsPerSecond: 4,
   sampleOneIn: 4,
+  upstreamPortFirst: 2,
+  upstreamPortLast: 2,
+  reserved: 4,
 });
 
 export const ENDPOINT = layout({ address: 16, port: 2, family: 1, flags: 1, listener: 2, reserved: 2 });

@@ -312,6 +312,14 @@ export const COUNTERS = [
     help: "ICMP port or host unreachable received from a backend",
   },
   {
+    name: "return_path_too_big",
+    stage: "return",
+    outcome: "path_too_big",
+    kind: "Event",
+    help:
+      "ICMP packet too big (fragmentation needed) received for a datagram toward a backend; told with upstream level RawSend",
+  },
+  {
     name: "flow_created",
     stage: "flow",
     outcome: "created",

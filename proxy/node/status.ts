@@ -53,6 +53,7 @@ function levelsOf({ status, endpoints }: CountersReport): QuicProxyNodeStatus {
   return {
     workers: status.workers,
     upstreamLevel: status.upstreamLevel,
+    ...(status.upstreamReason === undefined ? {} : { upstreamReason: status.upstreamReason.slice(0, 256) }),
     steeringLevel: status.steering,
     flowCapacity: status.flowCapacity,
     upstreamSocketMax: status.upstreamSocketMax,

@@ -16,6 +16,11 @@ export const METRICS = "http://127.0.0.1:9464";
 export const LISTEN_PORT = 443;
 export const BACKEND_PORT = 4433;
 
+/** What dataPlane.upstreamLevel is where a test does not say: the whole folder runs with both. */
+export const UPSTREAM_LEVEL = process.env.QUICPROXY_TEST_UPSTREAM_LEVEL === "Sockets" ? "Sockets" : "Auto";
+/** As root, Auto is the level without a socket per flow: datagrams of many flows leave in one call. */
+export const SOCKET_PER_FLOW = UPSTREAM_LEVEL === "Sockets";
+
 export interface ManifestOptions {
   /** Default: port 443 on all addresses. */
   listeners?: readonly { port: number; address?: string }[];
@@ -39,7 +44,7 @@ export function manifest({
       listeners,
       backends: { static: backends },
       ...(routing ? { routing } : {}),
-      ...(dataPlane ? { dataPlane } : {}),
+      dataPlane: { upstreamLevel: UPSTREAM_LEVEL, ...dataPlane },
     },
   });
 }

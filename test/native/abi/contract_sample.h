@@ -91,6 +91,8 @@ struct ContractSample {
     header.sendBufferBytes = 4 << 20;
     header.idleTimeoutMs = 120000;
     header.upstreamSocketMax = 1000;
+    header.upstreamPortFirst = 10240;
+    header.upstreamPortLast = 29999;
     header.flowMemoryBytes = 64 << 20;
     header.newFlowsPerSecond = 20000;
     header.sampleOneIn = 10000;

@@ -199,6 +199,7 @@ TEST(DataPlane, NewFlowsBeyondThePoolAreRefusedAndCountedWhileOldOnesGoOn) {
   LoopbackContract contract(port, {backend.port()});
   contract.sample.header.workers = 1;
   contract.sample.header.upstreamSocketMax = 2;
+  contract.sample.header.upstreamLevel = UpstreamLevel::kSockets;
   auto plane = startOrFail(contract);
   EXPECT_EQ(plane->status().upstreamSocketMax, 2U);
   for (uint8_t i = 0; i < 2; i++) {
@@ -222,6 +223,7 @@ TEST(DataPlane, AFlowWithoutAnswerGivesWayToANewOneAndAnAnsweredOneNever) {
   LoopbackContract contract(port, {backend.port()});
   contract.sample.header.workers = 1;
   contract.sample.header.upstreamSocketMax = 2;
+  contract.sample.header.upstreamLevel = UpstreamLevel::kSockets;
   auto plane = startOrFail(contract);
   const auto request = [&](int client) {
     clients[client].send(port, shortPacket(static_cast<uint8_t>(client + 1)));
@@ -287,6 +289,7 @@ TEST(DataPlane, IdleFlowsEndAndGiveTheirSocketBack) {
   LoopbackContract contract(port, {backend.port()});
   contract.sample.header.workers = 1;
   contract.sample.header.upstreamSocketMax = 1;
+  contract.sample.header.upstreamLevel = UpstreamLevel::kSockets;
   contract.sample.header.idleTimeoutMs = 50;
   auto plane = startOrFail(contract);
   client.send(port, shortPacket(1));

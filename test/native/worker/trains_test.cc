@@ -10,6 +10,7 @@ constexpr uint8_t kLoopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 struct Scene {
   explicit Scene(int family) : client(family), backend(family), contract(unusedPort(), {backend.port()}) {
     contract.sample.header.workers = 1;
+    contract.sample.header.upstreamLevel = UpstreamLevel::kSockets;
     if (family == AF_INET6) {
       for (auto* address : {contract.sample.endpoints[0].address, contract.sample.backends[0].address}) {
         std::memcpy(address, kLoopback6, 16);
@@ -122,6 +123,7 @@ TEST(MixedTrain, EachDatagramGoesWhereItsConnectionIdLeads) {
   const TrainSocket backends[2];
   LoopbackContract contract(unusedPort(), {backends[0].port(), backends[1].port()});
   contract.sample.header.workers = 1;
+  contract.sample.header.upstreamLevel = UpstreamLevel::kSockets;
   const uint16_t listenPort = contract.sample.endpoints[0].port;
   const auto plane = startOrFail(contract);
   const auto shortHeader = [](uint8_t cid, uint8_t number) {

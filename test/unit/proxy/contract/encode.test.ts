@@ -15,6 +15,7 @@ import {
   MODES,
   QUIC_LB,
   SERVER_ID,
+  UPSTREAM_LEVELS,
 } from "../../../../proxy/contract/layout.ts";
 
 const CONTRACT: Contract = {
@@ -28,6 +29,9 @@ const CONTRACT: Contract = {
   sendBufferBytes: 0x00400000,
   idleTimeoutMs: 120_000,
   upstreamSocketMax: 0xffffffff,
+  upstreamLevel: "Sockets",
+  upstreamPortFirst: 10_240,
+  upstreamPortLast: 29_951,
   flowMemoryBytes: 0x2_4000_0000,
   newFlowsPerSecond: 20_000,
   sampleOneIn: 10_000,
@@ -54,13 +58,13 @@ const CONTRACT: Contract = {
 const GOLDEN = [
   [0, "51505831", "magic QPX1"],
   [4, "0100", "version"],
-  [6, "7000", "header bytes"],
+  [6, "7800", "header bytes"],
   [8, "0200000001000000", "generation"],
-  [16, "30010000", "total bytes"],
+  [16, "38010000", "total bytes"],
   [20, "01", "mode"],
   [21, "01", "fallback"],
   [22, "12", "short header CID length"],
-  [23, "00", "reserved"],
+  [23, "01", "upstream level"],
   [24, "05000000", "workers"],
   [28, "00040000", "batch"],
   [32, "00008000", "receive buffer"],
@@ -70,59 +74,62 @@ const GOLDEN = [
   [48, "0000004002000000", "flow memory"],
   [56, "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf", "hash key"],
   [72, "02000000", "endpoint count"],
-  [76, "70000000", "endpoint offset"],
+  [76, "78000000", "endpoint offset"],
   [80, "02000000", "backend count"],
-  [84, "a0000000", "backend offset"],
+  [84, "a8000000", "backend offset"],
   [88, "02000000", "QUIC-LB count"],
-  [92, "d0000000", "QUIC-LB offset"],
+  [92, "d8000000", "QUIC-LB offset"],
   [96, "02000000", "server ID count"],
-  [100, "00010000", "server ID offset"],
+  [100, "08010000", "server ID offset"],
   [104, "204e0000", "new flows per second"],
   [108, "10270000", "sample one in"],
-  [112, "c0000201000000000000000000000000", "endpoint 0 address"],
-  [128, "bb01", "endpoint 0 port"],
-  [130, "04", "endpoint 0 family"],
-  [131, "00", "endpoint 0 flags"],
-  [132, "0000", "endpoint 0 listener"],
-  [134, "0000", "endpoint 0 reserved"],
-  [136, "20010db8000000000000000000000001", "endpoint 1 address"],
-  [152, "fb20", "endpoint 1 port"],
-  [154, "06", "endpoint 1 family"],
-  [155, "01", "endpoint 1 flags"],
-  [156, "0100", "endpoint 1 listener"],
-  [158, "0000", "endpoint 1 reserved"],
-  [160, "0a000007000000000000000000000000", "backend 0 address"],
-  [176, "5111", "backend 0 port"],
-  [178, "04", "backend 0 family"],
-  [179, "00", "backend 0 reserved"],
-  [180, "ffff0000", "backend 0 weight"],
-  [184, "fd790002000000000000000000000012", "backend 1 address"],
-  [200, "5211", "backend 1 port"],
-  [202, "06", "backend 1 family"],
-  [203, "00", "backend 1 reserved"],
-  [204, "00000000", "backend 1 weight"],
-  [208, "00", "config 0 rotation"],
-  [209, "0f", "config 0 server ID length"],
-  [210, "04", "config 0 nonce length"],
-  [211, "00", "config 0 encrypted"],
-  [212, "00000000", "config 0 reserved"],
-  [216, "00000000000000000000000000000000", "config 0 key"],
-  [232, "06", "config 1 rotation"],
-  [233, "03", "config 1 server ID length"],
-  [234, "04", "config 1 nonce length"],
-  [235, "01", "config 1 encrypted"],
-  [236, "00000000", "config 1 reserved"],
-  [240, "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf", "config 1 key"],
-  [256, "01000000", "server ID 0 backend"],
-  [260, "00", "server ID 0 rotation"],
-  [261, "0f", "server ID 0 length"],
-  [262, "0000", "server ID 0 reserved"],
-  [264, "c0c1c2c3c4c5c6c7c8c9cacbcccdce00", "server ID 0 octets"],
-  [280, "00000000", "server ID 1 backend"],
-  [284, "06", "server ID 1 rotation"],
-  [285, "03", "server ID 1 length"],
-  [286, "0000", "server ID 1 reserved"],
-  [288, "c4605e00000000000000000000000000", "server ID 1 octets"],
+  [112, "0028", "first upstream port"],
+  [114, "ff74", "last upstream port"],
+  [116, "00000000", "reserved"],
+  [120, "c0000201000000000000000000000000", "endpoint 0 address"],
+  [136, "bb01", "endpoint 0 port"],
+  [138, "04", "endpoint 0 family"],
+  [139, "00", "endpoint 0 flags"],
+  [140, "0000", "endpoint 0 listener"],
+  [142, "0000", "endpoint 0 reserved"],
+  [144, "20010db8000000000000000000000001", "endpoint 1 address"],
+  [160, "fb20", "endpoint 1 port"],
+  [162, "06", "endpoint 1 family"],
+  [163, "01", "endpoint 1 flags"],
+  [164, "0100", "endpoint 1 listener"],
+  [166, "0000", "endpoint 1 reserved"],
+  [168, "0a000007000000000000000000000000", "backend 0 address"],
+  [184, "5111", "backend 0 port"],
+  [186, "04", "backend 0 family"],
+  [187, "00", "backend 0 reserved"],
+  [188, "ffff0000", "backend 0 weight"],
+  [192, "fd790002000000000000000000000012", "backend 1 address"],
+  [208, "5211", "backend 1 port"],
+  [210, "06", "backend 1 family"],
+  [211, "00", "backend 1 reserved"],
+  [212, "00000000", "backend 1 weight"],
+  [216, "00", "config 0 rotation"],
+  [217, "0f", "config 0 server ID length"],
+  [218, "04", "config 0 nonce length"],
+  [219, "00", "config 0 encrypted"],
+  [220, "00000000", "config 0 reserved"],
+  [224, "00000000000000000000000000000000", "config 0 key"],
+  [240, "06", "config 1 rotation"],
+  [241, "03", "config 1 server ID length"],
+  [242, "04", "config 1 nonce length"],
+  [243, "01", "config 1 encrypted"],
+  [244, "00000000", "config 1 reserved"],
+  [248, "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf", "config 1 key"],
+  [264, "01000000", "server ID 0 backend"],
+  [268, "00", "server ID 0 rotation"],
+  [269, "0f", "server ID 0 length"],
+  [270, "0000", "server ID 0 reserved"],
+  [272, "c0c1c2c3c4c5c6c7c8c9cacbcccdce00", "server ID 0 octets"],
+  [288, "00000000", "server ID 1 backend"],
+  [292, "06", "server ID 1 rotation"],
+  [293, "03", "server ID 1 length"],
+  [294, "0000", "server ID 1 reserved"],
+  [296, "c4605e00000000000000000000000000", "server ID 1 octets"],
 ] as const;
 
 describe("encode", () => {
@@ -143,7 +150,7 @@ describe("encode", () => {
 
   it("needs no backends", () => {
     const view = new DataView(encode({ ...CONTRACT, backends: [], quicLb: [], serverIds: [] }).buffer);
-    expect([view.getUint32(16, true), view.getUint32(80, true), view.getUint32(84, true)]).toEqual([160, 0, 160]);
+    expect([view.getUint32(16, true), view.getUint32(80, true), view.getUint32(84, true)]).toEqual([168, 0, 168]);
   });
 
   it.each([
@@ -173,7 +180,15 @@ describe("encode", () => {
 
 describe("the layout", () => {
   const header = readFileSync(new URL("../../../../native/abi/contract.h", import.meta.url), "utf8");
-  const widthOf: Record<string, number> = { uint8_t: 1, uint16_t: 2, uint32_t: 4, uint64_t: 8, Mode: 1, Fallback: 1 };
+  const widthOf: Record<string, number> = {
+    uint8_t: 1,
+    uint16_t: 2,
+    uint32_t: 4,
+    uint64_t: 8,
+    Mode: 1,
+    Fallback: 1,
+    UpstreamLevel: 1,
+  };
 
   /** Fields of a C++ struct: [name, octets]. */
   function structOf(name: string): [string, number][] {
@@ -199,6 +214,7 @@ describe("the layout", () => {
     const constant = (name: string): number => Number(new RegExp(`${name} = (\\w+)[,; ]`).exec(header)?.[1]);
     expect({ ...MODES }).toEqual({ RunToCompletion: constant("kRunToCompletion"), Baseline: constant("kBaseline") });
     expect({ ...FALLBACKS }).toEqual({ FourTuple: constant("kFourTuple"), ConnectionID: constant("kConnectionId") });
+    expect({ ...UPSTREAM_LEVELS }).toEqual({ Auto: constant("kAuto"), Sockets: constant("kSockets") });
     expect(CONTRACT_MAGIC).toBe(constant("kContractMagic"));
     expect(CONTRACT_VERSION).toBe(constant("kContractVersion"));
     expect(CID_LENGTH_LEARNED).toBe(constant("kCidLengthLearned"));

@@ -57,6 +57,8 @@ describe("parse of a valid manifest", () => {
             flowMemory: "64Mi",
             newFlowsPerSecond: 20_000,
             sampleOneIn: 10_000,
+            upstreamLevel: "Auto",
+            upstreamPorts: { first: 10_240, last: 29_951 },
           },
           metrics: { address: "127.0.0.1", port: 9464 },
         },

@@ -105,6 +105,11 @@ const SETTING_ROWS: Row[] = [
     ["spec.dataPlane.upstreamSockets", "7 is fewer than the 8 workers"],
   ],
   [
+    "no whole block of upstream ports",
+    dataPlane("{ upstreamPorts: { first: 20001, last: 20400 } }"),
+    ["spec.dataPlane.upstreamPorts", "20001 to 20400 holds no whole block of 256 ports"],
+  ],
+  [
     "a size in decimal units",
     dataPlane("{ receiveBuffer: 8M }"),
     ["spec.dataPlane.receiveBuffer", '"8M"', "Ki, Mi or Gi"],

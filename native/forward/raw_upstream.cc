@@ -1,0 +1,318 @@
+#include "forward/raw_upstream.h"
+
+#include <netinet/udp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "forward/source_addresses.h"
+#include "worker/worker_context.h"
+
+namespace quicproxy {
+
+namespace {
+
+/// Ports that are looked at for a new flow, unless fewer than one in kFullShare is free toward the backend: then
+/// looking would cost more than it finds, six times in seven or worse.
+constexpr int kMaxPortsTried = 512;
+constexpr uint32_t kFullShare = 256;
+
+/// A further block is claimed when toward one backend only one in this many ports is free.
+constexpr uint32_t kSpareShare = 16;
+
+/// Of ICMP errors in one turn.
+constexpr int kMaxErrorsPerTurn = 64;
+
+/// EventTag::index of what an Upstream's events are about; the lowest bit is 1 for IPv6.
+constexpr uint32_t kCatchingTag = 0;
+constexpr uint32_t kIcmpTag = 2;
+
+bool setOption(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+FileDescriptor openRaw(bool v6) {
+  FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW));
+  // IPPROTO_RAW implies IP_HDRINCL, for IPv6 only since Linux 4.18 on request. PROBE: too big for the interface is
+  // told, what routers said about the path is the endpoints' matter (RFC 9000 section 14.2).
+  static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
+  const bool set = v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_HDRINCL, 1) &&
+                            setOption(fd.get(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
+                      : setOption(fd.get(), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+  if (!set) fd.reset();
+  return fd;
+}
+
+/// Bound to a port of the loopback address, where nobody finds it but the SK_LOOKUP program.
+FileDescriptor openCatching(bool v6) {
+  FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  SocketAddress address;
+  if (v6) {
+    address.v6.sin6_family = AF_INET6;
+    address.v6.sin6_addr = in6addr_loopback;
+    address.length = sizeof address.v6;
+  } else {
+    address.v4.sin_family = AF_INET;
+    address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.length = sizeof address.v4;
+  }
+  const bool set = (v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1)
+                       : setOption(fd.get(), IPPROTO_IP, IP_RECVORIGDSTADDR, 1)) &&
+                   receiveTrafficClass(fd.get(), address.family());
+  // Trains where the kernel has them: it looks up the socket of a train as of a single datagram.
+  setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
+  if (!set || bind(fd.get(), &address.any, address.length) != 0) fd.reset();
+  return fd;
+}
+
+MappedAddress mappedOf(const sockaddr* address) {
+  MappedAddress result{};
+  if (address->sa_family == AF_INET) {
+    mapAddress(result.data(), reinterpret_cast<const sockaddr_in*>(address)->sin_addr);
+  } else {
+    std::memcpy(result.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, result.size());
+  }
+  return result;
+}
+
+/// Of either family: the port stands at the same place.
+uint16_t portOf(const sockaddr* address) { return ntohs(reinterpret_cast<const sockaddr_in*>(address)->sin_port); }
+
+UpstreamPath pathOf(const Snapshot& snapshot, const Flow& flow) {
+  const SocketAddress& backend = snapshot.backends[flow.backendSlot].address;
+  return {mappedOf(&backend.any), snapshot.sources[flow.upstreamSource], backend.port(), flow.upstreamPort};
+}
+
+std::string failed(const char* step, bool v6) {
+  return std::string(step) + (v6 ? " for IPv6: " : " for IPv4: ") + std::strerror(errno);
+}
+
+}  // namespace
+
+std::variant<std::unique_ptr<RawUpstream>, std::string> RawUpstream::create(const Options& options,
+                                                                            UpstreamPorts& ports) {
+  std::unique_ptr<RawUpstream> upstream(new RawUpstream(options, ports));
+  for (const bool v6 : {false, true}) {
+    std::string failure = upstream->openFamily(v6, options);
+    if (!failure.empty()) return failure;
+  }
+  if (!upstream->claim(0)) {
+    return "no block of 256 ports is free within " + std::to_string(ports.first()) + "-" + std::to_string(ports.last());
+  }
+  return upstream;
+}
+
+RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
+    : worker_(options.worker),
+      ports_(ports),
+      table_(options.flowCapacity, options.key),
+      portsUsed_(kMaxBackends * kMaxSourceAddresses),
+      // Where the range is gone through from cannot be foreseen (RFC 6056).
+      cursor_(static_cast<uint32_t>(options.key.k0) % UpstreamPorts::kBlockPorts),
+      headers_(kMaxDepartures),
+      vectors_(size_t{2} * kMaxDepartures),
+      messages_(kMaxDepartures),
+      destinations_(kMaxDepartures),
+      positions_(kMaxDepartures) {
+  blocks_.reserve(256);
+}
+
+std::string RawUpstream::openFamily(bool v6, const Options& options) {
+  Family& family = families_[v6 ? 1 : 0];
+  family.raw = openRaw(v6);
+  if (!family.raw) {
+    // A host without IPv6 has no IPv6 backends either.
+    if (v6 && errno == EAFNOSUPPORT) return "";
+    return failed(errno == EPERM ? "raw sockets need CAP_NET_RAW" : "cannot open a raw socket", v6);
+  }
+  family.catching = openCatching(v6);
+  if (!family.catching) {
+    if (v6 && errno == EADDRNOTAVAIL) return family.raw.reset(), "";
+    return failed("cannot open the socket that catches replies", v6);
+  }
+  setBufferSizes(family.raw.get(), options.buffers);
+  setBufferSizes(family.catching.get(), options.buffers);
+  family.icmp = IcmpSocket(v6, ports_.first(), ports_.last());
+  if (!family.icmp) return failed("cannot open a socket for ICMP errors", v6);
+  if (!ports_.setSocket(worker_, v6, family.catching.get())) {
+    return failed("cannot hand the socket that catches replies to BPF", v6);
+  }
+  return "";
+}
+
+bool RawUpstream::announceTo(int epollFd) {
+  for (const uint32_t v6 : {0U, 1U}) {
+    if (!families_[v6].raw) continue;
+    const auto add = [epollFd](int fd, uint32_t index) {
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.u64 = EventTag{EventTag::Kind::kUpstream, 0, index}.pack();
+      return epoll_ctl(epollFd, EPOLL_CTL_ADD, fd, &event) == 0;
+    };
+    if (!add(families_[v6].catching.get(), kCatchingTag + v6)) return false;
+    if (!add(families_[v6].icmp.fd(), kIcmpTag + v6)) return false;
+  }
+  return true;
+}
+
+uint32_t RawUpstream::socketCount() const {
+  uint32_t families = 0;
+  for (const Family& family : families_) families += family.raw ? 1 : 0;
+  return 3 * families + static_cast<uint32_t>(blocks_.size());
+}
+
+bool RawUpstream::claim(uint32_t nowMs) {
+  const auto block = ports_.claim(worker_, nowMs);
+  if (!block) return false;
+  blocks_.push_back(*block);
+  const uint32_t first = *block * UpstreamPorts::kBlockPorts;
+  for (uint32_t port = first; port < first + UpstreamPorts::kBlockPorts; port++) {
+    usable_ += ports_.excluded(static_cast<uint16_t>(port)) ? 0 : 1;
+  }
+  return true;
+}
+
+Upstream::Outcome RawUpstream::open(WorkerContext& context, uint32_t flow, uint8_t /*hopLimit*/) {
+  const Backend& backend = context.snapshot->backends[context.flows.at(flow).backendSlot];
+  const bool v6 = backend.address.family() == AF_INET6;
+  if (backend.sourceCount == 0 || !families_[v6 ? 1 : 0].raw) return Outcome::kFailed;
+  for (size_t ordinal = 0; ordinal < backend.sourceCount; ordinal++) {
+    if (chooseFrom(context, flow, backend, ordinal)) return Outcome::kOpened;
+  }
+  return Outcome::kAtBound;
+}
+
+/// Finds a port that is free toward the backend from one local address, and takes it.
+bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, const Backend& backend, size_t ordinal) {
+  Flow& flow = context.flows.at(index);
+  uint16_t& used = portsUsed_[flow.backendSlot * kMaxSourceAddresses + ordinal];
+  if (used >= usable_ - usable_ / kSpareShare) claim(context.nowMs);
+  flow.upstreamSource = backend.sources[ordinal];
+  UpstreamPath path = pathOf(*context.snapshot, flow);
+  const auto take = [&](uint16_t port) {
+    path.sourcePort = port;
+    if (ports_.excluded(port) || context.snapshot->portsNamed[port] || findFlow(context, path) != kNoFlow) return false;
+    flow.upstreamPort = port;
+    table_.insert(table_.hash(path), index);
+    used++;
+    return true;
+  };
+  const int tries = used >= usable_ - usable_ / kFullShare ? 0 : kMaxPortsTried;
+  for (int tried = 0; tried < tries; tried++) {
+    if (take(nextPort())) return true;
+  }
+  // A flow that was just ended to make room has left a port that looking would hardly find.
+  return lastClosed_ != 0 && take(lastClosed_);
+}
+
+/// In turn, so that a port rests as long as possible before another flow gets it: late replies to the former one must
+/// not reach a stranger.
+uint16_t RawUpstream::nextPort() {
+  cursor_++;
+  if (cursor_ >= blocks_.size() * UpstreamPorts::kBlockPorts) cursor_ = 0;
+  const uint32_t block = blocks_[cursor_ / UpstreamPorts::kBlockPorts];
+  return static_cast<uint16_t>(block * UpstreamPorts::kBlockPorts + cursor_ % UpstreamPorts::kBlockPorts);
+}
+
+void RawUpstream::close(WorkerContext& context, uint32_t index) {
+  const Flow& flow = context.flows.at(index);
+  const Backend& backend = context.snapshot->backends[flow.backendSlot];
+  table_.erase(table_.hash(pathOf(*context.snapshot, flow)), index);
+  lastClosed_ = flow.upstreamPort;
+  const auto* end = backend.sources.begin() + backend.sourceCount;
+  const auto* found = std::find(backend.sources.begin(), end, flow.upstreamSource);
+  const auto ordinal = static_cast<size_t>(found - backend.sources.begin());
+  uint16_t& used = portsUsed_[flow.backendSlot * kMaxSourceAddresses + ordinal];
+  if (found != end && used > 0) used--;
+}
+
+uint32_t RawUpstream::findFlow(const WorkerContext& context, const UpstreamPath& path) const {
+  return table_.find(table_.hash(path), [&context, &path](uint32_t flow) {
+    const UpstreamPath found = pathOf(*context.snapshot, context.flows.at(flow));
+    return std::memcmp(&found, &path, sizeof path) == 0;
+  });
+}
+
+void RawUpstream::send(WorkerContext& context, std::span<Departure> departures) {
+  for (const bool v6 : {false, true}) {
+    uint32_t count = 0;
+    for (size_t i = 0; i < departures.size(); i++) {
+      const uint16_t slot = context.flows.at(departures[i].flow).backendSlot;
+      if ((context.snapshot->backends[slot].address.family() == AF_INET6) != v6) continue;
+      prepare(context, departures[i], count);
+      positions_[count++] = static_cast<uint16_t>(i);
+    }
+    sendFamily(context, v6, departures, count);
+  }
+}
+
+void RawUpstream::prepare(const WorkerContext& context, const Departure& departure, uint32_t at) {
+  const Flow& flow = context.flows.at(departure.flow);
+  const UpstreamPath path = pathOf(*context.snapshot, flow);
+  const std::span<const uint8_t> payload = departure.payload;
+  const UdpHeaders headers{path.source,      path.backend,           path.sourcePort,
+                           path.backendPort, departure.trafficClass, departure.hopLimit};
+  const size_t headerBytes = writeUdpHeaders(headers, payload, headers_[at].octets);
+  vectors_[2 * at] = {headers_[at].octets, headerBytes};
+  vectors_[2 * at + 1] = {const_cast<uint8_t*>(payload.data()), payload.size()};
+  destinations_[at] = context.snapshot->backends[flow.backendSlot].address;
+  msghdr& message = messages_[at].msg_hdr;
+  message = {};
+  message.msg_name = &destinations_[at].any;
+  message.msg_namelen = destinations_[at].length;
+  message.msg_iov = &vectors_[2 * at];
+  message.msg_iovlen = 2;
+  // Of a raw socket the port is the protocol, which the header names already (raw(7)).
+  destinations_[at].v4.sin_port = 0;
+}
+
+void RawUpstream::sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures, uint32_t count) {
+  const int fd = families_[v6 ? 1 : 0].raw.get();
+  for (uint32_t done = 0; done < count;) {
+    context.counters.add(Counter::forward_calls);
+    const int sent = sendmmsg(fd, &messages_[done], count - done, MSG_DONTWAIT);
+    const int error = sent > 0 ? 0 : errno;
+    const uint32_t taken = sent > 0 ? static_cast<uint32_t>(sent) : 1;
+    for (uint32_t i = done; i < done + taken; i++) departures[positions_[i]].error = error;
+    done += taken;
+  }
+}
+
+uint32_t RawUpstream::receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
+                              std::span<uint32_t> flows) {
+  const bool v6 = (tag.index & 1) != 0;
+  if (tag.index >= kIcmpTag) {
+    receiveErrors(context, v6);
+    return 0;
+  }
+  const int received = batch.receive(families_[v6 ? 1 : 0].catching.get(), first);
+  if (received <= 0) return 0;
+  for (uint32_t i = first; i < first + static_cast<uint32_t>(received); i++) {
+    const sockaddr* destination = batch.originalDestination(i);
+    flows[i] = kNoFlow;
+    if (destination == nullptr) continue;
+    const sockaddr* sender = &batch.sender(i).any;
+    flows[i] = findFlow(context, {mappedOf(sender), mappedOf(destination), portOf(sender), portOf(destination)});
+  }
+  return static_cast<uint32_t>(received);
+}
+
+/// Only what quotes a live flow's addresses and ports counts: everybody can send ICMP errors.
+void RawUpstream::receiveErrors(WorkerContext& context, bool v6) {
+  for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
+    const auto error = families_[v6 ? 1 : 0].icmp.next();
+    if (!error) return;
+    const uint32_t flow = findFlow(context, error->path);
+    if (flow == kNoFlow) continue;
+    if (error->kind == IcmpError::Kind::kTooBig) {
+      context.counters.add(Counter::return_path_too_big);
+    } else {
+      context.countRefused(context.flows.at(flow).backendSlot);
+    }
+  }
+}
+
+}  // namespace quicproxy

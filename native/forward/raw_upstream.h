@@ -1,0 +1,85 @@
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "forward/icmp_socket.h"
+#include "forward/port_table.h"
+#include "forward/udp_headers.h"
+#include "forward/upstream.h"
+#include "forward/upstream_ports.h"
+#include "io/listen_socket.h"
+
+namespace quicproxy {
+
+struct Backend;
+
+/// Upstream level RawSend: no descriptor per flow. Datagrams leave by a raw socket with IP and UDP headers of our own,
+/// so that one call carries datagrams of many flows; replies to all of the worker's ports come to one catching socket
+/// per address family (UpstreamPorts), so that one call takes replies of many flows. A port serves as many flows as
+/// there are backends and local addresses toward them. Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF.
+class RawUpstream final : public Upstream {
+ public:
+  struct Options {
+    uint32_t worker;
+    uint32_t flowCapacity;
+    BufferSizes buffers;
+    SipKey key;
+  };
+
+  /// The text says which step failed and why.
+  static std::variant<std::unique_ptr<RawUpstream>, std::string> create(const Options& options, UpstreamPorts& ports);
+
+  bool announceTo(int epollFd) override;
+  Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) override;
+  void close(WorkerContext& context, uint32_t flow) override;
+  /// Ports run out toward one backend at a time: open tells.
+  [[nodiscard]] bool atBound() const override { return false; }
+  [[nodiscard]] uint32_t socketCount() const override;
+  void send(WorkerContext& context, std::span<Departure> departures) override;
+  uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
+                   std::span<uint32_t> flows) override;
+
+ private:
+  /// What an address family needs; empty where the host has no such family.
+  struct Family {
+    FileDescriptor raw;
+    FileDescriptor catching;
+    IcmpSocket icmp;
+  };
+  struct Header {
+    uint8_t octets[kMaxUdpHeadersBytes];
+  };
+
+  RawUpstream(const Options& options, UpstreamPorts& ports);
+
+  std::string openFamily(bool v6, const Options& options);
+  bool chooseFrom(WorkerContext& context, uint32_t flow, const Backend& backend, size_t ordinal);
+  [[nodiscard]] uint16_t nextPort();
+  bool claim(uint32_t nowMs);
+  [[nodiscard]] uint32_t findFlow(const WorkerContext& context, const UpstreamPath& path) const;
+  void prepare(const WorkerContext& context, const Departure& departure, uint32_t at);
+  void sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures, uint32_t count);
+  void receiveErrors(WorkerContext& context, bool v6);
+
+  uint32_t worker_;
+  UpstreamPorts& ports_;
+  Family families_[2];  ///< IPv4, IPv6
+  PortTable table_;
+  std::vector<uint8_t> blocks_;      ///< claimed by this worker
+  std::vector<uint16_t> portsUsed_;  ///< by backend slot and ordinal of the source address
+  uint32_t usable_ = 0;              ///< ports of blocks_ that may be sent from
+  uint16_t lastClosed_ = 0;
+  uint32_t cursor_;  ///< in the ports of blocks_: the longest unused port comes next
+  std::vector<Header> headers_;
+  std::vector<iovec> vectors_;
+  std::vector<mmsghdr> messages_;
+  std::vector<SocketAddress> destinations_;
+  std::vector<uint16_t> positions_;  ///< of the departures of one family
+};
+
+}  // namespace quicproxy

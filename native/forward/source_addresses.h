@@ -1,0 +1,17 @@
+#pragma once
+
+#include <vector>
+
+#include "forward/mapped_address.h"
+#include "io/socket_address.h"
+
+namespace quicproxy {
+
+/// Most local addresses that datagrams toward one backend leave from.
+inline constexpr size_t kMaxSourceAddresses = 8;
+
+/// The local addresses from which a backend can be sent to: first the one that the routing table picks, then the others
+/// of the same subnet on the same interface. Empty when there is no route. Control thread only.
+std::vector<MappedAddress> sourceAddressesToward(const SocketAddress& backend);
+
+}  // namespace quicproxy
