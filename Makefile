@@ -74,7 +74,7 @@ build/tidy/%.stamp: %.cc .clang-tidy $(filter %.h %.def,$(NATIVE_SOURCES))
 	@clang-tidy-19 -p build/native/release --quiet $< 2>build/tidy/$(subst /,-,$<).log || { cat build/tidy/$(subst /,-,$<).log; exit 1; }
 	@touch $@
 
-bench: packages-build packages-native packages-lab packages-bench build build/bench/udp_load build/bench/udp_echo ## CPU, latency and loss beside routing, DNAT, nginx and Baseline; about 25 minutes (root)
+bench: packages-build packages-native packages-lab packages-bench build build/bench/udp_load build/bench/udp_echo ## CPU, latency and loss beside routing, DNAT, nginx and Baseline; about 15 minutes (root)
 	@cmake -S native --preset release --log-level=WARNING >/dev/null
 	@cmake --build build/native/release --target route_bench -j $(JOBS) >/dev/null
 	@$(BIN)/node test/bench/run.ts $(BENCH)

@@ -17,10 +17,17 @@ export const proxyPort = 4440;
 /** Of every proxy's sockets, in MiB. */
 export const bufferMi = 4;
 /**
- * Every program of the measurement comes before other work on the machine, which disturbs less so. A session of its own
- * is a group of its own to the scheduler where autogroups are on: there the niceness of the group counts.
+ * How programs of the measurement come before other work on the machine. `nice`: a session of its own is a group of its
+ * own to the scheduler where autogroups are on; there the niceness of the group counts. `realTime`: nothing else runs
+ * while they can, which only those may do that sleep for a good part of the time; `nice` where it is not allowed.
  */
-const ahead = ["sh", "-c", '{ echo -10 >/proc/self/autogroup; } 2>/dev/null; exec nice -n -10 "$@"', "sh"];
+export type Precedence = "nice" | "realTime";
+
+const nice = '{ echo -10 >/proc/self/autogroup; } 2>/dev/null; exec nice -n -10 "$@"';
+const precedences: Record<Precedence, readonly string[]> = {
+  nice: ["sh", "-c", nice, "sh"],
+  realTime: ["sh", "-c", `chrt -f 10 true 2>/dev/null && exec chrt -f 10 "$@"; ${nice}`, "sh"],
+};
 export const programs = resolve(import.meta.dirname, "../../build/bench");
 /** The client's flows come from addresses of such a network, one each. */
 const flowNetworks = { proxied: "10.96.0.0/12", translated: "10.112.0.0/12" } as const;
@@ -49,10 +56,11 @@ export interface BenchLab {
   client: string;
   backend: string;
   edges: number;
+  precedence: Precedence;
 }
 
 /** One client and one backend; edges join them. Needs root. */
-export function createBenchLab(): BenchLab {
+export function createBenchLab(precedence: Precedence): BenchLab {
   removeStaleLabs();
   const name = nextLabName();
   const lab = {
@@ -61,6 +69,7 @@ export function createBenchLab(): BenchLab {
     client: `${name}-client`,
     backend: `${name}-backend`,
     edges: 0,
+    precedence,
   };
   try {
     rmSync(lab.directory, { recursive: true, force: true });
@@ -115,9 +124,12 @@ export function addEdge(lab: BenchLab, kind: EdgeKind): Edge {
 }
 
 /** Starts a program of the measurement. */
-export function startAhead({ directory }: BenchLab, plan: Pick<ChildPlan, "name" | "namespace" | "command">): Child {
+export function startAhead(
+  { directory, precedence }: BenchLab,
+  plan: Pick<ChildPlan, "name" | "namespace" | "command">,
+): Child {
   const logFile = join(directory, `${plan.name.replaceAll(/\W+/g, "-")}.log`);
-  return startChild({ ...plan, command: [...ahead, ...plan.command], logFile });
+  return startChild({ ...plan, command: [...precedences[precedence], ...plan.command], logFile });
 }
 
 /** Starts a program of the measurement and waits until it has bound its port. */

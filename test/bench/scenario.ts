@@ -1,6 +1,6 @@
 import { removeLab } from "../../proxy/lab/namespace.ts";
 import type { Figure } from "./aims.ts";
-import { type BenchLab, createBenchLab, startEcho } from "./lab.ts";
+import { type BenchLab, createBenchLab, type Precedence, startEcho } from "./lab.ts";
 import type { Bench } from "./measure.ts";
 import type { BenchOptions } from "./options.ts";
 
@@ -31,8 +31,11 @@ export function removeOpenLabs(): void {
 }
 
 /** Runs in a lab of its own, which is removed in the end. */
-export async function withLab<Result>(run: (lab: BenchLab) => Promise<Result>): Promise<Result> {
-  const lab = createBenchLab();
+export async function withLab<Result>(
+  precedence: Precedence,
+  run: (lab: BenchLab) => Promise<Result>,
+): Promise<Result> {
+  const lab = createBenchLab(precedence);
   openLabs.add(lab.name);
   try {
     return await run(lab);
@@ -43,8 +46,8 @@ export async function withLab<Result>(run: (lab: BenchLab) => Promise<Result>): 
 }
 
 /** With a backend that echoes. */
-export function withBench<Result>(run: (bench: Bench) => Promise<Result>): Promise<Result> {
-  return withLab(async (lab) => run({ lab, echo: await startEcho(lab) }));
+export function withBench<Result>(precedence: Precedence, run: (bench: Bench) => Promise<Result>): Promise<Result> {
+  return withLab(precedence, async (lab) => run({ lab, echo: await startEcho(lab) }));
 }
 
 /** Every round has every contender once, in an order that rotates: what else the machine does falls on all. */

@@ -18,7 +18,7 @@ beforeAll(() => {
 });
 
 test("single datagrams and trains come back by routing and through the proxy, which is what costs", () =>
-  withBench(async (bench) => {
+  withBench("nice", async (bench) => {
     const contenders = await startContenders(bench.lab, [routed, oneWorker]);
     for (const contender of contenders) {
       for (const train of [1, 8]) {
@@ -35,7 +35,7 @@ test("single datagrams and trains come back by routing and through the proxy, wh
   }));
 
 test("each flow has an address of its own, and each backend answers from its own", () =>
-  withBench(async ({ lab }) => {
+  withBench("nice", async ({ lab }) => {
     const [proxied] = await startContenders(lab, [
       { kind: "quicproxy", name: "two backends", workers: 1, backends: 2 },
     ]);
@@ -47,7 +47,7 @@ test("each flow has an address of its own, and each backend answers from its own
   }));
 
 test("HTTP/3 moves a body both ways, and a body that does not arrive is a fault", () =>
-  withLab(async (lab) => {
+  withLab("nice", async (lab) => {
     const site = await startSite(lab, 1);
     const [, proxied] = await startContenders(lab, [routed, oneWorker]);
     for (const direction of ["download", "upload"] as const) {

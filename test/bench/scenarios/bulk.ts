@@ -38,7 +38,7 @@ export const bulk: Scenario = {
   name: "bulk",
   title: "one large download and one large upload by a real HTTP/3 client and server (ngtcp2)",
   run: ({ megabytes, rounds }, progress) =>
-    withLab(async (lab) => {
+    withLab("nice", async (lab) => {
       const site = await startSite(lab, megabytes);
       const contenders = await startContenders(lab, plans);
       const all: Bulk[] = [];

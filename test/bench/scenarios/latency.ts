@@ -27,7 +27,7 @@ export const latency: Scenario = {
   name: "latency",
   title: "latency added at half load",
   run: (options, progress) =>
-    withBench(async (bench) => {
+    withBench("realTime", async (bench) => {
       const contenders = await startContenders(bench.lab, plans);
       const ours = contenders.find(({ name }) => name === oneWorker.name)!;
       const rate = await halfLoad(bench, ours, options);

@@ -39,7 +39,7 @@ export const manyFlows: Scenario = {
   name: "many-flows",
   title: "cost of a round trip, memory and descriptors with many live flows",
   run: (options, progress) =>
-    withBench(async (bench) => {
+    withBench("realTime", async (bench) => {
       const dataPlane = { flowMemory: `${flowMemoryMi}Mi` };
       const plan = { kind: "quicproxy", workers: 1, backends, dataPlane } as const;
       const contenders = await startContenders(bench.lab, [

@@ -36,7 +36,7 @@ export const overload: Scenario = {
   async run(options, progress) {
     const controller = requireController();
     try {
-      return await withBench((bench) => runPhases(bench, controller, { options, progress }));
+      return await withBench("nice", (bench) => runPhases(bench, controller, { options, progress }));
     } finally {
       removeShares(controller);
     }

@@ -26,7 +26,7 @@ export const programCosts: Scenario = {
   name: "programs",
   title: "cost of each step: BPF programs by the kernel's run-time statistics, and the steps of routing",
   run: (options, progress) =>
-    withBench(async (bench) => {
+    withBench("realTime", async (bench) => {
       const contender = await startContender(bench.lab, twoWorkers);
       const runs = await withStatistics(() => measureRuns(bench, contender, { options, progress }));
       progress("steps of routing");

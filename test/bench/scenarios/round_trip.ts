@@ -33,7 +33,7 @@ export const roundTrip: Scenario = {
   name: "round-trip",
   title: "CPU per round trip, by number of flows and by how datagrams arrive",
   run: (options, progress) =>
-    withBench(async (bench) => {
+    withBench("realTime", async (bench) => {
       const contenders = await startContenders(bench.lab, plans);
       const all: Measurement[] = [];
       for (const setting of settingsOf(options)) {
