@@ -107,7 +107,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       object.Set("upstreamPortFirst", status.upstreamPortFirst);
       object.Set("upstreamPortLast", status.upstreamPortLast);
     }
-    object.Set("steering", "KernelHash");
+    object.Set("steering", status.steering);
+    if (!status.steeringReason.empty()) object.Set("steeringReason", status.steeringReason);
     object.Set("flowCapacity", status.flowCapacity);
     object.Set("upstreamSocketMax", status.upstreamSocketMax);
     object.Set("flowMemoryBytes", static_cast<double>(status.flowMemoryBytes));

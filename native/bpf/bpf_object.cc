@@ -7,6 +7,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <numeric>
+#include <vector>
 
 namespace quicproxy {
 
@@ -34,7 +36,8 @@ BpfRefusal refusal(int error) {
 
 void BpfObject::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
 
-std::variant<BpfObject, BpfRefusal> BpfObject::load(std::span<const uint8_t> object, const char* name) {
+std::variant<BpfObject, BpfRefusal> BpfObject::load(std::span<const uint8_t> object, const char* name,
+                                                    std::span<const SharedMap> shared) {
   libbpf_set_print(keepWarning);
   firstWarning.clear();
   bpf_object_open_opts options{};
@@ -42,6 +45,10 @@ std::variant<BpfObject, BpfRefusal> BpfObject::load(std::span<const uint8_t> obj
   options.object_name = name;
   BpfObject result(bpf_object__open_mem(object.data(), object.size(), &options));
   if (!result.object_) return refusal(errno);
+  for (const SharedMap& map : shared) {
+    const int reused = bpf_map__reuse_fd(bpf_object__find_map_by_name(result.object_.get(), map.name), map.fd);
+    if (reused != 0) return refusal(-reused);
+  }
   const int error = bpf_object__load(result.object_.get());
   if (error != 0) return refusal(-error);
   return result;
@@ -57,6 +64,14 @@ int BpfObject::program(const char* name) const {
 int setMapElement(int map, const void* key, const void* value) { return bpf_map_update_elem(map, key, value, BPF_ANY); }
 
 int deleteMapElement(int map, const void* key) { return bpf_map_delete_elem(map, key); }
+
+uint64_t sumOverCpus(int map, uint32_t index) {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return 0;
+  std::vector<uint64_t> values(static_cast<size_t>(cpus));
+  if (bpf_map_lookup_elem(map, &index, values.data()) != 0) return 0;
+  return std::accumulate(values.begin(), values.end(), uint64_t{0});
+}
 
 int attachToNetworkNamespace(int program, int namespaceFd) {
   return bpf_link_create(program, namespaceFd, BPF_SK_LOOKUP, nullptr);

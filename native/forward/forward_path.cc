@@ -76,11 +76,12 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
   const uint32_t flow = decision.flow != kNoFlow ? decision.flow : admit(decision, message, endpoint);
   if (flow == kNoFlow) return;
   counters.add(routeCounter(decision.rule));
-  if (decision.foundElsewhere) counters.add(Counter::cid_found_elsewhere);
+  if (decision.foundElsewhere && decision.rule == Rule::kDcid) counters.add(Counter::cid_found_elsewhere);
   if (!stateless) {
     const Recorded recorded = context_.router.record(view, decision, flow, context_.nowMs);
     counters.add(Counter::cid_claimed, recorded.cids);
     counters.add(Counter::cid_table_full, recorded.tableFull);
+    if (context_.steering != nullptr) context_.steering->keepCid(context_.worker, recorded.vouched);
   }
   noteSeen(context_.flows.at(flow), payload.size());
   const bool sampled = (context_.flows.at(flow).flags & kFlowSampled) != 0;
@@ -178,6 +179,12 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const Received& message
     return kNoFlow;
   }
   counters.add(Counter::flow_created);
+  if (decision.foundElsewhere && decision.rule == Rule::kTuple) counters.add(Counter::flow_found_elsewhere);
+  // Its next Connection ID may be one that nobody has learned; the kernel's hash could lead to another worker.
+  const bool routableMoved = decision.rule == Rule::kQuicLb && decision.form == HeaderForm::kShort;
+  if (context_.steering != nullptr && (decision.readdressed || routableMoved)) {
+    context_.steering->keepPath(context_.worker, message.tuple);
+  }
   if (decision.readdressed) {
     counters.add(Counter::flow_readdressed);
     context_.flows.at(flow).flags |= kFlowUnconfirmed;

@@ -85,6 +85,12 @@ uint32_t FlowTable::findByTuple(const Digest128& tupleKey, uint32_t nowMs) const
   return findFlow(byTuple_, tupleKey, nowMs);
 }
 
+std::optional<FlowReference> FlowTable::findForeignByTuple(const Digest128& tupleKey, uint32_t nowMs) const {
+  const auto value = byTuple_.findForeign(tupleKey, nowMs, kFlowLifetime);
+  if (!value) return std::nullopt;
+  return FlowReference::unpack(*value);
+}
+
 uint32_t FlowTable::findByPath(const FourTuple& tuple, uint16_t backendSlot, uint32_t nowMs) const {
   return findFlow(byPath_, pathKey(tuple, backendSlot), nowMs);
 }

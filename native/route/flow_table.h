@@ -15,8 +15,9 @@ namespace quicproxy {
 ///
 ///   [IndexTable by 4-tuple][by 4-tuple + SCID][by DCID][by 4-tuple + backend][Flow 0][Flow 1]...
 ///
-/// The worker writes; other workers only read byDcid. Entries by 4-tuple and by path live and end with their flow;
-/// those by Connection ID have an idle time of their own, so that a connection may outlive the path it began on.
+/// The worker writes; other workers only read byDcid and the index by 4-tuple. Entries by 4-tuple and by path live and
+/// end with their flow; those by Connection ID have an idle time of their own, so that a connection may outlive the
+/// path it began on.
 class FlowTable {
  public:
   /// Flows for which `memoryBytes` suffice: about 300 bytes each, of which 72 are the flow.
@@ -38,6 +39,8 @@ class FlowTable {
 
   /// The flow that the tuple used last, to whatever backend; kNoFlow if none.
   [[nodiscard]] uint32_t findByTuple(const Digest128& tupleKey, uint32_t nowMs) const;
+  /// The same for any other worker's thread. The flow itself is not for it to look at.
+  [[nodiscard]] std::optional<FlowReference> findForeignByTuple(const Digest128& tupleKey, uint32_t nowMs) const;
   /// The flow of this tuple to this backend; kNoFlow if none.
   [[nodiscard]] uint32_t findByPath(const FourTuple& tuple, uint16_t backendSlot, uint32_t nowMs) const;
 

@@ -133,14 +133,28 @@ bool Router::decideByDcid(const Arrival& arrival, Decision& decision) const {
 }
 
 bool Router::decideByTuple(const Arrival& arrival, Decision& decision) const {
-  decision.flow = own_.findByTuple(own_.tupleKey(arrival.tuple), arrival.nowMs);
+  const Digest128 key = own_.tupleKey(arrival.tuple);
+  decision.flow = own_.findByTuple(key, arrival.nowMs);
   const Flow* flow = decision.flow == kNoFlow ? nullptr : &own_.at(decision.flow);
   if (const Cid cid = expectedCid(arrival, flow)) decision.cid = *cid;
   if (!decision.cid.empty()) decision.dcidKey = own_.cidKey(decision.cid);
-  if (flow == nullptr) return false;
+  if (flow == nullptr) return decideByForeignTuple(arrival, key, decision);
   decision.rule = Rule::kTuple;
   decision.backendSlot = flow->backendSlot;
   return true;
+}
+
+/// The kernel hands a path to another worker when the number of workers changes: its backend stays.
+bool Router::decideByForeignTuple(const Arrival& arrival, const Digest128& key, Decision& decision) const {
+  for (const FlowTable* other : others_) {
+    const auto reference = other->findForeignByTuple(key, arrival.nowMs);
+    if (!reference || !backendIsKnown(arrival.view, *reference)) continue;
+    decision.rule = Rule::kTuple;
+    decision.backendSlot = reference->backendSlot;
+    decision.foundElsewhere = true;
+    return true;
+  }
+  return false;
 }
 
 void Router::decideByFallback(const Arrival& arrival, Cid cid, Decision& decision) const {
@@ -202,7 +216,7 @@ Recorded Router::record(const RouteView& view, const Decision& decision, uint32_
       // It came here from another path or worker: its packets find this flow at the first look from now on.
       if (!decision.dcidKey) return {};
       const bool placed = insert(own_.byDcid(), *decision.dcidKey, index, age);
-      return {.cids = 0, .tableFull = placed ? 0U : 1U};
+      return {.cids = 0, .tableFull = placed ? 0U : 1U, .vouched = {}};
     }
     case Rule::kTuple:
     case Rule::kFallback:
@@ -222,7 +236,9 @@ Recorded Router::claim(const Decision& decision, uint32_t index, Age age) {
   const bool trusted = decision.rule == Rule::kFallback || (flow.flags & kFlowAssured) != 0;
   if (decision.dcidKey && trusted && flow.claimedCids < kMaxClaimedCids) {
     flow.claimedCids++;
-    (insert(own_.byDcid(), *decision.dcidKey, index, age) ? recorded.cids : recorded.tableFull)++;
+    const bool placed = insert(own_.byDcid(), *decision.dcidKey, index, age);
+    (placed ? recorded.cids : recorded.tableFull)++;
+    if (placed && (flow.flags & kFlowAssured) != 0) recorded.vouched = decision.cid;
   }
   if (decision.scidKey && flow.claimedScids < kMaxClaimedCids) {
     flow.claimedScids++;
@@ -241,7 +257,9 @@ Recorded Router::learn(const RouteView& view, uint32_t index, std::span<const ui
   flow.serverCidLength = static_cast<uint8_t>(packet.scid.size());
   lengths_.add(flow.serverCidLength);
   sampleBy(view, packet.scid, flow);
-  return vouch(view, index, own_.cidKey(packet.scid), nowMs);
+  Recorded recorded = vouch(view, index, own_.cidKey(packet.scid), nowMs);
+  if (recorded.cids != 0) recorded.vouched = packet.scid;
+  return recorded;
 }
 
 /// A Connection ID that the backend of a flow chose for it.
@@ -250,7 +268,7 @@ Recorded Router::vouch(const RouteView& view, uint32_t index, const Digest128& k
   const auto known = table.find(key, nowMs, view.idleTimeoutMs);
   if (!known) {
     const bool placed = insert(table, key, index, {nowMs, view.idleTimeoutMs});
-    return {.cids = placed ? 1U : 0U, .tableFull = placed ? 0U : 1U};
+    return {.cids = placed ? 1U : 0U, .tableFull = placed ? 0U : 1U, .vouched = {}};
   }
   const Flow& flow = own_.at(index);
   const FlowReference reference = FlowReference::unpack(known->value);

@@ -34,7 +34,7 @@ struct Decision {
   uint16_t backendSlot = kNoBackend;
   uint32_t flow = kNoFlow;      ///< the tuple's flow to that backend; kNoFlow: one is to be created
   bool readdressed = false;     ///< a known Connection ID on a tuple that had no flow to its backend
-  bool foundElsewhere = false;  ///< the Connection ID stood in another worker's table
+  bool foundElsewhere = false;  ///< the Connection ID, or with kTuple the 4-tuple, stood in another worker's table
   QuicLbRouting::Outcome quicLb = QuicLbRouting::Outcome::kOff;
   std::span<const uint8_t> cid;  ///< the destination Connection ID, as far as its length is known
   std::optional<Digest128> scidKey;
@@ -45,6 +45,8 @@ struct Decision {
 struct Recorded {
   uint32_t cids = 0;
   uint32_t tableFull = 0;
+  std::span<const uint8_t>
+      vouched{};  ///< the Connection ID among them that comes from a backend, or from an answered flow
 };
 
 /// Chooses the backend of each datagram from a client: the forwarding order of draft-ietf-quic-load-balancers, first
@@ -97,6 +99,7 @@ class Router {
   [[nodiscard]] bool decideByScid(const Arrival& arrival, Decision& decision) const;
   [[nodiscard]] bool decideByDcid(const Arrival& arrival, Decision& decision) const;
   [[nodiscard]] bool decideByTuple(const Arrival& arrival, Decision& decision) const;
+  [[nodiscard]] bool decideByForeignTuple(const Arrival& arrival, const Digest128& key, Decision& decision) const;
   void decideByFallback(const Arrival& arrival, Cid cid, Decision& decision) const;
 
   [[nodiscard]] std::optional<CidHit> findCid(const RouteView& view, std::span<const uint8_t> cid,

@@ -46,7 +46,10 @@ std::variant<std::unique_ptr<DataPlane>, Failure> DataPlane::start(std::span<con
   std::unique_ptr<DataPlane> plane(new DataPlane());
   if (auto failure = plane->load(contract)) return *failure;
   if (auto failure = plane->allocate()) return *failure;
-  auto built = SnapshotBuilder(plane->contract_, nullptr, [](uint16_t) { return false; }).build();
+  plane->prepareSteering();
+  auto built = SnapshotBuilder(plane->contract_, nullptr, [](uint16_t) { return false; })
+                   .steerWith(plane->steering_.get())
+                   .build();
   if (auto* failure = std::get_if<Failure>(&built)) return *failure;
   auto failure = plane->startWorkers(std::get<std::unique_ptr<Snapshot>>(std::move(built)));
   if (failure) return *failure;
@@ -74,6 +77,27 @@ std::optional<Failure> DataPlane::load(std::span<const uint8_t> contract) {
   contractBytes_ = std::move(bytes);
   contract_ = ContractView::parse(contractBytes_).view;
   return std::nullopt;
+}
+
+/// One worker gets everything anyhow, and Baseline knows no Connection IDs.
+void DataPlane::prepareSteering() {
+  if (contract_.header().workers == 1 || contract_.header().mode == Mode::kBaseline) return;
+  auto created = Steering::create();
+  if (auto* refusal = std::get_if<BpfRefusal>(&created)) {
+    steeringRefusal_ = refusal->why;
+    return;
+  }
+  steering_ = std::get<std::unique_ptr<Steering>>(std::move(created));
+  shared_.steering = steering_.get();
+}
+
+/// The first refusal counts: one endpoint without steering is enough for connections to change their worker.
+std::string DataPlane::steeringReason() const {
+  if (!steeringRefusal_.empty() || !current_) return steeringRefusal_;
+  for (const auto& endpoint : current_->endpoints) {
+    if (endpoint && !endpoint->steeringRefusal.empty()) return endpoint->steeringRefusal;
+  }
+  return "";
 }
 
 std::string DataPlane::restartReason(const ContractHeader& next) const {
@@ -188,7 +212,7 @@ std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
   std::vector<uint8_t> presentBytes = contractBytes_;
   if (auto failure = load(contract)) return failure;
   const auto hasFlows = [this](uint16_t slot) { return backendHasFlows(slot); };
-  auto built = SnapshotBuilder(contract_, current_.get(), hasFlows).build();
+  auto built = SnapshotBuilder(contract_, current_.get(), hasFlows).steerWith(steering_.get()).build();
   if (auto* failure = std::get_if<Failure>(&built)) {
     contractBytes_ = std::move(presentBytes);
     contract_ = ContractView::parse(contractBytes_).view;
@@ -271,8 +295,11 @@ DataPlaneStatus DataPlane::status() const {
                          upstreamPorts_ ? upstreamPorts_->first() : 0U,
                          upstreamPorts_ ? upstreamPorts_->last() : 0U,
                          header.flowMemoryBytes,
+                         "KernelHash",
+                         steeringReason(),
                          {},
                          {}};
+  if (steering_ && status.steeringReason.empty()) status.steering = "ConnectionId";
   if (!current_) return status;
   for (uint32_t i = 0; i < contract_.endpointCount(); i++) {
     status.endpoints.push_back(endpointStatus(i));

@@ -48,6 +48,8 @@ struct DataPlaneStatus {
   uint32_t upstreamPortFirst;  ///< of RawSend, 0 otherwise
   uint32_t upstreamPortLast;
   uint64_t flowMemoryBytes;
+  const char* steering;        ///< the level in use
+  std::string steeringReason;  ///< why it is not ConnectionId; empty when it is, or where there is nothing to steer
   std::vector<EndpointStatus> endpoints;
   std::vector<BackendStatus> backends;
 };
@@ -82,6 +84,8 @@ class DataPlane {
   [[nodiscard]] bool backendHasFlows(uint16_t slot) const;
   [[nodiscard]] EndpointStatus endpointStatus(uint32_t index) const;
   void publish(std::unique_ptr<Snapshot> next);
+  void prepareSteering();
+  [[nodiscard]] std::string steeringReason() const;
   void releaseRetired();
 
   std::vector<uint8_t> contractBytes_;
@@ -92,6 +96,8 @@ class DataPlane {
   SipKey tableKey_;
   std::vector<MappedMemory> flowMemory_;
   std::vector<std::unique_ptr<FlowTable>> flowTables_;
+  std::unique_ptr<Steering> steering_;
+  std::string steeringRefusal_;
   WorkerShared shared_;
   std::unique_ptr<Snapshot> current_;
   std::vector<std::unique_ptr<Snapshot>> retired_;  ///< replaced, perhaps still in a worker's hands

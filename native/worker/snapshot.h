@@ -4,6 +4,7 @@
 #include <bitset>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "abi/contract.h"
@@ -12,6 +13,7 @@
 #include "io/socket_address.h"
 #include "route/router.h"
 #include "route/siphash.h"
+#include "steer/steering.h"
 
 namespace quicproxy {
 
@@ -19,7 +21,9 @@ namespace quicproxy {
 struct ListenEndpoint {
   uint32_t contractIndex;
   SocketAddress address;
-  std::vector<FileDescriptor> sockets;  ///< by worker
+  std::vector<FileDescriptor> sockets;    ///< by worker
+  std::unique_ptr<SteeredGroup> steered;  ///< null: the kernel's hash chooses the socket
+  std::string steeringRefusal;            ///< why it does, where steering was to be
 };
 
 enum class BackendState : uint8_t {

@@ -1,6 +1,7 @@
 #include "worker/snapshot_builder.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <set>
@@ -140,7 +141,22 @@ std::variant<std::shared_ptr<const ListenEndpoint>, Failure> SnapshotBuilder::en
     if (auto* failure = std::get_if<Failure>(&opened)) return *failure;
     result->sockets.push_back(std::get<FileDescriptor>(std::move(opened)));
   }
+  if (steering_ != nullptr) steer(*result);
   return std::shared_ptr<const ListenEndpoint>(std::move(result));
+}
+
+/// The map first: a datagram that the program sees must find its sockets.
+void SnapshotBuilder::steer(ListenEndpoint& endpoint) const {
+  auto attached = steering_->attach(endpoint.sockets.front().get());
+  if (auto* refusal = std::get_if<BpfRefusal>(&attached)) {
+    endpoint.steeringRefusal = refusal->why;
+    return;
+  }
+  endpoint.steered = std::get<std::unique_ptr<SteeredGroup>>(std::move(attached));
+  for (uint32_t worker = 0; worker < endpoint.sockets.size(); worker++) {
+    if (endpoint.steered->setSocket(worker, endpoint.sockets[worker].get())) continue;
+    endpoint.steeringRefusal = std::string("the kernel refused a socket for steering: ") + std::strerror(errno);
+  }
 }
 
 std::optional<Failure> SnapshotBuilder::placeBackends() {

@@ -24,6 +24,12 @@ class SnapshotBuilder {
   SnapshotBuilder(const ContractView& contract, const Snapshot* previous,
                   std::function<bool(uint16_t)> backendHasFlows);
 
+  /// New endpoints get the steering program; where the kernel refuses, the endpoint says why.
+  SnapshotBuilder& steerWith(const Steering* steering) {
+    steering_ = steering;
+    return *this;
+  }
+
   std::variant<std::unique_ptr<Snapshot>, Failure> build();
   /// Routing only, no endpoints and no sockets: to ask where a datagram would go.
   std::variant<std::unique_ptr<Snapshot>, Failure> buildWithoutSockets();
@@ -36,6 +42,7 @@ class SnapshotBuilder {
   std::variant<std::unique_ptr<Snapshot>, Failure> finish();
   std::variant<std::shared_ptr<const ListenEndpoint>, Failure> endpoint(uint32_t index);
   [[nodiscard]] bool portIsOurs(const SocketAddress& address) const;
+  void steer(ListenEndpoint& endpoint) const;
   std::optional<Failure> placeBackends();
   std::map<std::string, uint16_t> retireAll();
   bool placeFreshBackend(uint32_t index);
@@ -47,6 +54,7 @@ class SnapshotBuilder {
 
   const ContractView& contract_;
   const Snapshot* previous_;
+  const Steering* steering_ = nullptr;
   std::function<bool(uint16_t)> backendHasFlows_;
   std::unique_ptr<Snapshot> next_;
   bool sends_ = false;

@@ -20,6 +20,8 @@ namespace {
 
 constexpr int kEventsPerWait = 512;
 constexpr int kWaitMs = 100;
+/// One call of the kernel per outcome.
+constexpr uint32_t kSteeringReadMs = 200;
 /// Datagrams of one listening socket before the other sockets get their turn.
 constexpr uint32_t kDatagramsPerTurn = 256;
 /// Every place of the tables is looked at eight times per idle timeout, within these bounds, in steps that follow the
@@ -66,6 +68,7 @@ Worker::Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* 
                *flows[limits.index],
                Router(flows, limits.index, shared.cidLengths),
                *upstream_,
+               shared.steering,
                counters,
                {},
                {},
@@ -202,6 +205,21 @@ void Worker::sweep() {
   });
   context_.flows.sweepCids(step + step / 2, context_.nowMs, idleMs);
   publishGauges();
+  if (limits_.index == 0) publishSteering();
+}
+
+/// What the steering program counted per CPU, for all workers: one of them moves it into its own cells.
+void Worker::publishSteering() {
+  if (context_.steering == nullptr || context_.nowMs - steeringReadAtMs_ < kSteeringReadMs) return;
+  steeringReadAtMs_ = context_.nowMs;
+  constexpr std::array<Counter, QP_STEER_OUTCOMES> kCounters{Counter::steer_path, Counter::steer_connection_id,
+                                                             Counter::steer_unknown, Counter::steer_unreadable,
+                                                             Counter::steer_no_socket};
+  const auto outcomes = context_.steering->outcomes();
+  for (size_t i = 0; i < outcomes.size(); i++) {
+    context_.counters.add(kCounters[i], outcomes[i] - steeringCounted_[i]);
+    steeringCounted_[i] = outcomes[i];
+  }
 }
 
 void Worker::publishGauges() {

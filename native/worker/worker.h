@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,7 @@ struct WorkerShared {
   std::atomic<const Snapshot*> current{nullptr};
   std::atomic<bool> stopping{false};
   CidLengths cidLengths;
+  Steering* steering = nullptr;
 };
 
 /// One thread that receives, routes and forwards (run to completion) on its own listening sockets and its own flows.
@@ -62,6 +64,7 @@ class Worker {
   void receiveFromClients(uint8_t endpoint);
   void sweep();
   void publishGauges();
+  void publishSteering();
 
   Limits limits_;
   WorkerShared& shared_;
@@ -72,6 +75,8 @@ class Worker {
   ForwardPath forward_;
   ReturnPath return_;
   uint32_t sweptAtMs_ = 0;
+  uint32_t steeringReadAtMs_ = 0;
+  std::array<uint64_t, QP_STEER_OUTCOMES> steeringCounted_{};
   std::atomic<const Snapshot*> adopted_{nullptr};
   std::optional<pthread_t> thread_;
 };

@@ -6,6 +6,7 @@
 #include "forward/upstream.h"
 #include "route/flow_table.h"
 #include "route/router.h"
+#include "steer/steering.h"
 #include "worker/flow_budget.h"
 #include "worker/sample_ring.h"
 #include "worker/snapshot.h"
@@ -20,6 +21,7 @@ struct WorkerContext {
   FlowTable& flows;
   Router router;
   Upstream& upstream;
+  Steering* steering;  ///< null: the kernel's hash alone spreads datagrams over workers
   WorkerCounters counters;
   SampleRing samples;
   FlowBudget budget;

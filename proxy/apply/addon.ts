@@ -55,7 +55,10 @@ export interface NativeStatus {
   /** Source ports toward backends, of RawSend: whole blocks of the manifest's range. */
   upstreamPortFirst?: number;
   upstreamPortLast?: number;
-  steering: "KernelHash";
+  /** How datagrams are spread over workers. */
+  steering: "ConnectionId" | "KernelHash";
+  /** Why it is not ConnectionId, where there are several workers. */
+  steeringReason?: string;
   flowCapacity: number;
   /** Bound of all workers together, after RLIMIT_NOFILE; of ConnectedSocketPool. */
   upstreamSocketMax: number;

@@ -66,6 +66,14 @@ function socketPoolFact(status: NativeStatus, upstreamSocketMaxAsked: number | u
   );
 }
 
+function steeringFact({ steering, steeringReason }: NativeStatus): Fact {
+  if (steeringReason === undefined) return info(`steering level ${steering}`, { steering });
+  return warn(
+    `steering level ${steering}: a connection whose address changes may change its worker; ${steeringReason}`,
+    { steering, steeringReason },
+  );
+}
+
 /** Backends that get new flows. */
 export function countServingBackends(status: NativeStatus): number {
   return status.backends.filter((backend) => backend.active && backend.weight > 0).length;
@@ -84,11 +92,11 @@ function backendsFact(status: NativeStatus): Fact {
  * `upstreamSocketMaxAsked`: what the manifest asks for, if it does.
  */
 export function startFacts(status: NativeStatus, upstreamSocketMaxAsked?: number): Fact[] {
-  const { workers, batch, steering, flowCapacity, flowMemoryBytes } = status;
+  const { workers, batch, flowCapacity, flowMemoryBytes } = status;
   return [
     ...status.endpoints.flatMap(endpointFacts),
     info(`${workers} ${workers === 1 ? "worker" : "workers"}, up to ${batch} datagrams per call`, { workers, batch }),
-    info(`steering level ${steering}`, { steering }),
+    steeringFact(status),
     info(`room for ${flowCapacity} flows in ${flowMemoryBytes} bytes`, { flowCapacity, flowMemoryBytes }),
     ...upstreamFacts(status, upstreamSocketMaxAsked),
     backendsFact(status),

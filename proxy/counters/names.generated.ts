@@ -35,6 +35,42 @@ export const COUNTERS = [
       "Trains received from clients: several datagrams of one 4-tuple that the kernel handed over as one message (UDP_GRO)",
   },
   {
+    name: "steer_path",
+    stage: "steer",
+    outcome: "path",
+    kind: "Event",
+    help:
+      "Messages that the steering program gave to the worker that keeps their 4-tuple; all steer counters stand with worker 0",
+  },
+  {
+    name: "steer_connection_id",
+    stage: "steer",
+    outcome: "connection_id",
+    kind: "Event",
+    help: "Messages that the steering program gave to the worker that learned their Connection ID",
+  },
+  {
+    name: "steer_unknown",
+    stage: "steer",
+    outcome: "unknown",
+    kind: "Event",
+    help: "Messages that the steering program left to the kernel's hash of the 4-tuple: no map knew them",
+  },
+  {
+    name: "steer_unreadable",
+    stage: "steer",
+    outcome: "unreadable",
+    kind: "Event",
+    help: "Messages left to the kernel's hash because they are empty or their header is cut short",
+  },
+  {
+    name: "steer_no_socket",
+    stage: "steer",
+    outcome: "no_socket",
+    kind: "Event",
+    help: "Messages left to the kernel's hash because the worker that was found listens no more",
+  },
+  {
     name: "parse_long_header",
     stage: "parse",
     outcome: "long_header",
@@ -339,6 +375,13 @@ export const COUNTERS = [
     outcome: "evicted",
     kind: "Event",
     help: "Flows without any answer of a backend that gave way to a new flow, oldest first",
+  },
+  {
+    name: "flow_found_elsewhere",
+    stage: "flow",
+    outcome: "found_elsewhere",
+    kind: "Event",
+    help: "Flows created for a 4-tuple that another worker had: the number of workers changed",
   },
   {
     name: "flow_readdressed",

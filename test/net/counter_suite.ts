@@ -9,6 +9,8 @@ export interface Suite {
   options: () => ManifestOptions;
   /** Whose sockets the backends are. Default: the backend's peer. */
   backends?: () => Network["backend"];
+  /** A command that ends in running the proxy, such as setpriv. */
+  wrapper?: readonly string[];
 }
 
 /** One proxy, the real program, for all tests that `define` makes. */
@@ -21,7 +23,13 @@ export function describeProxy(suite: Suite, define: (scene: () => Scene) => void
       place = new Place(network.topology.directory);
       place.write(manifest(unsampled(suite.options())));
       const { namespace } = network.topology.edge;
-      const proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, until: "healthy" });
+      const proxy = await ProxyProcess.start({
+        place,
+        namespace,
+        reader: network.edge,
+        until: "healthy",
+        ...(suite.wrapper ? { wrapper: suite.wrapper } : {}),
+      });
       scene = { network, proxy, ...(suite.backends ? { backends: suite.backends() } : {}) };
     });
     afterAll(async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
-import { expectMoves, movesPerWorker, settle } from "./counter_rows.ts";
+import { type Delta, expectMoves, movesPerWorker, type Scene, settle } from "./counter_rows.ts";
 import { describeProxy } from "./counter_suite.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { longHeader, octets, shortHeader } from "./packets.ts";
@@ -48,45 +48,85 @@ const reply = (serverId: Uint8Array): Buffer => longHeader({ dcid: octets(8, "cl
 const byWorker = (before: CountersReport, after: CountersReport): number[] =>
   movesPerWorker(before, after, "receive_datagrams");
 
+const fourWorkers = { workers: { min: 4, max: 4 } };
+
+interface Roamed {
+  before: CountersReport;
+  between: CountersReport;
+  after: CountersReport;
+  /** Octets of each datagram that came from a new path. */
+  bytes: number;
+}
+
+const PATHS = 24;
+
+/** A connection begins, its Connection ID is learned, and datagrams with it come from 24 other ports and addresses. */
+async function roam({ proxy }: Scene, enough: (now: CountersReport, from: CountersReport) => boolean): Promise<Roamed> {
+  const serverId = octets(8, "roaming server");
+  const before = await settle(proxy, () => true);
+  const home = await openClient();
+  const { address, port } = await send(home, initial("roaming"));
+  await network.backend.send({ socket: backendSocket, payload: reply(serverId), address, port });
+  expect(await network.client.take(1)).toHaveLength(1);
+  const steered = before.status.steering === "ConnectionId" ? 1 : 0;
+  const between = await settle(proxy, ({ totals }) => totals.steer_unknown - before.totals.steer_unknown === steered);
+
+  const others = [];
+  const { own, alternate } = network.topology.client;
+  for (let index = 0; index < PATHS; index++) others.push(await openClient(index % 2 === 0 ? own.v4 : alternate.v4));
+  const upstreamPorts = new Set([port]);
+  const payload = shortHeader(serverId);
+  for (const client of others) upstreamPorts.add((await send(client, payload)).port);
+  expect(upstreamPorts.size, "each path has an upstream port of its own").toBe(others.length + 1);
+  const after = await settle(proxy, (now) => enough(now, between));
+  for (const client of [home, ...others]) await network.client.close(client);
+  return { before, between, after, bytes: PATHS * payload.length };
+}
+
+const roamedMoves = (bytes: number): Delta => ({
+  receive_datagrams: PATHS,
+  receive_bytes: bytes,
+  receive_batches: PATHS,
+  parse_short_header: PATHS,
+  route_dcid: PATHS,
+  forward_sent: PATHS,
+  forward_bytes: bytes,
+  forward_calls: PATHS,
+  flow_created: PATHS,
+  flow_readdressed: PATHS,
+});
+
 describeProxy(
-  { name: "four workers", network: () => network, options: () => options({ workers: { min: 4, max: 4 } }) },
+  { name: "four workers, steered", network: () => network, options: () => options(fourWorkers) },
+  (scene) => {
+    test("every new path of a learned connection reaches the worker that has it", async () => {
+      const steered = ({ totals }: CountersReport): number => totals.steer_connection_id;
+      const roamed = await roam(scene(), (now, from) => steered(now) - steered(from) === PATHS);
+      const { before, between, after, bytes } = roamed;
+      expect(after.status.steering).toBe("ConnectionId");
+      expectMoves(between, after, { ...roamedMoves(bytes), steer_connection_id: PATHS });
+      expect(byWorker(between, after)).toEqual(byWorker(before, between).map((count) => count * PATHS));
+    });
+  },
+);
+
+describeProxy(
+  {
+    name: "four workers without CAP_BPF",
+    network: () => network,
+    options: () => options(fourWorkers),
+    wrapper: ["/usr/bin/setpriv", "--bounding-set=-bpf,-sys_admin"],
+  },
   (scene) => {
     test("a Connection ID is found in another worker's table once per worker, from any port and address", async () => {
-      const { proxy } = scene();
-      const serverId = octets(8, "roaming server");
-      const before = await settle(proxy, () => true);
-      const home = await openClient();
-      const { address, port } = await send(home, initial("roaming"));
-      await network.backend.send({ socket: backendSocket, payload: reply(serverId), address, port });
-      expect(await network.client.take(1)).toHaveLength(1);
-      const between = await settle(proxy, () => true);
-
-      const others = [];
-      const { own, alternate } = network.topology.client;
-      for (let index = 0; index < 24; index++) others.push(await openClient(index % 2 === 0 ? own.v4 : alternate.v4));
-      const upstreamPorts = new Set([port]);
-      const payload = shortHeader(serverId);
-      for (const client of others) upstreamPorts.add((await send(client, payload)).port);
-      expect(upstreamPorts.size, "each path has an upstream port of its own").toBe(others.length + 1);
-
-      const after = await settle(proxy, () => true);
+      const { before, between, after, bytes } = await roam(scene(), () => true);
+      expect(after.status.steering).toBe("KernelHash");
+      expect(after.status.steeringReason).toContain("CAP_BPF");
+      expect(scene().proxy.output).toContain("steering level KernelHash: a connection whose address changes");
       const homeWorker = byWorker(before, between).indexOf(1);
       const visited = byWorker(between, after).filter((count, worker) => count > 0 && worker !== homeWorker);
       expect(visited.length, "24 paths reach more workers than one").toBeGreaterThan(0);
-      expectMoves(between, after, {
-        receive_datagrams: 24,
-        receive_bytes: 24 * payload.length,
-        receive_batches: 24,
-        parse_short_header: 24,
-        route_dcid: 24,
-        forward_sent: 24,
-        forward_bytes: 24 * payload.length,
-        forward_calls: 24,
-        flow_created: 24,
-        flow_readdressed: 24,
-        cid_found_elsewhere: visited.length,
-      });
-      for (const client of [home, ...others]) await network.client.close(client);
+      expectMoves(between, after, { ...roamedMoves(bytes), cid_found_elsewhere: visited.length });
     });
   },
 );

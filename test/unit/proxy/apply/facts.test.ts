@@ -26,6 +26,14 @@ describe("startFacts", () => {
     ]);
   });
 
+  it("warns of a lower steering level with the reason", () => {
+    const steeringReason = "the kernel refused BPF: it needs CAP_BPF and CAP_NET_ADMIN";
+    const [text] = warnings(fakeStatus({ steeringReason }));
+    expect(text).toContain("steering level KernelHash");
+    expect(text).toContain(steeringReason);
+    expect(warnings(fakeStatus({ steering: "ConnectionId" }))).toEqual([]);
+  });
+
   it("compares the receive buffer with the doubled value that the kernel reports", () => {
     expect(isReceiveBufferClamped({ ...ENDPOINT, receiveBufferEffective: 16_777_216 })).toBe(false);
     expect(isReceiveBufferClamped({ ...ENDPOINT, receiveBufferEffective: 16_777_215 })).toBe(true);

@@ -1,0 +1,44 @@
+/* Maps of steer.bpf.c, as C for the BPF compiler and for C++. */
+#pragma once
+
+#include <linux/types.h>
+
+#define QP_STEER_WORKERS 64
+
+/* Longest Connection ID of QUIC v1 and v2 (RFC 9000 section 17.2). */
+#define QP_STEER_CID_BYTES 20
+
+/* About 100 octets of kernel memory each. */
+#define QP_STEER_CIDS 65536
+#define QP_STEER_PATHS 16384
+
+/* A Connection ID that a backend chose. Zero behind its length. */
+struct steer_cid {
+  __u8 length;
+  __u8 octets[QP_STEER_CID_BYTES];
+  __u8 reserved[3];
+};
+
+/* A client's 4-tuple: IPv4 as IPv4-mapped IPv6, ports in network order. */
+struct steer_path {
+  __u8 client[16];
+  __u8 local[16];
+  __be16 client_port;
+  __be16 local_port;
+};
+
+/* Written by the workers, read by the program. */
+struct steer_settings {
+  __u32 cid_lengths;  /* bit n: Connection IDs of n octets are in the map */
+  __u32 paths_in_use; /* 0: no path is in its map yet */
+};
+
+/* What the program did with a message, a datagram or a train. */
+enum steer_outcome {
+  QP_STEER_BY_PATH,
+  QP_STEER_BY_CID,
+  QP_STEER_UNKNOWN,
+  QP_STEER_UNREADABLE,
+  QP_STEER_NO_SOCKET,
+  QP_STEER_OUTCOMES,
+};

@@ -1,0 +1,92 @@
+#include "steer/steering.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "abi/contract.h"
+#include "route/cid_lengths.h"
+#include "steer.object.h"
+
+namespace quicproxy {
+
+static_assert(QP_STEER_CID_BYTES == CidLengths::kMaxLength && QP_STEER_WORKERS == kMaxWorkers);
+static_assert(sizeof(steer_cid) == 24 && sizeof(steer_path) == 36);
+
+bool SteeredGroup::setSocket(uint32_t worker, int fd) const {
+  const auto value = static_cast<uint64_t>(fd);
+  return setMapElement(object_.map("sockets"), &worker, &value) == 0;
+}
+
+void SteeredGroup::removeSocket(uint32_t worker) const { deleteMapElement(object_.map("sockets"), &worker); }
+
+std::variant<std::unique_ptr<Steering>, BpfRefusal> Steering::create() {
+  auto loaded = BpfObject::load(kSteerObject, "quicproxy_steer");
+  if (auto* refusal = std::get_if<BpfRefusal>(&loaded)) return *refusal;
+  return std::unique_ptr<Steering>(new Steering(std::get<BpfObject>(std::move(loaded))));
+}
+
+std::variant<std::unique_ptr<SteeredGroup>, BpfRefusal> Steering::attach(int groupMember) const {
+  const std::array<SharedMap, 4> shared{{{"cids", object_.map("cids")},
+                                         {"paths", object_.map("paths")},
+                                         {"settings", object_.map("settings")},
+                                         {"outcomes", object_.map("outcomes")}}};
+  auto loaded = BpfObject::load(kSteerObject, "quicproxy_steer", shared);
+  if (auto* refusal = std::get_if<BpfRefusal>(&loaded)) return *refusal;
+  std::unique_ptr<SteeredGroup> group(new SteeredGroup(std::get<BpfObject>(std::move(loaded))));
+  const int program = group->object_.program("steer_datagram");
+  if (setsockopt(groupMember, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof program) != 0) {
+    const int error = errno;
+    return BpfRefusal{std::string("the kernel refused the steering program on the socket: ") + std::strerror(error),
+                      error};
+  }
+  return group;
+}
+
+void Steering::keepCid(uint32_t worker, std::span<const uint8_t> cid) {
+  if (cid.empty() || cid.size() > QP_STEER_CID_BYTES) return;
+  const uint32_t bit = uint32_t{1} << cid.size();
+  const uint32_t known = cidLengths_.load(std::memory_order_relaxed);
+  if ((known & bit) == 0) {
+    // The program tries every length on each short header.
+    if (std::popcount(known) >= CidLengths::kMaxDistinct) return;
+    cidLengths_.fetch_or(bit, std::memory_order_relaxed);
+    publishSettings();
+  }
+  steer_cid key{};
+  key.length = static_cast<uint8_t>(cid.size());
+  std::memcpy(key.octets, cid.data(), cid.size());
+  setMapElement(object_.map("cids"), &key, &worker);
+}
+
+void Steering::keepPath(uint32_t worker, const FourTuple& tuple) {
+  steer_path key{};
+  std::memcpy(key.client, tuple.clientAddress, sizeof key.client);
+  std::memcpy(key.local, tuple.localAddress, sizeof key.local);
+  key.client_port = htons(tuple.clientPort);
+  key.local_port = htons(tuple.localPort);
+  setMapElement(object_.map("paths"), &key, &worker);
+  if (!pathsInUse_.exchange(true, std::memory_order_relaxed)) publishSettings();
+}
+
+/// Two workers may publish at once, each having set its own bit before: whoever comes last has seen both.
+void Steering::publishSettings() {
+  const uint32_t zero = 0;
+  for (;;) {
+    const steer_settings settings{cidLengths_.load(), pathsInUse_.load() ? 1U : 0U};
+    setMapElement(object_.map("settings"), &zero, &settings);
+    if (settings.cid_lengths == cidLengths_.load() && (settings.paths_in_use != 0) == pathsInUse_.load()) return;
+  }
+}
+
+std::array<uint64_t, QP_STEER_OUTCOMES> Steering::outcomes() const {
+  std::array<uint64_t, QP_STEER_OUTCOMES> sums{};
+  const int map = object_.map("outcomes");
+  for (uint32_t i = 0; i < sums.size(); i++) sums[i] = sumOverCpus(map, i);
+  return sums;
+}
+
+}  // namespace quicproxy

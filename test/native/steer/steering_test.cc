@@ -1,0 +1,217 @@
+#include "steer/steering.h"
+
+#include <linux/capability.h>
+#include <sys/syscall.h>
+
+#include <thread>
+
+#include "../io/train_socket.h"
+#include "../worker/loopback_fixture.h"
+
+namespace quicproxy {
+namespace {
+
+constexpr uint32_t kWorkers = 4;
+constexpr uint8_t kCidBytes = 8;
+
+Octets shortHeaderOf(const Octets& cid, size_t size = 64) {
+  Octets octets(size, 0x5a);
+  octets[0] = 0x40;
+  std::copy(cid.begin(), cid.end(), octets.begin() + 1);
+  return octets;
+}
+
+/// What a server answers with: its Connection ID is learned from it.
+Octets longHeaderFrom(const Octets& scid) {
+  const Octets start{0xc3, 0, 0, 0, 1, 0, static_cast<uint8_t>(scid.size())};
+  Octets octets(100, 0x5a);
+  std::copy(start.begin(), start.end(), octets.begin());
+  std::copy(scid.begin(), scid.end(), octets.begin() + 7);
+  return octets;
+}
+
+Octets cidOf(uint8_t seed, size_t size = kCidBytes) { return Octets(size, seed); }
+
+std::vector<uint64_t> receivedByWorker(const DataPlane& plane) {
+  std::vector<uint64_t> counts;
+  const auto region = plane.counters();
+  CountersHeader header;
+  std::memcpy(&header, region->data(), sizeof header);
+  for (uint32_t worker = 0; worker < header.workers; worker++) {
+    const auto* block = reinterpret_cast<const CounterCell*>(region->data() + header.workerOffset +
+                                                             size_t{worker} * header.workerStride);
+    counts.push_back(block[static_cast<uint32_t>(Counter::receive_datagrams)].get());
+  }
+  return counts;
+}
+
+class SteeredPlane : public testing::Test {
+ protected:
+  SteeredPlane() : contract(unusedPort(), {backend.port()}) {
+    contract.sample.header.workers = kWorkers;
+    contract.sample.header.shortHeaderCidLength = kCidLengthLearned;
+  }
+
+  void SetUp() override {
+    plane = startOrFail(contract);
+    ASSERT_NE(plane, nullptr);
+    if (std::string_view(plane->status().steering) != "ConnectionId") {
+      GTEST_SKIP() << "no steering here: " << plane->status().steeringReason;
+    }
+  }
+
+  [[nodiscard]] uint16_t listenPort() const { return contract.sample.endpoints[0].port; }
+
+  /// A client that begins a connection, and the worker that has it.
+  uint32_t begin(const TrainSocket& client, const Octets& serverCid) {
+    const auto before = receivedByWorker(*plane);
+    EXPECT_TRUE(client.send(listenPort(), shortHeaderOf(cidOf(0x11))));
+    const auto first = backend.receive();
+    EXPECT_TRUE(first);
+    EXPECT_TRUE(backend.send(first->fromPort, longHeaderFrom(serverCid)));
+    EXPECT_TRUE(client.receive());
+    const auto after = receivedByWorker(*plane);
+    for (uint32_t worker = 0; worker < kWorkers; worker++) {
+      if (after[worker] != before[worker]) return worker;
+    }
+    return kWorkers;
+  }
+
+  TrainSocket backend;
+  LoopbackContract contract;
+  std::unique_ptr<DataPlane> plane;
+};
+
+TEST_F(SteeredPlane, EveryNewAddressOfALearnedConnectionReachesItsWorker) {
+  for (const size_t length : {size_t{4}, size_t{8}, size_t{20}}) {
+    const Octets cid = cidOf(static_cast<uint8_t>(0x20 + length), length);
+    const TrainSocket home;
+    const uint32_t worker = begin(home, cid);
+    ASSERT_LT(worker, kWorkers);
+    auto expected = receivedByWorker(*plane);
+    const uint64_t steered = counterOf(*plane, Counter::steer_connection_id);
+    for (int i = 0; i < 30; i++) {
+      const TrainSocket moved;
+      ASSERT_TRUE(moved.send(listenPort(), shortHeaderOf(cid)));
+      ASSERT_TRUE(backend.receive());
+      expected[worker]++;
+    }
+    EXPECT_EQ(receivedByWorker(*plane), expected) << "length " << length;
+    EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::steer_connection_id) - steered == 30; }));
+  }
+  EXPECT_EQ(counterOf(*plane, Counter::cid_found_elsewhere), 0U);
+  EXPECT_EQ(counterOf(*plane, Counter::steer_no_socket), 0U);
+}
+
+TEST_F(SteeredPlane, AMovedPathStaysOnItsWorkerWhateverConnectionIdItShows) {
+  const Octets cid = cidOf(0x33);
+  const TrainSocket home;
+  const uint32_t worker = begin(home, cid);
+  ASSERT_LT(worker, kWorkers);
+  for (uint8_t i = 0; i < 20; i++) {
+    const TrainSocket moved;
+    ASSERT_TRUE(moved.send(listenPort(), shortHeaderOf(cid)));
+    const auto first = backend.receive();
+    ASSERT_TRUE(first);
+    auto expected = receivedByWorker(*plane);
+    for (uint8_t fresh = 0; fresh < 3; fresh++) {
+      ASSERT_TRUE(moved.send(listenPort(), shortHeaderOf(cidOf(static_cast<uint8_t>(0x80 + i * 3 + fresh)))));
+      const auto next = backend.receive();
+      ASSERT_TRUE(next);
+      EXPECT_EQ(next->fromPort, first->fromPort) << "one path has one upstream port";
+    }
+    expected[worker] += 3;
+    EXPECT_EQ(receivedByWorker(*plane), expected);
+  }
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::steer_path) == 60; }));
+}
+
+TEST_F(SteeredPlane, WhatIsUnknownOrUnreadableArrivesAllTheSame) {
+  const TrainSocket client;
+  const Octets unreadable[] = {{}, {0xc0}, {0xc0, 0, 0, 0, 1}, {0xc0, 0, 0, 0, 1, 200, 1, 2}, {0x40}};
+  for (const Octets& datagram : unreadable) {
+    ASSERT_TRUE(client.send(listenPort(), datagram));
+    ASSERT_TRUE(backend.receive());
+  }
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::steer_unreadable) == 3; }));
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::steer_unknown) == 2; }));
+}
+
+TEST_F(SteeredPlane, ATrainGoesByItsFirstDatagramAndEachOfItsDatagramsToItsBackend) {
+  const Octets cid = cidOf(0x44);
+  const TrainSocket home;
+  const uint32_t worker = begin(home, cid);
+  auto expected = receivedByWorker(*plane);
+  for (int i = 0; i < 20; i++) {
+    const TrainSocket moved;
+    ASSERT_TRUE(moved.sendTrain(listenPort(), {shortHeaderOf(cid), shortHeaderOf(cidOf(0x99)), shortHeaderOf(cid)}));
+    for (int datagram = 0; datagram < 3; datagram++) ASSERT_TRUE(backend.receive());
+    expected[worker] += 3;
+  }
+  EXPECT_EQ(receivedByWorker(*plane), expected);
+}
+
+/// Whoever has the same user may join the group (socket(7)); what the kernel's hash gives to it is lost to us.
+TEST_F(SteeredPlane, AForeignSocketInTheGroupGetsNothingOfALearnedConnection) {
+  const Octets cid = cidOf(0x55);
+  const TrainSocket home;
+  ASSERT_LT(begin(home, cid), kWorkers);
+  LoopbackSocket foreign(listenPort(), true);
+  ASSERT_TRUE(foreign.bound());
+  for (int i = 0; i < 40; i++) {
+    const TrainSocket moved;
+    ASSERT_TRUE(moved.send(listenPort(), shortHeaderOf(cid)));
+    ASSERT_TRUE(backend.receive());
+  }
+  EXPECT_FALSE(foreign.receive(0));
+}
+
+TEST_F(SteeredPlane, ListenersThatComeByReloadAreSteeredToo) {
+  const Octets cid = cidOf(0x66);
+  const TrainSocket home;
+  const uint32_t worker = begin(home, cid);
+  const uint16_t second = unusedPort();
+  contract.next().setListeners({listenPort(), second});
+  ASSERT_FALSE(plane->apply(contract.bytes()));
+  auto expected = receivedByWorker(*plane);
+  for (int i = 0; i < 20; i++) {
+    const TrainSocket moved;
+    ASSERT_TRUE(moved.send(second, shortHeaderOf(cid)));
+    ASSERT_TRUE(backend.receive());
+    expected[worker]++;
+  }
+  EXPECT_EQ(receivedByWorker(*plane), expected);
+}
+
+/// Of the calling thread alone.
+void dropCapabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct none[2]{};
+  ASSERT_EQ(syscall(SYS_capset, &header, none), 0);
+}
+
+TEST(Steering, WithoutRightsTheKernelsHashSpreadsAndTheStatusSaysWhy) {
+  std::thread([] {
+    dropCapabilities();
+    const TrainSocket backend;
+    LoopbackContract contract(unusedPort(), {backend.port()});
+    const auto plane = startOrFail(contract);
+    ASSERT_NE(plane, nullptr);
+    EXPECT_STREQ(plane->status().steering, "KernelHash");
+    EXPECT_NE(plane->status().steeringReason.find("CAP_BPF"), std::string::npos) << plane->status().steeringReason;
+    const TrainSocket client;
+    ASSERT_TRUE(client.send(contract.sample.endpoints[0].port, shortHeaderOf(cidOf(1))));
+    EXPECT_TRUE(backend.receive());
+  }).join();
+}
+
+TEST(Steering, OneWorkerNeedsNone) {
+  LoopbackContract contract(unusedPort(), {1});
+  contract.sample.header.workers = 1;
+  const auto plane = startOrFail(contract);
+  EXPECT_STREQ(plane->status().steering, "KernelHash");
+  EXPECT_EQ(plane->status().steeringReason, "");
+}
+
+}  // namespace
+}  // namespace quicproxy
