@@ -35,6 +35,13 @@ export const routed: ContenderPlan = { kind: "routed", name: "no proxy, routed" 
 export const translated: ContenderPlan = { kind: "translated", name: "nftables DNAT" };
 export const oneWorker: ContenderPlan = { kind: "quicproxy", name: "quicproxy, 1 worker", workers: 1 };
 export const twoWorkers: ContenderPlan = { kind: "quicproxy", name: "quicproxy, 2 workers", workers: 2 };
+/** At the upstream level that needs no capability. */
+export const overSockets: ContenderPlan = {
+  kind: "quicproxy",
+  name: "quicproxy, 1 worker, sockets",
+  workers: 1,
+  dataPlane: { upstreamLevel: "Sockets" },
+};
 export const baseline: ContenderPlan = { kind: "quicproxy", name: "Baseline", workers: 1, mode: "Baseline" };
 export const nginx: ContenderPlan = { kind: "nginx", name: "nginx, 1 worker", workers: 1 };
 export const twoNginx: ContenderPlan = { kind: "nginx", name: "nginx, 2 workers", workers: 2 };

@@ -1,5 +1,13 @@
 import type { Figure } from "../aims.ts";
-import { baseline, type Contender, nginx, oneWorker, routed, startContenders } from "../contender/contender.ts";
+import {
+  baseline,
+  type Contender,
+  nginx,
+  oneWorker,
+  overSockets,
+  routed,
+  startContenders,
+} from "../contender/contender.ts";
 import { readCpu } from "../cpu.ts";
 import { compareRounds, type Pair, type Ratio, renderRatio } from "../ratio.ts";
 import { type Column, renderRounds } from "../round_table.ts";
@@ -20,9 +28,10 @@ interface Bulk {
   machinePerGb: number;
 }
 
-const plans = [routed, oneWorker, baseline, nginx];
+const plans = [routed, oneWorker, overSockets, baseline, nginx];
 const costPairs: readonly Pair[] = [
   [oneWorker.name, nginx.name],
+  [oneWorker.name, overSockets.name],
   [oneWorker.name, baseline.name],
 ];
 const goodputPairs: readonly Pair[] = [

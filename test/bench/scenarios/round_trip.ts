@@ -4,6 +4,7 @@ import {
   type Contender,
   nginx,
   oneWorker,
+  overSockets,
   routed,
   startContenders,
   translated,
@@ -16,10 +17,11 @@ import { compareRounds, type Pair, type Ratio, renderRatio } from "../ratio.ts";
 import { processCost, renderRounds, renderSetting, roundTripColumns, underSetting } from "../round_table.ts";
 import { eachInTurn, type Findings, type Scenario, withBench } from "../scenario.ts";
 
-const plans = [routed, translated, oneWorker, twoWorkers, baseline, nginx, twoNginx];
+const plans = [routed, translated, oneWorker, twoWorkers, overSockets, baseline, nginx, twoNginx];
 const pairs: readonly Pair[] = [
   [oneWorker.name, nginx.name],
   [twoWorkers.name, twoNginx.name],
+  [oneWorker.name, overSockets.name],
   [oneWorker.name, baseline.name],
 ];
 /** Process CPU over nginx's, by number of flows. */
