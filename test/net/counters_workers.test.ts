@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
 import { type Delta, expectMoves, movesPerWorker, type Scene, settle } from "./counter_rows.ts";
@@ -147,11 +147,20 @@ interface Pause {
   count: number;
 }
 
+/** A thread that has not stopped yet would still take the first datagram, and wake up with it alone. */
+function standsStill(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((task) => {
+    const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
+  });
+}
+
 /** While the proxy stands still, `count` datagrams come in by a device; then it goes on. */
 async function whileStopped({ proxy, device, count }: Pause, act: () => Promise<void>): Promise<void> {
   const before = arrived(proxy.pid, device);
   proxy.process.kill("SIGSTOP");
   try {
+    await expect.poll(() => standsStill(proxy.pid), { timeout: 5_000, interval: 5 }).toBe(true);
     await act();
     const enough = before + count;
     await expect.poll(() => arrived(proxy.pid, device), { timeout: 5_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
