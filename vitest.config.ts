@@ -18,7 +18,7 @@ export default defineConfig({
         // The same with the upstream level that every host has.
         test: {
           name: "net-sockets",
-          include: ["test/net/{counters,counters_drops,counters_workers,reload,lifecycle,health}.test.ts"],
+          include: ["test/net/{counters,counters_drops,counters_workers,headers,reload,lifecycle,health}.test.ts"],
           env: { QUICPROXY_TEST_UPSTREAM_LEVEL: "Sockets" },
           fileParallelism: false,
           testTimeout: 60_000,

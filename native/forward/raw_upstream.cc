@@ -36,6 +36,7 @@ bool setOption(int fd, int level, int name, int value) {
 
 FileDescriptor openRaw(bool v6) {
   FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW));
+  if (!fd) return fd;
   // IPPROTO_RAW implies IP_HDRINCL, for IPv6 only since Linux 4.18 on request. PROBE: too big for the interface is
   // told, what routers said about the path is the endpoints' matter (RFC 9000 section 14.2).
   static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
@@ -49,6 +50,7 @@ FileDescriptor openRaw(bool v6) {
 /// Bound to a port of the loopback address, where nobody finds it but the SK_LOOKUP program.
 FileDescriptor openCatching(bool v6) {
   FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return fd;
   SocketAddress address;
   if (v6) {
     address.v6.sin6_family = AF_INET6;

@@ -32,6 +32,7 @@ FileDescriptor markerOn(uint16_t port) {
     address.v4.sin_family = AF_INET;
     address.length = sizeof address.v4;
   }
+  if (!fd) return fd;
   // Port numbers stand at the same place in both.
   address.v4.sin_port = htons(port);
   sock_filter dropAll[] = {BPF_STMT(BPF_RET | BPF_K, 0)};

@@ -27,6 +27,7 @@ export interface ManifestOptions {
   backends: readonly { address: string; port: number; weight?: number }[];
   routing?: Record<string, string | number>;
   dataPlane?: Record<string, unknown>;
+  metrics?: Record<string, unknown>;
 }
 
 /** JSON is YAML. */
@@ -35,6 +36,7 @@ export function manifest({
   backends,
   routing,
   dataPlane,
+  metrics,
 }: ManifestOptions): string {
   return JSON.stringify({
     apiVersion: "quicproxy.io/v1alpha1",
@@ -45,6 +47,7 @@ export function manifest({
       backends: { static: backends },
       ...(routing ? { routing } : {}),
       dataPlane: { upstreamLevel: UPSTREAM_LEVEL, ...dataPlane },
+      ...(metrics ? { metrics } : {}),
     },
   });
 }
