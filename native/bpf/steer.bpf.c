@@ -96,11 +96,14 @@ static __always_inline const __u32* find_cid(struct sk_reuseport_md* ctx, __u32 
   return bpf_map_lookup_elem(&cids, &cid);
 }
 
-/* A short header does not tell the length: the longest that fits is tried first, as the workers do. */
-static __always_inline const __u32* find_short(struct sk_reuseport_md* ctx, __u32 lengths) {
-  for (__u32 length = QP_STEER_CID_BYTES; length > 0; length--) {
-    if (!(lengths & (1U << length))) continue;
-    const __u32* worker = find_cid(ctx, SHORT_DCID_AT, length);
+/*
+ * A short header does not tell the length: the longest that fits is tried first, as the workers do. Unrolled: without
+ * CAP_PERFMON the verifier follows speculated branches too, and the end of a loop that it may mispredict never comes.
+ */
+static __always_inline const __u32* find_short(struct sk_reuseport_md* ctx, const struct steer_settings* known) {
+#pragma unroll
+  for (__u32 i = 0; i < QP_STEER_LENGTHS; i++) {
+    const __u32* worker = find_cid(ctx, SHORT_DCID_AT, known->cid_lengths[i]);
     if (worker) return worker;
   }
   return 0;
@@ -124,7 +127,7 @@ int steer_datagram(struct sk_reuseport_md* ctx) {
   }
   const __u32* worker = 0;
   if (!(first[0] & LONG_HEADER)) {
-    worker = find_short(ctx, known->cid_lengths);
+    worker = find_short(ctx, known);
   } else {
     if (payload < sizeof first || bpf_skb_load_bytes(ctx, sizeof(struct udphdr), first, sizeof first)) {
       return pass(QP_STEER_UNREADABLE);

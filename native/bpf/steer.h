@@ -8,6 +8,9 @@
 /* Longest Connection ID of QUIC v1 and v2 (RFC 9000 section 17.2). */
 #define QP_STEER_CID_BYTES 20
 
+/* Each length costs a look-up per short header: as many as the workers try (route/cid_lengths.h). */
+#define QP_STEER_LENGTHS 4
+
 /* About 100 octets of kernel memory each. */
 #define QP_STEER_CIDS 65536
 #define QP_STEER_PATHS 16384
@@ -29,8 +32,8 @@ struct steer_path {
 
 /* Written by the workers, read by the program. */
 struct steer_settings {
-  __u32 cid_lengths;  /* bit n: Connection IDs of n octets are in the map */
-  __u32 paths_in_use; /* 0: no path is in its map yet */
+  __u8 cid_lengths[QP_STEER_LENGTHS]; /* of the Connection IDs in the map, in falling order; 0 behind the last */
+  __u32 paths_in_use;                 /* 0: no path is in its map yet */
 };
 
 /* What the program did with a message, a datagram or a train. */

@@ -14,6 +14,7 @@
 namespace quicproxy {
 
 static_assert(QP_STEER_CID_BYTES == CidLengths::kMaxLength && QP_STEER_WORKERS == kMaxWorkers);
+static_assert(QP_STEER_LENGTHS == CidLengths::kMaxDistinct);
 static_assert(sizeof(steer_cid) == 24 && sizeof(steer_path) == 36);
 
 bool SteeredGroup::setSocket(uint32_t worker, int fd) const {
@@ -76,9 +77,16 @@ void Steering::keepPath(uint32_t worker, const FourTuple& tuple) {
 void Steering::publishSettings() {
   const uint32_t zero = 0;
   for (;;) {
-    const steer_settings settings{cidLengths_.load(), pathsInUse_.load() ? 1U : 0U};
+    const uint32_t lengths = cidLengths_.load();
+    const bool pathsInUse = pathsInUse_.load();
+    steer_settings settings{};
+    settings.paths_in_use = pathsInUse ? 1 : 0;
+    size_t count = 0;
+    for (const uint8_t length : CidLengths::LongestFirst(lengths)) {
+      if (count < QP_STEER_LENGTHS) settings.cid_lengths[count++] = length;
+    }
     setMapElement(object_.map("settings"), &zero, &settings);
-    if (settings.cid_lengths == cidLengths_.load() && (settings.paths_in_use != 0) == pathsInUse_.load()) return;
+    if (lengths == cidLengths_.load() && pathsInUse == pathsInUse_.load()) return;
   }
 }
 
