@@ -28,7 +28,7 @@ class SteeredGroup {
   BpfObject object_;
 };
 
-/// Steering level ConnectionId (docs/adr/0012): the kernel hands every packet of a connection to the worker that
+/// Steering level ConnectionId (docs/adr/0013): the kernel hands every packet of a connection to the worker that
 /// learned its Connection ID, also after the client's address changed, and every packet of a path to one worker. What
 /// no map knows goes by the kernel's hash of the 4-tuple, as without steering. Needs CAP_BPF.
 class Steering {
