@@ -18,7 +18,7 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   return { family: 6, text: canonicalIpv6(groups), octets: new Uint8Array(groups.flatMap((g) => [g >> 8, g & 0xff])) };
 }
 
-/** Says which kind of address it is; an IPv6 link-local address needs an interface, which no manifest can name. */
+/** Says which kind of address it is; a link-local address needs an interface, which no manifest can name. */
 export function addressKind({ family, octets }: IpAddress): AddressKind {
   return family === 4 ? ipv4Kind(octets) : ipv6Kind(octets);
 }
@@ -28,6 +28,7 @@ function ipv4Kind(octets: Uint8Array): AddressKind {
   if (octets.every((octet) => octet === 0)) return "unspecified";
   if (octets.every((octet) => octet === 255)) return "broadcast";
   if (first === 127) return "loopback";
+  if (first === 169 && octets[1] === 254) return "link-local";
   return first >= 224 && first <= 239 ? "multicast" : "unicast";
 }
 

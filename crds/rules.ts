@@ -1,4 +1,5 @@
 import { backendRules } from "./rules_backends.ts";
+import { destinationRules } from "./rules_destinations.ts";
 import { listenerRules } from "./rules_listeners.ts";
 import { quicLbRules, unusedServerIds } from "./rules_quic_lb.ts";
 import { DEFAULTS, type QuicProxySpecInput } from "./schema.ts";
@@ -28,6 +29,7 @@ export function crossFieldFaults(spec: SoundSpec, localAddresses: readonly strin
   return [
     ...listenerRules(spec),
     ...backendRules(spec, localAddresses),
+    ...destinationRules(spec),
     ...connectionIdRules(spec),
     ...quicLbRules(spec),
     ...workerRules(spec),

@@ -1,4 +1,5 @@
 import { crossFieldFaults, ineffectiveSettings, type RuleFinding } from "../crds/rules.ts";
+import { clusterDestinationRules } from "../crds/rules_destinations.ts";
 import { quicLbCautions } from "../crds/rules_quic_lb.ts";
 import { type QuicProxySpec, specShape } from "../crds/schema.ts";
 import { unavailableFaults } from "../crds/unavailable.ts";
@@ -24,7 +25,12 @@ export function parseProxy({ spec: raw, namespace }: Pick<ObservedProxy, "spec" 
   }
   const spec = parsed.data;
   const clusterFaults = [...namespaceRule(spec, namespace), ...keyFileRule(spec)];
-  const faults = [...crossFieldFaults(spec, []), ...unavailableFaults(spec), ...clusterFaults];
+  const faults = [
+    ...crossFieldFaults(spec, []),
+    ...clusterDestinationRules(spec),
+    ...unavailableFaults(spec),
+    ...clusterFaults,
+  ];
   if (faults.length > 0) return refuse(faults.map(formatFinding));
   const warnings = [...ineffectiveSettings(spec), ...quicLbCautions(spec)];
   return { ok: true, spec, warnings: warnings.map(formatFinding) };

@@ -388,7 +388,8 @@ export const COUNTERS = [
     stage: "flow",
     outcome: "readdressed",
     kind: "Event",
-    help: "Flows created for a Connection ID that came from a new client address",
+    help:
+      "Flows created for a learned Connection ID that came from a new client address; a client that moves under a routable ID needs no look-up, and its new flow is in flow_created alone",
   },
   {
     name: "flow_socket_error",

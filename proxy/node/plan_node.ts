@@ -1,5 +1,6 @@
 import { nodeSpecShape, type QuicProxyNodeSpec } from "../../crds/node_schema.ts";
 import { crossFieldFaults, type RuleFinding } from "../../crds/rules.ts";
+import { clusterDestinationRules } from "../../crds/rules_destinations.ts";
 import { unavailableFaults } from "../../crds/unavailable.ts";
 import type { PlanResult } from "../apply/plan.ts";
 import { planOf } from "../apply/planner.ts";
@@ -19,7 +20,11 @@ export function checkNodeSpec(raw: unknown, local: readonly string[] = localAddr
     };
   }
   const { intent } = parsed.data;
-  const findings = [...crossFieldFaults(intent, local), ...unavailableFaults(intent)];
+  const findings = [
+    ...crossFieldFaults(intent, local),
+    ...clusterDestinationRules(intent),
+    ...unavailableFaults(intent),
+  ];
   if (findings.length === 0) return { spec: parsed.data };
   return {
     faults: findings.map(({ path, what, allowed }) => `spec.${formatPath(path)}: ${what}; allowed: ${allowed}`),

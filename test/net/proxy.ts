@@ -24,8 +24,8 @@ export const SOCKET_PER_FLOW = UPSTREAM_LEVEL === "Sockets";
 export interface ManifestOptions {
   /** Default: port 443 on all addresses. */
   listeners?: readonly { port: number; address?: string }[];
-  backends: readonly { address: string; port: number; weight?: number }[];
-  routing?: Record<string, string | number>;
+  backends: readonly { address: string; port: number; weight?: number; serverId?: string }[];
+  routing?: Record<string, unknown>;
   dataPlane?: Record<string, unknown>;
   metrics?: Record<string, unknown>;
 }

@@ -12,15 +12,15 @@
 namespace quicproxy {
 
 /// Aligned memory for one table.
-class TableMemory {
+class IndexMemory {
  public:
-  explicit TableMemory(size_t bytes)
+  explicit IndexMemory(size_t bytes)
       : bytes_(bytes), data_(static_cast<std::byte*>(::operator new(bytes, std::align_val_t{IndexTable::kAlignment}))) {
     std::memset(data_, 0xa5, bytes);
   }
-  ~TableMemory() { ::operator delete(data_, std::align_val_t{IndexTable::kAlignment}); }
-  TableMemory(const TableMemory&) = delete;
-  TableMemory& operator=(const TableMemory&) = delete;
+  ~IndexMemory() { ::operator delete(data_, std::align_val_t{IndexTable::kAlignment}); }
+  IndexMemory(const IndexMemory&) = delete;
+  IndexMemory& operator=(const IndexMemory&) = delete;
 
   [[nodiscard]] std::span<std::byte> span() const { return {data_, bytes_}; }
 
@@ -132,7 +132,7 @@ class IndexTableModel {
     known_.erase(pair.key);
   }
 
-  TableMemory memory_;
+  IndexMemory memory_;
   IndexTable table_;
   std::unordered_map<Digest128, Entry, HashOfDigest> known_;
   uint32_t nowMs_;

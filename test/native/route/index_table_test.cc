@@ -23,7 +23,7 @@ Digest128 keyOf(uint64_t n) { return sipHash128(kKey, {reinterpret_cast<const ui
 struct Fixture {
   explicit Fixture(uint32_t capacity)
       : memory(IndexTable::bytesFor(capacity)), table(*IndexTable::create(memory.span(), capacity)) {}
-  TableMemory memory;
+  IndexMemory memory;
   IndexTable table;
 };
 
@@ -268,7 +268,7 @@ TEST(IndexTable, AnyCapacityIsRoundedUpToWholeBuckets) {
 }
 
 TEST(IndexTable, CreateRefusesMemoryTooSmallOrMisaligned) {
-  TableMemory memory(IndexTable::bytesFor(64) + 128);
+  IndexMemory memory(IndexTable::bytesFor(64) + 128);
   EXPECT_FALSE(IndexTable::create(memory.span().first(IndexTable::bytesFor(64) - 1), 64));
   EXPECT_FALSE(IndexTable::create(memory.span().subspan(64), 64));
   EXPECT_TRUE(IndexTable::create(memory.span(), 64));

@@ -37,6 +37,21 @@ const BACKEND_ROWS: Row[] = [
     ["spec.backends.static[0].address", "not unspecified"],
   ],
   [
+    "S10: an IPv4 link-local backend, the metadata service",
+    backend("{ address: 169.254.169.254, port: 80 }"),
+    ["spec.backends.static[0].address", "link-local"],
+  ],
+  [
+    "S10: an IPv6 metadata service in another spelling",
+    backend('{ address: "FD00:EC2:0::254", port: 80 }'),
+    ["spec.backends.static[0].address", "fd00:ec2::254 is a cloud's metadata service", "a QUIC server"],
+  ],
+  [
+    "S10: a metadata service among public addresses",
+    backend("{ address: 10.0.0.7, port: 1 }, { address: 100.100.100.200, port: 80 }"),
+    ["spec.backends.static[1].address", "metadata service"],
+  ],
+  [
     "a multicast IPv4 backend",
     backend("{ address: 224.0.0.1, port: 1 }"),
     ["spec.backends.static[0].address", "multicast"],
@@ -97,7 +112,7 @@ const BACKEND_ROWS: Row[] = [
     ["spec.backends.static[1]", "2001:db8::7 port 1"],
   ],
   [
-    "a backend that is the listener's address",
+    "S2: a backend that is the listener's address",
     spec("listeners: [{ port: 443, address: 192.0.2.1 }]", "backends: { static: [{ address: 192.0.2.1, port: 443 }] }"),
     ["spec.backends.static[0]", "a loop", "spec.listeners[0]"],
   ],

@@ -1,0 +1,85 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { checkConservation } from "../../proxy/counters/conservation.ts";
+import { insideNamespace } from "../../proxy/lab/namespace.ts";
+import { settle } from "./counter_rows.ts";
+import { addressOf, createNetwork, type Network } from "./network.ts";
+import { longHeader, octets } from "./packets.ts";
+import { BACKEND_PORT, LISTEN_PORT, manifest, Place, ProxyProcess } from "./proxy.ts";
+
+/*
+ * S1, C11: a flood of first datagrams from ever other ports while every backend is down. The proxy passes on what it was
+ * sent and makes nothing of its own: no reply, no reset, no ICMP.
+ */
+
+const DATAGRAMS_PER_FAMILY = 10_000;
+const FIRST_PORT = 10_000;
+const SETTLE_LIMIT_MS = 60_000;
+
+let network: Network;
+let place: Place;
+let proxy: ProxyProcess;
+
+beforeAll(async () => {
+  network = createNetwork();
+  const { v4, v6 } = network.topology.backends[0]!;
+  place = new Place(network.topology.directory);
+  const backends = [v4, v6].map((address) => ({ address, port: BACKEND_PORT }));
+  const dataPlane = { workers: { max: 2 }, upstreamSockets: 2000 };
+  place.write(manifest({ backends, dataPlane }));
+  proxy = await ProxyProcess.start({ place, namespace: network.topology.edge.namespace, reader: network.edge });
+});
+afterAll(async () => {
+  await proxy?.stop();
+  place?.remove();
+  await network?.remove();
+});
+
+/** What the kernel of the edge has sent, by name of /proc/net/snmp and snmp6. */
+function sentByEdge(): { datagrams: number; icmp: number } {
+  const [file, args] = insideNamespace(network.topology.edge.namespace, ["cat", "/proc/net/snmp", "/proc/net/snmp6"]);
+  const lines = execFileSync(file, args, { encoding: "utf8" }).split("\n");
+  const v4 = (protocol: string, name: string): number => {
+    const [names, values] = lines.filter((line) => line.startsWith(`${protocol}: `)).map((line) => line.split(" "));
+    return Number(values![names!.indexOf(name)]);
+  };
+  const v6 = (name: string): number => Number(lines.find((line) => line.startsWith(`${name} `))!.split(/\s+/)[1]);
+  return {
+    datagrams: v4("Udp", "OutDatagrams") + v6("Udp6OutDatagrams"),
+    // Neighbour discovery is ICMPv6, too: only what could answer a datagram is counted.
+    icmp: v4("Icmp", "OutMsgs") + v6("Icmp6OutDestUnreachs") + v6("Icmp6OutTimeExcds") + v6("Icmp6OutParmProblems"),
+  };
+}
+
+function flood(family: 4 | 6): void {
+  const { client, edge } = network.topology;
+  const ends = [addressOf(client.own, family), addressOf(edge.towardClients, family), String(LISTEN_PORT)];
+  const payload = longHeader({ dcid: octets(8, "flood"), scid: octets(8, "flooder") }).toString("hex");
+  const ports = `${FIRST_PORT}-${FIRST_PORT + DATAGRAMS_PER_FAMILY - 1}`;
+  const command = ["/usr/bin/python3", join(import.meta.dirname, "raw_udp.py"), ...ends, payload, "64", ports];
+  const [file, args] = insideNamespace(client.namespace, command);
+  execFileSync(file, args, { stdio: ["ignore", "ignore", "pipe"] });
+}
+
+test("S1, C11: 20,000 spoofed first datagrams before dead backends bring forth nothing, and each is counted", async () => {
+  const kernelBefore = sentByEdge();
+  const before = await proxy.counters();
+  flood(4);
+  flood(6);
+  const count = 2 * DATAGRAMS_PER_FAMILY;
+  const received = async (): Promise<number> =>
+    (await proxy.counters()).totals.receive_datagrams - before.totals.receive_datagrams;
+  await expect.poll(received, { timeout: SETTLE_LIMIT_MS }).toBe(count);
+  const after = await settle(proxy, () => true);
+  expect(checkConservation(after.totals)).toEqual([]);
+  expect({ returned: after.totals.return_sent, live: after.totals.return_received }).toEqual({ returned: 0, live: 0 });
+  const kernel = sentByEdge();
+  expect(kernel.icmp - kernelBefore.icmp).toBe(0);
+  expect(kernel.datagrams - kernelBefore.datagrams).toBe(after.totals.forward_sent - before.totals.forward_sent);
+  expect(after.totals.forward_sent).toBeLessThanOrEqual(count);
+  // Bounded in what it costs: the pool of sockets, whose oldest unanswered flows gave way.
+  const sockets = after.workers.reduce((sum, { gauges }) => sum + gauges.upstreamSockets, 0);
+  expect(sockets).toBeLessThanOrEqual(2000);
+  expect(after.totals.flow_created - after.totals.flow_evicted - after.totals.flow_expired).toBeLessThanOrEqual(2000);
+});
