@@ -41,6 +41,8 @@ class FlowTable {
   [[nodiscard]] uint32_t findByTuple(const Digest128& tupleKey, uint32_t nowMs) const;
   /// The same for any other worker's thread. The flow itself is not for it to look at.
   [[nodiscard]] std::optional<FlowReference> findForeignByTuple(const Digest128& tupleKey, uint32_t nowMs) const;
+  /// Starts to load what findForeignByTuple will read.
+  void prefetchByTuple(const Digest128& tupleKey) const { byTuple_.prefetch(tupleKey); }
   /// The flow of this tuple to this backend; kNoFlow if none.
   [[nodiscard]] uint32_t findByPath(const FourTuple& tuple, uint16_t backendSlot, uint32_t nowMs) const;
 

@@ -146,6 +146,7 @@ bool Router::decideByTuple(const Arrival& arrival, Decision& decision) const {
 
 /// The kernel hands a path to another worker when the number of workers changes: its backend stays.
 bool Router::decideByForeignTuple(const Arrival& arrival, const Digest128& key, Decision& decision) const {
+  for (const FlowTable* other : others_) other->prefetchByTuple(key);
   for (const FlowTable* other : others_) {
     const auto reference = other->findForeignByTuple(key, arrival.nowMs);
     if (!reference || !backendIsKnown(arrival.view, *reference)) continue;
