@@ -4,27 +4,27 @@
 
 #include <utility>
 
-#include "io/file_descriptor.h"
-
 namespace quicproxy {
 
 MappedMemory::MappedMemory(size_t bytes, const char* name) {
-  FileDescriptor file;
   if (name != nullptr) {
-    file = FileDescriptor(memfd_create(name, MFD_CLOEXEC));
-    if (!file || ftruncate(file.get(), static_cast<off_t>(bytes)) != 0) return;
+    file_ = FileDescriptor(memfd_create(name, MFD_CLOEXEC));
+    if (!file_ || ftruncate(file_.get(), static_cast<off_t>(bytes)) != 0) return;
   }
-  const int flags = file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, file.get(), 0);
+  const int flags = file_ ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE, file_.get(), 0);
   if (memory == MAP_FAILED) return;
   data_ = static_cast<uint8_t*>(memory);
   bytes_ = bytes;
 }
 
 MappedMemory::MappedMemory(MappedMemory&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : file_(std::move(other.file_)),
+      data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)) {}
 
 MappedMemory& MappedMemory::operator=(MappedMemory&& other) noexcept {
+  std::swap(file_, other.file_);
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
   return *this;

@@ -21,9 +21,24 @@ std::span<const uint8_t> octets(const FourTuple& tuple) {
 
 }  // namespace
 
-size_t FlowTable::bytesFor(uint32_t flows) {
-  return 3 * IndexTable::bytesFor(tuplePlaces(flows)) + IndexTable::bytesFor(cidPlaces(flows)) + flows * sizeof(Flow);
+FlowRegion FlowTable::layoutOf(uint32_t flows) {
+  FlowRegion region{};
+  region.magic = FlowRegion::kMagic;
+  region.version = FlowRegion::kVersion;
+  region.flowBytes = sizeof(Flow);
+  region.capacity = flows;
+  region.byTupleOffset = sizeof(FlowRegion);
+  region.byTupleScidOffset = region.byTupleOffset + IndexTable::bytesFor(tuplePlaces(flows));
+  region.byDcidOffset = region.byTupleScidOffset + IndexTable::bytesFor(tuplePlaces(flows));
+  region.byPathOffset = region.byDcidOffset + IndexTable::bytesFor(cidPlaces(flows));
+  region.flowsOffset = region.byPathOffset + IndexTable::bytesFor(tuplePlaces(flows));
+  region.totalBytes = region.flowsOffset + uint64_t{flows} * sizeof(Flow);
+  region.firstUnassured = kNoFlow;
+  region.lastUnassured = kNoFlow;
+  return region;
 }
+
+size_t FlowTable::bytesFor(uint32_t flows) { return layoutOf(flows).totalBytes; }
 
 uint32_t FlowTable::flowsFor(uint64_t memoryBytes) {
   constexpr uint64_t kSample = 1 << 16;
@@ -35,27 +50,54 @@ uint32_t FlowTable::flowsFor(uint64_t memoryBytes) {
 
 std::optional<FlowTable> FlowTable::create(std::span<std::byte> memory, uint32_t flows, SipKey key) {
   if (flows == 0 || memory.size() < bytesFor(flows)) return std::nullopt;
-  auto nextIndex = [&memory](uint32_t places) {
-    const std::optional<IndexTable> index = IndexTable::create(memory, places);
-    memory = memory.subspan(IndexTable::bytesFor(places));
-    return index;
+  FlowRegion layout = layoutOf(flows);
+  layout.key0 = key.k0;
+  layout.key1 = key.k1;
+  const auto index = [&](uint64_t offset, uint32_t places) {
+    return IndexTable::create(memory.subspan(offset, IndexTable::bytesFor(places)), places);
   };
-  const auto byTuple = nextIndex(tuplePlaces(flows));
-  const auto byTupleScid = nextIndex(tuplePlaces(flows));
-  const auto byDcid = nextIndex(cidPlaces(flows));
-  const auto byPath = nextIndex(tuplePlaces(flows));
+  const auto byTuple = index(layout.byTupleOffset, tuplePlaces(flows));
+  const auto byTupleScid = index(layout.byTupleScidOffset, tuplePlaces(flows));
+  const auto byDcid = index(layout.byDcidOffset, cidPlaces(flows));
+  const auto byPath = index(layout.byPathOffset, tuplePlaces(flows));
   if (!byTuple || !byTupleScid || !byDcid || !byPath) return std::nullopt;
-
-  FlowTable table(*byTuple, *byTupleScid, *byDcid, *byPath);
-  table.key_ = key;
-  table.flows_ = reinterpret_cast<Flow*>(memory.data());
-  table.capacity_ = flows;
+  FlowTable table(*std::construct_at(reinterpret_cast<FlowRegion*>(memory.data()), layout),
+                  {*byTuple, *byTupleScid, *byDcid, *byPath});
   for (uint32_t i = 0; i < flows; i++) {
     Flow& flow = *std::construct_at(&table.flows_[i]);
     flow.next = i + 1 < flows ? i + 1 : kNoFlow;
   }
-  table.firstFree_ = 0;
   return table;
+}
+
+std::optional<FlowTable> FlowTable::attach(std::span<std::byte> memory) {
+  if (reinterpret_cast<uintptr_t>(memory.data()) % IndexTable::kAlignment != 0) return std::nullopt;
+  if (memory.size() < sizeof(FlowRegion)) return std::nullopt;
+  auto& region = *reinterpret_cast<FlowRegion*>(memory.data());
+  const uint32_t flows = region.capacity;
+  if (flows == 0 || flows > IndexTable::kMaxCapacity / 4 || memory.size() < bytesFor(flows)) return std::nullopt;
+  // All that depends on the capacity alone must be as this version would lay it out.
+  const FlowRegion layout = layoutOf(flows);
+  if (std::memcmp(&region, &layout, offsetof(FlowRegion, key0)) != 0) return std::nullopt;
+  const auto index = [&](uint64_t offset, uint32_t places) {
+    const auto table = IndexTable::attach(memory.subspan(offset, IndexTable::bytesFor(places)));
+    return table && table->capacity() >= places ? table : std::nullopt;
+  };
+  const auto byTuple = index(layout.byTupleOffset, tuplePlaces(flows));
+  const auto byTupleScid = index(layout.byTupleScidOffset, tuplePlaces(flows));
+  const auto byDcid = index(layout.byDcidOffset, cidPlaces(flows));
+  const auto byPath = index(layout.byPathOffset, tuplePlaces(flows));
+  if (!byTuple || !byTupleScid || !byDcid || !byPath) return std::nullopt;
+  FlowTable table(region, {*byTuple, *byTupleScid, *byDcid, *byPath});
+  return table.linksAreSound() ? std::optional(table) : std::nullopt;
+}
+
+bool FlowTable::linksAreSound() const {
+  const auto leads = [this](uint32_t flow) { return flow == kNoFlow || flow < capacity(); };
+  if (region_->live > capacity() || region_->sweepNext >= capacity()) return false;
+  if (!leads(region_->firstFree) || !leads(region_->firstUnassured) || !leads(region_->lastUnassured)) return false;
+  return std::all_of(flows_, flows_ + capacity(),
+                     [&](const Flow& flow) { return leads(flow.next) && leads(flow.previous); });
 }
 
 Digest128 FlowTable::tupleKey(const FourTuple& tuple) const { return sipHash128(key_, octets(tuple)); }
@@ -97,7 +139,7 @@ uint32_t FlowTable::findByPath(const FourTuple& tuple, uint16_t backendSlot, uin
 
 uint32_t FlowTable::create(const NewFlow& wanted, uint32_t nowMs) {
   if (full()) return kNoFlow;
-  const uint32_t index = firstFree_;
+  const uint32_t index = region_->firstFree;
   Flow& flow = flows_[index];
   const uint32_t nextFree = flow.next;
   const auto epoch = static_cast<uint8_t>(flow.epoch + 1);
@@ -119,8 +161,8 @@ uint32_t FlowTable::create(const NewFlow& wanted, uint32_t nowMs) {
     flow.next = nextFree;
     return kNoFlow;
   }
-  firstFree_ = nextFree;
-  live_++;
+  region_->firstFree = nextFree;
+  region_->live++;
   appendUnassured(index);
   return index;
 }
@@ -128,15 +170,15 @@ uint32_t FlowTable::create(const NewFlow& wanted, uint32_t nowMs) {
 void FlowTable::appendUnassured(uint32_t index) {
   Flow& flow = flows_[index];
   flow.next = kNoFlow;
-  flow.previous = lastUnassured_;
-  (lastUnassured_ == kNoFlow ? firstUnassured_ : flows_[lastUnassured_].next) = index;
-  lastUnassured_ = index;
+  flow.previous = region_->lastUnassured;
+  (region_->lastUnassured == kNoFlow ? region_->firstUnassured : flows_[region_->lastUnassured].next) = index;
+  region_->lastUnassured = index;
 }
 
 void FlowTable::removeUnassured(uint32_t index) {
   const Flow& flow = flows_[index];
-  (flow.previous == kNoFlow ? firstUnassured_ : flows_[flow.previous].next) = flow.next;
-  (flow.next == kNoFlow ? lastUnassured_ : flows_[flow.next].previous) = flow.previous;
+  (flow.previous == kNoFlow ? region_->firstUnassured : flows_[flow.previous].next) = flow.next;
+  (flow.next == kNoFlow ? region_->lastUnassured : flows_[flow.next].previous) = flow.previous;
 }
 
 void FlowTable::assure(uint32_t index) {
@@ -155,9 +197,9 @@ void FlowTable::remove(uint32_t index) {
   if (byTuple && FlowReference::unpack(byTuple->value).flow == index) byTuple_.erase(byTuple->handle);
   if ((flow.flags & kFlowAssured) == 0) removeUnassured(index);
   flow.flags = 0;
-  flow.next = firstFree_;
-  firstFree_ = index;
-  live_--;
+  flow.next = region_->firstFree;
+  region_->firstFree = index;
+  region_->live--;
 }
 
 void FlowTable::sweepCids(uint32_t count, uint32_t nowMs, uint32_t idleMs) {
@@ -172,7 +214,7 @@ FlowReference FlowTable::referenceTo(uint32_t index) const {
 }
 
 bool FlowTable::isLive(const FlowReference& reference) const {
-  if (reference.flow >= capacity_) return false;
+  if (reference.flow >= capacity()) return false;
   const Flow& flow = flows_[reference.flow];
   return (flow.flags & kFlowLive) != 0 && flow.epoch == reference.flowEpoch &&
          flow.backendSlot == reference.backendSlot;

@@ -6,14 +6,13 @@
 #include <span>
 
 #include "route/flow.h"
+#include "route/flow_region.h"
 #include "route/index_table.h"
 #include "route/siphash.h"
 
 namespace quicproxy {
 
-/// One worker's flows and the four indexes over them, in memory handed in from outside, without pointers inside:
-///
-///   [IndexTable by 4-tuple][by 4-tuple + SCID][by DCID][by 4-tuple + backend][Flow 0][Flow 1]...
+/// One worker's flows and the four indexes over them, in memory handed in from outside, laid out as FlowRegion says.
 ///
 /// The worker writes; other workers only read byDcid and the index by 4-tuple. Entries by 4-tuple and by path live and
 /// end with their flow; those by Connection ID have an idle time of their own, so that a connection may outlive the
@@ -27,11 +26,15 @@ class FlowTable {
   /// None when the memory is too small or not aligned to IndexTable::kAlignment.
   [[nodiscard]] static std::optional<FlowTable> create(std::span<std::byte> memory, uint32_t flows, SipKey key);
 
+  /// Finds the table that another thread or process laid into `memory`, with all that is in it. None if it is not one
+  /// of this version, or says of itself what cannot be. Its writer must have stopped.
+  [[nodiscard]] static std::optional<FlowTable> attach(std::span<std::byte> memory);
+
   [[nodiscard]] Flow& at(uint32_t flow) { return flows_[flow]; }
   [[nodiscard]] const Flow& at(uint32_t flow) const { return flows_[flow]; }
-  [[nodiscard]] uint32_t capacity() const { return capacity_; }
-  [[nodiscard]] uint32_t liveCount() const { return live_; }
-  [[nodiscard]] bool full() const { return firstFree_ == kNoFlow; }
+  [[nodiscard]] uint32_t capacity() const { return region_->capacity; }
+  [[nodiscard]] uint32_t liveCount() const { return region_->live; }
+  [[nodiscard]] bool full() const { return region_->firstFree == kNoFlow; }
 
   [[nodiscard]] Digest128 tupleKey(const FourTuple& tuple) const;
   [[nodiscard]] Digest128 tupleScidKey(const FourTuple& tuple, std::span<const uint8_t> scid) const;
@@ -60,14 +63,14 @@ class FlowTable {
   /// The backend answered on this flow: it will not be evicted any more.
   void assure(uint32_t flow);
   /// The oldest flow to which no backend has answered: what has to go first under pressure; kNoFlow if there is none.
-  [[nodiscard]] uint32_t oldestUnassured() const { return firstUnassured_; }
+  [[nodiscard]] uint32_t oldestUnassured() const { return region_->firstUnassured; }
 
   /// Looks at the next `count` flows and calls onIdle(flow index) for each that was idle for `idleMs`.
   template <typename OnIdle>
   void sweepFlows(uint32_t count, uint32_t nowMs, uint32_t idleMs, OnIdle&& onIdle) {
-    for (uint32_t left = count < capacity_ ? count : capacity_; left > 0; left--) {
-      const uint32_t index = sweepNext_;
-      sweepNext_ = sweepNext_ + 1 == capacity_ ? 0 : sweepNext_ + 1;
+    for (uint32_t left = count < capacity() ? count : capacity(); left > 0; left--) {
+      const uint32_t index = region_->sweepNext;
+      region_->sweepNext = index + 1 == capacity() ? 0 : index + 1;
       const Flow& flow = flows_[index];
       if ((flow.flags & kFlowLive) == 0) continue;
       if (static_cast<int32_t>(nowMs - flow.lastSeenMs) >= static_cast<int32_t>(idleMs)) onIdle(index);
@@ -85,8 +88,24 @@ class FlowTable {
   [[nodiscard]] const IndexTable& byDcid() const { return byDcid_; }
 
  private:
-  FlowTable(IndexTable byTuple, IndexTable byTupleScid, IndexTable byDcid, IndexTable byPath)
-      : byTuple_(byTuple), byTupleScid_(byTupleScid), byDcid_(byDcid), byPath_(byPath) {}
+  struct Indexes {
+    IndexTable byTuple;
+    IndexTable byTupleScid;
+    IndexTable byDcid;
+    IndexTable byPath;
+  };
+  FlowTable(FlowRegion& region, const Indexes& indexes)
+      : byTuple_(indexes.byTuple),
+        byTupleScid_(indexes.byTupleScid),
+        byDcid_(indexes.byDcid),
+        byPath_(indexes.byPath),
+        region_(&region),
+        key_{region.key0, region.key1},
+        flows_(reinterpret_cast<Flow*>(reinterpret_cast<std::byte*>(&region) + region.flowsOffset)) {}
+
+  [[nodiscard]] static FlowRegion layoutOf(uint32_t flows);
+  /// Whether every link of the lists leads to a flow or to none.
+  [[nodiscard]] bool linksAreSound() const;
 
   void appendUnassured(uint32_t flow);
   void removeUnassured(uint32_t flow);
@@ -97,14 +116,9 @@ class FlowTable {
   IndexTable byTupleScid_;
   IndexTable byDcid_;
   IndexTable byPath_;
-  SipKey key_{};
-  Flow* flows_ = nullptr;
-  uint32_t capacity_ = 0;
-  uint32_t live_ = 0;
-  uint32_t firstFree_ = kNoFlow;
-  uint32_t firstUnassured_ = kNoFlow;
-  uint32_t lastUnassured_ = kNoFlow;
-  uint32_t sweepNext_ = 0;
+  FlowRegion* region_;
+  SipKey key_;
+  Flow* flows_;
 };
 
 }  // namespace quicproxy

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <utility>
+#include <vector>
+
 #include "routing_fixture.h"
 
 namespace quicproxy {
@@ -89,6 +93,70 @@ TEST(FlowTable, SweepSurvivesTheWrapOfTheClock) {
   EXPECT_EQ(idle, 0);
   table.sweepFlows(4, 0x60, 100, [&](uint32_t) { idle++; });
   EXPECT_EQ(idle, 1);
+}
+
+/// Memory that a successor maps: with the same content, at another place.
+struct Handed {
+  explicit Handed(uint32_t flows)
+      : bytes(FlowTable::bytesFor(flows)),
+        storage(bytes + IndexTable::kAlignment),
+        memory(storage.data() +
+                   (IndexTable::kAlignment - reinterpret_cast<uintptr_t>(storage.data()) % IndexTable::kAlignment),
+               bytes) {}
+  size_t bytes;
+  std::vector<std::byte> storage;
+  std::span<std::byte> memory;
+};
+
+TEST(FlowTable, ASuccessorGoesOnWithWhatItsPredecessorLeft) {
+  Handed before(32);
+  auto first = FlowTable::create(before.memory, 32, {7, 8});
+  std::vector<uint32_t> flows;
+  for (uint16_t port = 1; port <= 20; port++) flows.push_back(first->create({tupleOf(1, port), 3, 1, 0}, 100));
+  first->remove(flows[4]);
+  first->assure(flows[0]);
+  first->byDcid().insert(first->cidKey(cidOf(9)), first->referenceTo(flows[7]).pack(), 100, 1000);
+
+  Handed after(32);
+  std::copy(before.memory.begin(), before.memory.end(), after.memory.begin());
+  auto second = FlowTable::attach(after.memory);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->liveCount(), 19U);
+  EXPECT_EQ(second->oldestUnassured(), flows[1]);
+  for (uint16_t port = 1; port <= 20; port++) {
+    const FourTuple tuple = tupleOf(1, port);
+    EXPECT_EQ(second->findByTuple(second->tupleKey(tuple), 200), port == 5 ? kNoFlow : flows[port - 1]);
+  }
+  const auto cid = second->byDcid().find(second->cidKey(cidOf(9)), 200, 1000);
+  ASSERT_TRUE(cid);
+  EXPECT_EQ(FlowReference::unpack(cid->value).flow, flows[7]);
+  uint32_t made = 0;
+  while (second->create({tupleOf(2, static_cast<uint16_t>(1 + made)), 3, 1, 0}, 200) != kNoFlow) made++;
+  EXPECT_EQ(made, 13U) << "and has all free places";
+}
+
+TEST(FlowTable, WhatIsNoTableOfThisVersionIsNotAttached) {
+  Handed handed(8);
+  FlowTable::create(handed.memory, 8, {7, 8})->create({tupleOf(1, 1), 0, 1, 0}, 0);
+  ASSERT_TRUE(FlowTable::attach(handed.memory));
+  EXPECT_FALSE(FlowTable::attach(handed.memory.first(handed.bytes - 1)));
+  EXPECT_FALSE(FlowTable::attach(handed.memory.first(16)));
+  EXPECT_FALSE(FlowTable::attach(handed.memory.subspan(8)));
+  // Every octet of the header that says how the rest is to be read, one after the other.
+  for (size_t at = 0; at < offsetof(FlowRegion, key0); at++) {
+    handed.memory[at] ^= std::byte{0x40};
+    EXPECT_FALSE(FlowTable::attach(handed.memory)) << "octet " << at;
+    handed.memory[at] ^= std::byte{0x40};
+  }
+  auto& region = *reinterpret_cast<FlowRegion*>(handed.memory.data());
+  for (uint32_t* link : {&region.live, &region.firstFree, &region.lastUnassured, &region.sweepNext}) {
+    const uint32_t sound = std::exchange(*link, 1000);
+    EXPECT_FALSE(FlowTable::attach(handed.memory));
+    *link = sound;
+  }
+  auto& index = *reinterpret_cast<uint32_t*>(handed.memory.data() + region.byDcidOffset);
+  index++;
+  EXPECT_FALSE(FlowTable::attach(handed.memory)) << "an index of another version";
 }
 
 }  // namespace
