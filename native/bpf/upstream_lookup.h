@@ -3,13 +3,15 @@
 
 #include <linux/types.h>
 
-#define QP_UPSTREAM_PORTS 65536
-
-/* Workers and address families; see upstream_socket_index. */
-#define QP_UPSTREAM_SOCKETS 512
-
-/* One more backend than a snapshot can hold may be there while snapshots change over, and each twice its number. */
-#define QP_UPSTREAM_BACKENDS 32768
+/* NOLINTBEGIN(performance-enum-size): C knows no base type. */
+enum {
+  QP_UPSTREAM_PORTS = 65536,
+  /* Workers and address families; see upstream_socket_index. */
+  QP_UPSTREAM_SOCKETS = 512,
+  /* One more backend than a snapshot can hold may be there while snapshots change over, and each twice its number. */
+  QP_UPSTREAM_BACKENDS = 32768,
+};
+/* NOLINTEND(performance-enum-size) */
 
 /* By local port in host order: 0 for a port that is not ours, else the worker's number plus one. Mapped into the
  * process, which claims and releases ports by plain stores. */
