@@ -49,23 +49,24 @@ QuicLbConfig::QuicLbConfig(uint8_t serverIdLength, uint8_t nonceLength, const ui
 }
 
 ServerId QuicLbConfig::decode(std::span<const uint8_t> cid) const {
-  Work work{};
   const std::span<const uint8_t> body = cid.subspan(1);
+  const bool onePass = size_t{serverIdLength_} + nonceLength_ == kBlockOctets;
+  ServerId server;
+  server.length = serverIdLength_;
+  // Read where it lies: only a datagram that ends within the block has to be copied first.
+  if (body.size() >= kBlockOctets && (!encrypted_ || onePass)) {
+    const Block128 block = load(body.data());
+    server.octets = masked(encrypted_ ? cipher_.decrypt(block) : block, serverIdMask_);
+    return server;
+  }
+  Work work{};
   if (body.size() >= 2 * kBlockOctets) {
     std::memcpy(work.data(), body.data(), 2 * kBlockOctets);
   } else {
     std::memcpy(work.data(), body.data(), body.size());
   }
-  ServerId server;
-  server.length = serverIdLength_;
-  if (!encrypted_) {
-    server.octets = masked(load(work.data()), serverIdMask_);
-  } else if (size_t{serverIdLength_} + nonceLength_ == kBlockOctets) {
-    server.octets = masked(cipher_.decrypt(load(work.data())), serverIdMask_);
-  } else {
-    decryptFourPass(work.data());
-    server.octets = masked(load(work.data()), serverIdMask_);
-  }
+  if (encrypted_) decryptFourPass(work.data());
+  server.octets = masked(load(work.data()), serverIdMask_);
   return server;
 }
 
