@@ -34,23 +34,29 @@ bool setOption(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-FileDescriptor openRaw(bool v6) {
+/// A socket, or the reason why there is none.
+struct Opened {
+  FileDescriptor fd;
+  int error = 0;
+};
+
+Opened openRaw(bool v6) {
   FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW));
-  if (!fd) return fd;
+  if (!fd) return {FileDescriptor(), errno};
   // IPPROTO_RAW implies IP_HDRINCL, for IPv6 only since Linux 4.18 on request. PROBE: too big for the interface is
   // told, what routers said about the path is the endpoints' matter (RFC 9000 section 14.2).
   static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
   const bool set = v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_HDRINCL, 1) &&
                             setOption(fd.get(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
                       : setOption(fd.get(), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-  if (!set) fd.reset();
-  return fd;
+  if (!set) return {FileDescriptor(), errno};
+  return {std::move(fd)};
 }
 
 /// Bound to a port of the loopback address, where nobody finds it but the SK_LOOKUP program.
-FileDescriptor openCatching(bool v6) {
+Opened openCatching(bool v6) {
   FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return fd;
+  if (!fd) return {FileDescriptor(), errno};
   SocketAddress address;
   if (v6) {
     address.v6.sin6_family = AF_INET6;
@@ -64,10 +70,10 @@ FileDescriptor openCatching(bool v6) {
   const bool set = (v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1)
                        : setOption(fd.get(), IPPROTO_IP, IP_RECVORIGDSTADDR, 1)) &&
                    receiveTrafficClass(fd.get(), address.family());
+  if (!set || bind(fd.get(), &address.any, address.length) != 0) return {FileDescriptor(), errno};
   // Trains where the kernel has them: it looks up the socket of a train as of a single datagram.
   setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
-  if (!set || bind(fd.get(), &address.any, address.length) != 0) fd.reset();
-  return fd;
+  return {std::move(fd)};
 }
 
 MappedAddress mappedOf(const sockaddr* address) {
@@ -88,8 +94,8 @@ UpstreamPath pathOf(const Snapshot& snapshot, const Flow& flow) {
   return {mappedOf(&backend.any), snapshot.sources[flow.upstreamSource], backend.port(), flow.upstreamPort};
 }
 
-std::string failed(const char* step, bool v6) {
-  return std::string(step) + (v6 ? " for IPv6: " : " for IPv4: ") + std::strerror(errno);
+std::string failed(const char* step, bool v6, int error) {
+  return std::string(step) + (v6 ? " for IPv6: " : " for IPv4: ") + std::strerror(error);
 }
 
 }  // namespace
@@ -124,23 +130,25 @@ RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
 
 std::string RawUpstream::openFamily(bool v6, const Options& options) {
   Family& family = families_[v6 ? 1 : 0];
-  family.raw = openRaw(v6);
-  if (!family.raw) {
+  Opened raw = openRaw(v6);
+  if (!raw.fd) {
     // A host without IPv6 has no IPv6 backends either.
-    if (v6 && errno == EAFNOSUPPORT) return "";
-    return failed(errno == EPERM ? "raw sockets need CAP_NET_RAW" : "cannot open a raw socket", v6);
+    if (v6 && raw.error == EAFNOSUPPORT) return "";
+    return failed(raw.error == EPERM ? "raw sockets need CAP_NET_RAW" : "cannot open a raw socket", v6, raw.error);
   }
-  family.catching = openCatching(v6);
-  if (!family.catching) {
-    if (v6 && errno == EADDRNOTAVAIL) return family.raw.reset(), "";
-    return failed("cannot open the socket that catches replies", v6);
+  Opened catching = openCatching(v6);
+  if (!catching.fd) {
+    if (v6 && catching.error == EADDRNOTAVAIL) return "";
+    return failed("cannot open the socket that catches replies", v6, catching.error);
   }
+  family.raw = std::move(raw.fd);
+  family.catching = std::move(catching.fd);
   setBufferSizes(family.raw.get(), options.buffers);
   setBufferSizes(family.catching.get(), options.buffers);
   family.icmp = IcmpSocket(v6, ports_.first(), ports_.last());
-  if (!family.icmp) return failed("cannot open a socket for ICMP errors", v6);
+  if (!family.icmp) return failed("cannot open a socket for ICMP errors", v6, errno);
   if (!ports_.setSocket(worker_, v6, family.catching.get())) {
-    return failed("cannot hand the socket that catches replies to BPF", v6);
+    return failed("cannot hand the socket that catches replies to BPF", v6, errno);
   }
   return "";
 }
@@ -258,14 +266,15 @@ void RawUpstream::prepare(const WorkerContext& context, const Departure& departu
   const UdpHeaders headers{path.source,      path.backend,           path.sourcePort,
                            path.backendPort, departure.trafficClass, departure.hopLimit};
   const size_t headerBytes = writeUdpHeaders(headers, payload, headers_[at].octets);
-  vectors_[2 * at] = {headers_[at].octets, headerBytes};
-  vectors_[2 * at + 1] = {const_cast<uint8_t*>(payload.data()), payload.size()};
+  iovec* const vectors = &vectors_[size_t{2} * at];
+  vectors[0] = {headers_[at].octets, headerBytes};
+  vectors[1] = {const_cast<uint8_t*>(payload.data()), payload.size()};
   destinations_[at] = context.snapshot->backends[flow.backendSlot].address;
   msghdr& message = messages_[at].msg_hdr;
   message = {};
   message.msg_name = &destinations_[at].any;
   message.msg_namelen = destinations_[at].length;
-  message.msg_iov = &vectors_[2 * at];
+  message.msg_iov = vectors;
   message.msg_iovlen = 2;
   // Of a raw socket the port is the protocol, which the header names already (raw(7)).
   destinations_[at].v4.sin_port = 0;

@@ -87,7 +87,8 @@ void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departur
 
 void UpstreamSockets::group(std::span<const Departure> departures) {
   groups_.clear();
-  for (uint16_t i = 0; i < departures.size(); i++) {
+  const auto count = static_cast<uint16_t>(departures.size());
+  for (uint16_t i = 0; i < count; i++) {
     const uint32_t flow = departures[i].flow;
     const uint16_t guess = groupOfFlow_[flow];
     if (guess < groups_.size() && departures[groups_[guess].first].flow == flow) {
