@@ -79,4 +79,11 @@ std::vector<MappedAddress> sourceAddressesToward(const SocketAddress& backend) {
   return result;
 }
 
+bool isOnThisHost(const SocketAddress& backend, const std::vector<MappedAddress>& sources) {
+  if (sources.empty()) return false;
+  const int family = backend.family();
+  if (family == AF_INET && sources.front()[12] == IN_LOOPBACKNET) return true;
+  return sources.front() == mapped(octetsOf(&backend.any, family));
+}
+
 }  // namespace quicproxy

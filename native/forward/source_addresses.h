@@ -14,4 +14,8 @@ inline constexpr size_t kMaxSourceAddresses = 8;
 /// of the same subnet on the same interface. Empty when there is no route. Control thread only.
 std::vector<MappedAddress> sourceAddressesToward(const SocketAddress& backend);
 
+/// Whether the backend is on this host. `sources` are those toward it: the kernel sends to an own address from that
+/// address, and to 127.0.0.0/8 from within it.
+bool isOnThisHost(const SocketAddress& backend, const std::vector<MappedAddress>& sources);
+
 }  // namespace quicproxy

@@ -22,7 +22,8 @@ uint64_t sumOf(const uint8_t* octets, size_t size, uint64_t sum) {
     sum += word;
   }
   uint32_t rest = 0;
-  std::memcpy(&rest, octets + at, size - at);
+  // An empty payload may be no address at all, from which memcpy copies not even nothing.
+  if (at < size) std::memcpy(&rest, octets + at, size - at);
   return sum + rest;
 }
 

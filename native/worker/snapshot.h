@@ -55,7 +55,7 @@ struct Snapshot {
   std::array<std::shared_ptr<const ListenEndpoint>, kMaxEndpoints> endpoints;
   std::vector<Backend> backends;       ///< by slot
   std::vector<MappedAddress> sources;  ///< local addresses toward backends; an index means the same for ever
-  std::bitset<65536> portsNamed;       ///< of endpoints and backends: no source port toward a backend
+  std::bitset<65536> portsNamed;       ///< of endpoints and of backends on this host: no source port
   std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to
   MaglevTable maglev;
   QuicLbRouting quicLb;

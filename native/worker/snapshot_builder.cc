@@ -196,7 +196,8 @@ void SnapshotBuilder::nameSources() {
       const auto index = sourceIndex(address);
       if (index) backend.sources[backend.sourceCount++] = *index;
     }
-    next_->portsNamed.set(backend.address.port());
+    // What other backends send to the port of a backend on this host must not be taken for a reply to us.
+    if (isOnThisHost(backend.address, addresses)) next_->portsNamed.set(backend.address.port());
   }
   for (uint32_t i = 0; i < contract_.endpointCount(); i++) next_->portsNamed.set(contract_.endpoint(i).port);
 }

@@ -56,6 +56,9 @@ interface Client {
 
 const SETTLE_LIMIT_MS = 10_000;
 
+/** Each socket of a client has a port of its own: one that comes again is a path that the proxy knows already. */
+let nextClientPort = 10_000;
+
 type SendStep = Extract<Step, { send: Uint8Array }>;
 type AnswerStep = Extract<Step, { answer: Uint8Array }>;
 
@@ -133,7 +136,7 @@ class Player {
     if (known) return known;
     const { network } = this.#scene;
     const address = fromAddress ?? addressOf(network.topology.client.own, family);
-    const opened = { ...(await network.client.open({ family, address })), sentTo: "" };
+    const opened = { ...(await network.client.open({ family, address, port: nextClientPort++ })), sentTo: "" };
     this.#clients.set(from, opened);
     return opened;
   }

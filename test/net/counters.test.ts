@@ -362,7 +362,7 @@ describeRows("Baseline", () => ({ backends: bothBackends(), dataPlane: { mode: "
   },
 ]);
 
-describeRows("no backend", () => ({ backends: [] }), [
+describeRows("no backend", () => ({ backends: [], dataPlane: oneWorker }), [
   {
     name: "every datagram is counted as such",
     steps: [
