@@ -46,6 +46,9 @@ std::vector<uint64_t> receivedByWorker(const DataPlane& plane) {
   return counts;
 }
 
+/// Clients that stay open: a port that comes again is a path that the program knows already.
+using OpenClients = std::deque<TrainSocket>;
+
 class SteeredPlane : public testing::Test {
  protected:
   SteeredPlane() : contract(unusedPort(), {backend.port()}) {
@@ -84,8 +87,7 @@ class SteeredPlane : public testing::Test {
 };
 
 TEST_F(SteeredPlane, EveryNewAddressOfALearnedConnectionReachesItsWorker) {
-  // They stay open: a port that comes again is a path that the program knows already.
-  std::deque<TrainSocket> clients;
+  OpenClients clients;
   for (const size_t length : {size_t{4}, size_t{8}, size_t{20}}) {
     const Octets cid = cidOf(static_cast<uint8_t>(0x20 + length), length);
     const uint32_t worker = begin(clients.emplace_back(), cid);
@@ -109,8 +111,9 @@ TEST_F(SteeredPlane, AMovedPathStaysOnItsWorkerWhateverConnectionIdItShows) {
   const TrainSocket home;
   const uint32_t worker = begin(home, cid);
   ASSERT_LT(worker, kWorkers);
+  OpenClients clients;
   for (uint8_t i = 0; i < 20; i++) {
-    const TrainSocket moved;
+    const TrainSocket& moved = clients.emplace_back();
     ASSERT_TRUE(moved.send(listenPort(), shortHeaderOf(cid)));
     const auto first = backend.receive();
     ASSERT_TRUE(first);
