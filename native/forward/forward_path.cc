@@ -1,6 +1,5 @@
 #include "forward/forward_path.h"
 
-#include <algorithm>
 #include <cerrno>
 
 #include "io/clock.h"
@@ -32,7 +31,8 @@ Counter droppedCounter(int error) {
 
 }  // namespace
 
-ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch) : context_(context), batch_(batch) {
+ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch)
+    : context_(context), batch_(batch), inRound_(context.flows.capacity()) {
   departures_.reserve(Upstream::kMaxDepartures);
 }
 
@@ -86,6 +86,7 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
   noteSeen(context_.flows.at(flow), payload.size());
   const bool sampled = (context_.flows.at(flow).flags & kFlowSampled) != 0;
   if (departures_.size() == Upstream::kMaxDepartures) send();
+  inRound_[flow] = true;
   departures_.push_back({payload, sampled ? realtimeNs() : 0, flow, 0, static_cast<uint8_t>(decision.rule),
                          static_cast<uint8_t>(message.hopLimit - 1), message.trafficClass});
 }
@@ -102,11 +103,12 @@ void ForwardPath::noteSeen(Flow& flow, size_t datagramBytes) const {
   }
 }
 
-/// A flow without answer goes before a new one is refused; one with an answer never does.
+/// A flow without answer goes before a new one is refused; one with an answer never does, nor one that datagrams of the
+/// present round wait for.
 void ForwardPath::makeRoom() {
   if (!context_.upstream.atBound() && !context_.flows.full()) return;
   const uint32_t oldest = context_.flows.oldestUnassured();
-  if (oldest == kNoFlow || isInRound(oldest)) return;
+  if (oldest == kNoFlow || inRound_[oldest]) return;
   context_.endFlow(oldest);
   context_.counters.add(Counter::flow_evicted);
 }
@@ -117,7 +119,7 @@ bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
   uint32_t flow = context_.flows.oldestUnassured();
   for (int looked = 0; flow != kNoFlow && looked < kMaxUnassuredLookedAt; looked++) {
     const Flow& candidate = context_.flows.at(flow);
-    if (candidate.backendSlot == backendSlot && !isInRound(flow)) {
+    if (candidate.backendSlot == backendSlot && !inRound_[flow]) {
       // Not the new flow itself, which is the youngest and has no way yet.
       if (candidate.next == kNoFlow) return false;
       context_.endFlow(flow);
@@ -127,11 +129,6 @@ bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
     flow = candidate.next;
   }
   return false;
-}
-
-/// A flow that datagrams of the present round wait for must stay until they are sent.
-bool ForwardPath::isInRound(uint32_t flow) const {
-  return std::any_of(departures_.begin(), departures_.end(), [flow](const Departure& d) { return d.flow == flow; });
 }
 
 /// A flow for a datagram that has none, or kNoFlow with the reason counted.
@@ -199,6 +196,7 @@ void ForwardPath::send() {
   if (departures_.empty()) return;
   context_.upstream.send(context_, departures_);
   for (const Departure& departure : departures_) {
+    inRound_[departure.flow] = false;
     if (departure.error == 0) {
       countSent(departure);
     } else {

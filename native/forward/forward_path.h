@@ -31,7 +31,6 @@ class ForwardPath {
   void makeRoom();
   bool makeRoomToward(uint16_t backendSlot);
   void noteSeen(Flow& flow, size_t datagramBytes) const;
-  [[nodiscard]] bool isInRound(uint32_t flow) const;
   void send();
   void countSent(const Departure& departure);
   void countDropped(const Departure& departure);
@@ -40,6 +39,7 @@ class ForwardPath {
   WorkerContext& context_;
   ReceiveBatch batch_;
   std::vector<Departure> departures_;
+  std::vector<bool> inRound_;  ///< by flow: datagrams of the present round wait for it
   uint64_t receivedNs_ = 0;
 };
 

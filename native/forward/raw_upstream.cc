@@ -30,10 +30,6 @@ constexpr int kMaxErrorsPerTurn = 64;
 constexpr uint32_t kCatchingTag = 0;
 constexpr uint32_t kIcmpTag = 2;
 
-bool setOption(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
 /// A socket, or the reason why there is none.
 struct Opened {
   FileDescriptor fd;
@@ -157,10 +153,7 @@ bool RawUpstream::announceTo(int epollFd) {
   for (const uint32_t v6 : {0U, 1U}) {
     if (!families_[v6].raw) continue;
     const auto add = [epollFd](int fd, uint32_t index) {
-      epoll_event event{};
-      event.events = EPOLLIN;
-      event.data.u64 = EventTag{EventTag::Kind::kUpstream, 0, index}.pack();
-      return epoll_ctl(epollFd, EPOLL_CTL_ADD, fd, &event) == 0;
+      return announceReads(epollFd, fd, {EventTag::Kind::kUpstream, 0, index});
     };
     if (!add(families_[v6].catching.get(), kCatchingTag + v6)) return false;
     if (!add(families_[v6].icmp.fd(), kIcmpTag + v6)) return false;

@@ -1,11 +1,9 @@
 #include "forward/source_addresses.h"
 
-#include <ifaddrs.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <span>
 
@@ -14,8 +12,6 @@
 namespace quicproxy {
 
 namespace {
-
-using Interfaces = std::unique_ptr<ifaddrs, decltype(&freeifaddrs)>;
 
 /// The octets of an address, or of a netmask, of the family; empty for another family.
 std::span<const uint8_t> octetsOf(const sockaddr* address, int family) {
@@ -57,20 +53,23 @@ bool sameNetwork(std::span<const uint8_t> a, std::span<const uint8_t> b, std::sp
 
 }  // namespace
 
-std::vector<MappedAddress> sourceAddressesToward(const SocketAddress& backend) {
+LocalAddresses::LocalAddresses() : interfaces_(nullptr, &freeifaddrs) {
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) == 0) interfaces_.reset(list);
+}
+
+std::vector<MappedAddress> LocalAddresses::toward(const SocketAddress& backend) const {
   const auto first = routedSource(backend);
   if (!first) return {};
   const int family = backend.family();
   const std::span<const uint8_t> source = octetsOf(&first->any, family);
   std::vector<MappedAddress> result{mapped(source)};
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return result;
-  const Interfaces interfaces(list, &freeifaddrs);
-  const ifaddrs* own = list;
+  const ifaddrs* own = interfaces_.get();
   while (own != nullptr && !std::ranges::equal(octetsOf(own->ifa_addr, family), source)) own = own->ifa_next;
   if (own == nullptr) return result;
   const std::span<const uint8_t> mask = octetsOf(own->ifa_netmask, family);
-  for (const ifaddrs* other = list; other != nullptr && result.size() < kMaxSourceAddresses; other = other->ifa_next) {
+  for (const ifaddrs* other = interfaces_.get(); other != nullptr && result.size() < kMaxSourceAddresses;
+       other = other->ifa_next) {
     const std::span<const uint8_t> address = octetsOf(other->ifa_addr, family);
     if (other == own || std::strcmp(other->ifa_name, own->ifa_name) != 0) continue;
     if (!sameNetwork(address, source, mask) || std::ranges::equal(address, source)) continue;

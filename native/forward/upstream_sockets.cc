@@ -22,18 +22,14 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, b
   const int family = backend.family();
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) return fd;
-  const int receiveBuffer = kReceiveBufferBytes;
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receiveBuffer, sizeof receiveBuffer);
+  setOption(fd.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBufferBytes);
   const bool v4 = family == AF_INET;
+  const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
   static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
-  const int discover = IP_PMTUDISC_PROBE;
-  setsockopt(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &discover,
-             sizeof discover);
-  const int hops = hopLimit;
-  setsockopt(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &hops, sizeof hops);
+  setOption(fd.get(), level, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+  setOption(fd.get(), level, v4 ? IP_TTL : IPV6_UNICAST_HOPS, hopLimit);
   receiveTrafficClass(fd.get(), family);
-  const int on = 1;
-  if (trains) setsockopt(fd.get(), SOL_UDP, UDP_GRO, &on, sizeof on);
+  if (trains) setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
   if (connect(fd.get(), &backend.any, backend.length) != 0) fd.reset();
   return fd;
 }
@@ -65,10 +61,8 @@ Upstream::Outcome UpstreamSockets::open(WorkerContext& context, uint32_t flow, u
   const Flow& opened = context.flows.at(flow);
   FileDescriptor fd = connectedSocket(context.snapshot->backends[opened.backendSlot].address, hopLimit, trains_);
   if (!fd) return Outcome::kFailed;
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = EventTag{EventTag::Kind::kUpstream, opened.epoch, flow}.pack();
-  if (epoll_ctl(epollFd_, EPOLL_CTL_ADD, fd.get(), &event) != 0) return Outcome::kFailed;
+  const EventTag tag{EventTag::Kind::kUpstream, opened.epoch, flow};
+  if (!announceReads(epollFd_, fd.get(), tag)) return Outcome::kFailed;
   sockets_[flow] = std::move(fd);
   open_++;
   return Outcome::kOpened;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <cstdint>
 
 namespace quicproxy {
@@ -21,5 +23,13 @@ struct EventTag {
             static_cast<uint32_t>(value)};
   }
 };
+
+/// Has an epoll set tell when there is something to read. False with errno set when the kernel refuses.
+inline bool announceReads(int epollFd, int fd, EventTag tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag.pack();
+  return epoll_ctl(epollFd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
 
 }  // namespace quicproxy

@@ -11,10 +11,6 @@ namespace quicproxy {
 
 namespace {
 
-bool setOption(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
 Failure bindFailure(int error, const SocketAddress& address) {
   const std::string where = address.addressText() + " port " + std::to_string(address.port());
   switch (error) {
@@ -58,6 +54,10 @@ uint32_t bufferSize(int fd, int name) {
 }
 
 }  // namespace
+
+bool setOption(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
 
 bool receiveTrafficClass(int fd, int family) {
   return family == AF_INET ? setOption(fd, IPPROTO_IP, IP_RECVTOS, 1) : setOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);

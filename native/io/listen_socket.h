@@ -27,6 +27,9 @@ struct ListenOptions {
 /// (IP_PKTINFO), its hop limit and traffic class, never fragments (RFC 9000 section 14).
 std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const ListenOptions& options);
 
+/// setsockopt of a number; false with errno set when the kernel refuses.
+bool setOption(int fd, int level, int name, int value);
+
 /// Asks with SO_RCVBUFFORCE/SO_SNDBUFFORCE (CAP_NET_ADMIN), else within net.core.rmem_max/wmem_max.
 void setBufferSizes(int fd, const BufferSizes& buffers);
 

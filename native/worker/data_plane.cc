@@ -213,11 +213,12 @@ std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
   if (auto failure = load(contract)) return failure;
   const auto hasFlows = [this](uint16_t slot) { return backendHasFlows(slot); };
   auto built = SnapshotBuilder(contract_, current_.get(), hasFlows).steerWith(steering_.get()).build();
-  if (auto* failure = std::get_if<Failure>(&built)) {
+  const auto refuse = [&](Failure failure) {
     contractBytes_ = std::move(presentBytes);
     contract_ = ContractView::parse(contractBytes_).view;
-    return *failure;
-  }
+    return failure;
+  };
+  if (auto* failure = std::get_if<Failure>(&built)) return refuse(std::move(*failure));
   auto next = std::get<std::unique_ptr<Snapshot>>(std::move(built));
   const ContractHeader& header = contract_.header();
   if (header.receiveBufferBytes != before.receiveBufferBytes || header.sendBufferBytes != before.sendBufferBytes) {
@@ -229,9 +230,7 @@ std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
     }
   }
   if (!catchFrom(*next, UpstreamPorts::Keep::kPresent)) {
-    contractBytes_ = std::move(presentBytes);
-    contract_ = ContractView::parse(contractBytes_).view;
-    return Failure{FailureCode::kNoMemory, "the kernel refused the table of backends", errno};
+    return refuse({FailureCode::kNoMemory, "the kernel refused the table of backends", errno});
   }
   publish(std::move(next));
   return std::nullopt;

@@ -188,9 +188,10 @@ std::optional<Failure> SnapshotBuilder::placeBackends() {
 /// Which local addresses every backend is reached from now. Flows keep the one they began with.
 void SnapshotBuilder::nameSources() {
   if (previous_ != nullptr) next_->sources = previous_->sources;
+  const LocalAddresses local;
   for (Backend& backend : next_->backends) {
     if (backend.state == BackendState::kRetired) continue;
-    const std::vector<MappedAddress> addresses = sourceAddressesToward(backend.address);
+    const std::vector<MappedAddress> addresses = local.toward(backend.address);
     backend.sourceCount = 0;
     for (const MappedAddress& address : addresses) {
       const auto index = sourceIndex(address);

@@ -30,13 +30,6 @@ constexpr uint32_t kMinSweepPeriodMs = 250;
 constexpr uint32_t kMaxSweepPeriodMs = 8000;
 constexpr uint32_t kMaxSweepStep = 4096;
 
-void addToEpoll(int epoll, int fd, EventTag tag) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = tag.pack();
-  epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
 /// Signals are for the main thread.
 void blockSignals(sigset_t* previous) {
   sigset_t all;
@@ -50,7 +43,7 @@ std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& share
                                        std::unique_ptr<Upstream> upstream, WorkerCounters counters) {
   std::unique_ptr<Worker> worker(new Worker(limits, shared, flows, std::move(upstream), counters));
   if (!worker->epoll_ || !worker->wakeUp_) return nullptr;
-  addToEpoll(worker->epoll_.get(), worker->wakeUp_.get(), {EventTag::Kind::kWake, 0, 0});
+  announceReads(worker->epoll_.get(), worker->wakeUp_.get(), {EventTag::Kind::kWake, 0, 0});
   if (!worker->upstream_->announceTo(worker->epoll_.get())) return nullptr;
   if (!worker->forward_.ready() || !worker->return_.ready()) return nullptr;
   return worker;
@@ -183,7 +176,9 @@ void Worker::resetReusedBackends(const Snapshot* previous, const Snapshot& next)
   }
 }
 
-void Worker::listen(uint8_t endpoint, int fd) { addToEpoll(epoll_.get(), fd, {EventTag::Kind::kListen, 0, endpoint}); }
+void Worker::listen(uint8_t endpoint, int fd) {
+  announceReads(epoll_.get(), fd, {EventTag::Kind::kListen, 0, endpoint});
+}
 
 /// What the socket has received is still forwarded.
 void Worker::unlisten(uint8_t endpoint, int fd) {
