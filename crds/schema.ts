@@ -180,7 +180,9 @@ const dataPlane = mapping({
   fastPath: choice(["Auto", "Disabled", "XDP", "AFXDP"])
     .default("Auto")
     .describe("Auto: the fastest way this host and version offer, sockets otherwise. Disabled: sockets only."),
-  workers: workers.prefault({}).describe("How many forwarding threads run. Baseline always runs one."),
+  workers: workers
+    .prefault({})
+    .describe("How many forwarding threads run; may change while traffic flows. Baseline always runs one."),
   receiveBuffer: size("4Ki", "1Gi")
     .default("8Mi")
     .describe("Receive buffer of each socket, 4Ki to 1Gi, as asked of the kernel."),
@@ -192,7 +194,10 @@ const dataPlane = mapping({
     .describe("Datagrams per receive or send call, 1 to 1024. Baseline always takes one."),
   flowMemory: size("1Mi", "64Gi")
     .default("64Mi")
-    .describe("Memory of the flow tables of all workers together, 1Mi to 64Gi."),
+    .describe(
+      "Memory of the flow tables of all workers together, 1Mi to 64Gi. Workers that are added later get an equal share " +
+        "while the others keep theirs: up to twice as much until the proxy restarts.",
+    ),
   upstreamLevel: choice(["Auto", "Sockets"])
     .default("Auto")
     .describe(

@@ -61,7 +61,7 @@ static_assert(sizeof(CounterCell) == 8 && std::atomic<uint64_t>::is_always_lock_
 struct CountersHeader {
   uint32_t magic;
   uint32_t version;
-  uint32_t workers;
+  uint32_t workers;  ///< blocks in use; grows, and never shrinks
   uint32_t countersPerWorker;
   uint32_t gaugesPerWorker;
   uint32_t workerOffset;

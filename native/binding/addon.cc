@@ -96,10 +96,12 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
 
   Napi::Value status(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
+    plane_->tend();
     const DataPlaneStatus status = plane_->status();
     Napi::Object object = Napi::Object::New(env);
     object.Set("generation", static_cast<double>(status.generation));
     object.Set("workers", status.workers);
+    object.Set("leavingWorkers", status.leavingWorkers);
     object.Set("batch", status.batch);
     object.Set("upstreamLevel", status.upstreamLevel);
     if (!status.upstreamReason.empty()) object.Set("upstreamReason", status.upstreamReason);

@@ -81,7 +81,7 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
     const Recorded recorded = context_.router.record(view, decision, flow, context_.nowMs);
     counters.add(Counter::cid_claimed, recorded.cids);
     counters.add(Counter::cid_table_full, recorded.tableFull);
-    if (context_.steering != nullptr) context_.steering->keepCid(context_.worker, recorded.vouched);
+    if (context_.steering() != nullptr) context_.steering()->keepCid(context_.worker, recorded.vouched);
   }
   noteSeen(context_.flows.at(flow), payload.size());
   const bool sampled = (context_.flows.at(flow).flags & kFlowSampled) != 0;
@@ -106,7 +106,7 @@ void ForwardPath::noteSeen(Flow& flow, size_t datagramBytes) const {
 /// A flow without answer goes before a new one is refused; one with an answer never does, nor one that datagrams of the
 /// present round wait for.
 void ForwardPath::makeRoom() {
-  if (!context_.upstream.atBound() && !context_.flows.full()) return;
+  if (!context_.upstream.atBound(context_) && !context_.flows.full()) return;
   const uint32_t oldest = context_.flows.oldestUnassured();
   if (oldest == kNoFlow || inRound_[oldest]) return;
   context_.endFlow(oldest);
@@ -154,7 +154,7 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const Received& message
     counters.add(Counter::route_dropped_table_full);
     return kNoFlow;
   }
-  if (context_.upstream.atBound()) {
+  if (context_.upstream.atBound(context_)) {
     counters.add(Counter::route_dropped_no_socket);
     return kNoFlow;
   }
@@ -179,8 +179,8 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const Received& message
   if (decision.foundElsewhere && decision.rule == Rule::kTuple) counters.add(Counter::flow_found_elsewhere);
   // Its next Connection ID may be one that nobody has learned; the kernel's hash could lead to another worker.
   const bool routableMoved = decision.rule == Rule::kQuicLb && decision.form == HeaderForm::kShort;
-  if (context_.steering != nullptr && (decision.readdressed || routableMoved)) {
-    context_.steering->keepPath(context_.worker, message.tuple);
+  if (context_.steering() != nullptr && (decision.readdressed || routableMoved)) {
+    context_.steering()->keepPath(context_.worker, message.tuple);
   }
   if (decision.readdressed) {
     counters.add(Counter::flow_readdressed);

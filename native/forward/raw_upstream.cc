@@ -124,6 +124,10 @@ RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
   blocks_.reserve(256);
 }
 
+RawUpstream::~RawUpstream() {
+  for (const uint8_t block : blocks_) ports_.release(block);
+}
+
 std::string RawUpstream::openFamily(bool v6, const Options& options) {
   Family& family = families_[v6 ? 1 : 0];
   Opened raw = openRaw(v6);

@@ -33,12 +33,14 @@ class RawUpstream final : public Upstream {
 
   /// The text says which step failed and why.
   static std::variant<std::unique_ptr<RawUpstream>, std::string> create(const Options& options, UpstreamPorts& ports);
+  /// Gives its ports back.
+  ~RawUpstream() override;
 
   bool announceTo(int epollFd) override;
   Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) override;
   void close(WorkerContext& context, uint32_t flow) override;
   /// Ports run out toward one backend at a time: open tells.
-  [[nodiscard]] bool atBound() const override { return false; }
+  [[nodiscard]] bool atBound(const WorkerContext& /*context*/) const override { return false; }
   [[nodiscard]] uint32_t socketCount() const override;
   void send(WorkerContext& context, std::span<Departure> departures) override;
   uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,

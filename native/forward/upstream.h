@@ -43,7 +43,7 @@ class Upstream {
   virtual void close(WorkerContext& context, uint32_t flow) = 0;
 
   /// No flow can be opened now, to no backend.
-  [[nodiscard]] virtual bool atBound() const = 0;
+  [[nodiscard]] virtual bool atBound(const WorkerContext& context) const = 0;
   [[nodiscard]] virtual uint32_t socketCount() const = 0;
 
   /// Sends datagrams and notes how each fared; the order within a flow is kept. Counts calls and trains, and ICMP

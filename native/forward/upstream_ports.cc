@@ -131,6 +131,14 @@ bool UpstreamPorts::take(uint32_t block, uint32_t worker) {
   return true;
 }
 
+void UpstreamPorts::release(uint8_t block) {
+  const uint32_t first = block * kBlockPorts;
+  for (uint32_t port = first; port < first + kBlockPorts; port++) std::atomic_ref(owners_->owner[port]).store(0);
+  markers_[block].reset();
+  claimed_.fetch_sub(1, std::memory_order_relaxed);
+  blocks_[block].store(Block::kFree, std::memory_order_release);
+}
+
 void UpstreamPorts::forgetForeign(uint32_t nowMs) {
   uint32_t triedAtMs = triedForeignAtMs_.load(std::memory_order_relaxed);
   if (nowMs - triedAtMs < kForeignRetryMs) return;

@@ -43,6 +43,9 @@ class UpstreamPorts {
   /// Any thread: a block for a worker, by number (port / 256). None when all are taken.
   std::optional<uint8_t> claim(uint32_t worker, uint32_t nowMs);
 
+  /// Any thread: the worker that claimed the block sends from it no more.
+  void release(uint8_t block);
+
   /// Ports that are not sent from: somebody had them when this process began, or servers take them for reflection.
   [[nodiscard]] bool excluded(uint16_t port) const { return excluded_[port]; }
   [[nodiscard]] uint16_t first() const { return static_cast<uint16_t>(firstBlock_ * kBlockPorts); }

@@ -40,9 +40,8 @@ bool mayBeEarlierError(int error) { return error == ECONNREFUSED || error == EHO
 
 }  // namespace
 
-UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, uint32_t bound, bool trains)
+UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, bool trains)
     : sockets_(flowCapacity),
-      bound_(bound),
       groupOfFlow_(flowCapacity),
       next_(kMaxDepartures),
       positions_(kMaxDepartures),
@@ -56,8 +55,12 @@ bool UpstreamSockets::announceTo(int epollFd) {
   return true;
 }
 
+bool UpstreamSockets::atBound(const WorkerContext& context) const {
+  return open_ >= context.snapshot->upstreamSocketsPerWorker;
+}
+
 Upstream::Outcome UpstreamSockets::open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) {
-  if (atBound()) return Outcome::kAtBound;
+  if (atBound(context)) return Outcome::kAtBound;
   const Flow& opened = context.flows.at(flow);
   FileDescriptor fd = connectedSocket(context.snapshot->backends[opened.backendSlot].address, hopLimit, trains_);
   if (!fd) return Outcome::kFailed;

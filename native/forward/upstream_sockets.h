@@ -16,14 +16,14 @@ namespace quicproxy {
 /// each flow in a batch, so the pool is bounded.
 class UpstreamSockets final : public Upstream {
  public:
-  /// flowCapacity: flows are numbered below it; bound: sockets at a time; trains: several datagrams are received as one
-  /// message where the kernel can (UDP_GRO).
-  UpstreamSockets(uint32_t flowCapacity, uint32_t bound, bool trains);
+  /// flowCapacity: flows are numbered below it; trains: several datagrams are received as one message where the kernel
+  /// can (UDP_GRO). The snapshot tells how many sockets there may be at a time.
+  UpstreamSockets(uint32_t flowCapacity, bool trains);
 
   bool announceTo(int epollFd) override;
   Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) override;
   void close(WorkerContext& context, uint32_t flow) override;
-  [[nodiscard]] bool atBound() const override { return open_ >= bound_; }
+  [[nodiscard]] bool atBound(const WorkerContext& context) const override;
   [[nodiscard]] uint32_t socketCount() const override { return open_; }
   void send(WorkerContext& context, std::span<Departure> departures) override;
   uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
@@ -41,7 +41,6 @@ class UpstreamSockets final : public Upstream {
   void sendGroup(WorkerContext& context, std::span<Departure> departures, const Group& group);
 
   std::vector<FileDescriptor> sockets_;
-  uint32_t bound_;
   uint32_t open_ = 0;
   int epollFd_ = -1;
   std::vector<Group> groups_;

@@ -83,6 +83,16 @@ std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& addr
   return fd;
 }
 
+bool leaveGroup(int fd, const SocketAddress& address) {
+  SocketAddress peer = address;
+  if (peer.family() == AF_INET) {
+    if (peer.v4.sin_addr.s_addr == htonl(INADDR_ANY)) peer.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  } else if (IN6_IS_ADDR_UNSPECIFIED(&peer.v6.sin6_addr)) {
+    peer.v6.sin6_addr = in6addr_loopback;
+  }
+  return connect(fd, &peer.any, peer.length) == 0;
+}
+
 void setBufferSizes(int fd, const BufferSizes& buffers) {
   setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffers.receiveBytes);
   setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers.sendBytes);

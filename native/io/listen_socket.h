@@ -27,6 +27,11 @@ struct ListenOptions {
 /// (IP_PKTINFO), its hop limit and traffic class, never fragments (RFC 9000 section 14).
 std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const ListenOptions& options);
 
+/// Takes a socket out of its SO_REUSEPORT group: a connected one, here with its own address, is found by its peer's
+/// datagrams only (net/core/sock_reuseport.c). It still gives what it has received, and sends to anybody. False with
+/// errno set when the kernel refuses.
+bool leaveGroup(int fd, const SocketAddress& address);
+
 /// setsockopt of a number; false with errno set when the kernel refuses.
 bool setOption(int fd, int level, int name, int value);
 

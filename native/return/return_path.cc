@@ -81,7 +81,7 @@ void ReturnPath::take(uint32_t index, const Received& message, uint64_t received
     const bool allowed = isAllowed(flow, payload.size());
     const Recorded recorded = context_.router.learn(view, index, payload, context_.nowMs);
     if (recorded.cids != 0) counters.add(Counter::cid_learned, recorded.cids);
-    if (context_.steering != nullptr) context_.steering->keepCid(context_.worker, recorded.vouched);
+    if (context_.steering() != nullptr) context_.steering()->keepCid(context_.worker, recorded.vouched);
     if (recorded.tableFull != 0) counters.add(Counter::cid_table_full, recorded.tableFull);
     const bool sampled = (flow.flags & kFlowSampled) != 0;
     const Datagram datagram{payload, sampled ? receivedNs : 0, 0, message.trafficClass};

@@ -28,13 +28,6 @@ void takeFallback(const RouteView& view, uint64_t hash, Decision& decision) {
 
 }  // namespace
 
-Router::Router(std::span<FlowTable* const> tables, uint32_t self, CidLengths& lengths)
-    : own_(*tables[self]), lengths_(lengths) {
-  for (uint32_t i = 0; i < tables.size(); i++) {
-    if (i != self) others_.push_back(tables[i]);
-  }
-}
-
 std::optional<Router::CidHit> Router::findCid(const RouteView& view, std::span<const uint8_t> cid,
                                               uint32_t nowMs) const {
   if (cid.empty()) return std::nullopt;
@@ -47,8 +40,9 @@ std::optional<Router::CidHit> Router::findCid(const RouteView& view, std::span<c
     }
   }
   // Each table is two cache misses: all on the way at once cost little more than one.
-  for (const FlowTable* other : others_) other->byDcid().prefetch(key);
-  for (const FlowTable* other : others_) {
+  for (const FlowTable* other : view.tables) other->byDcid().prefetch(key);
+  for (const FlowTable* other : view.tables) {
+    if (other == &own_) continue;
     const auto value = other->byDcid().findForeign(key, nowMs, view.idleTimeoutMs);
     if (!value) continue;
     const FlowReference reference = FlowReference::unpack(*value);
@@ -146,8 +140,9 @@ bool Router::decideByTuple(const Arrival& arrival, Decision& decision) const {
 
 /// The kernel hands a path to another worker when the number of workers changes: its backend stays.
 bool Router::decideByForeignTuple(const Arrival& arrival, const Digest128& key, Decision& decision) const {
-  for (const FlowTable* other : others_) other->prefetchByTuple(key);
-  for (const FlowTable* other : others_) {
+  for (const FlowTable* other : arrival.view.tables) other->prefetchByTuple(key);
+  for (const FlowTable* other : arrival.view.tables) {
+    if (other == &own_) continue;
     const auto reference = other->findForeignByTuple(key, arrival.nowMs);
     if (!reference || !backendIsKnown(arrival.view, *reference)) continue;
     decision.rule = Rule::kTuple;

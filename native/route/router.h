@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "abi/contract.h"
 #include "route/cid_lengths.h"
@@ -23,7 +22,8 @@ struct RouteView {
   Fallback fallback;
   uint8_t shortHeaderCidLength;
   uint32_t idleTimeoutMs;
-  uint32_t sampleOneIn;  ///< 0: no connection is sampled
+  uint32_t sampleOneIn;                      ///< 0: no connection is sampled
+  std::span<const FlowTable* const> tables;  ///< of all workers, the router's own among them; made with one key
 };
 
 enum class Rule : uint8_t { kQuicLb, kTupleScid, kDcid, kTuple, kFallback, kNone };
@@ -54,8 +54,8 @@ struct Recorded {
 /// found in that worker's table, which is read without a lock.
 class Router {
  public:
-  /// `tables`: of all workers, own first at index `self`; all made with one key.
-  Router(std::span<FlowTable* const> tables, uint32_t self, CidLengths& lengths);
+  /// `lengths`: those that the workers share.
+  Router(FlowTable& own, CidLengths& lengths) : own_(own), lengths_(lengths) {}
 
   [[nodiscard]] Decision decide(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
                                 uint32_t nowMs) const;
@@ -115,7 +115,6 @@ class Router {
   bool insert(IndexTable& table, const Digest128& key, uint32_t flow, Age age);
 
   FlowTable& own_;
-  std::vector<const FlowTable*> others_;
   CidLengths& lengths_;
 };
 

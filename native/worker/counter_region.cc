@@ -13,20 +13,25 @@ constexpr uint32_t aligned(uint32_t bytes) { return (bytes + kAlignment - 1) / k
 
 }  // namespace
 
-CounterRegion::CounterRegion(uint32_t workers, uint32_t backendSlots) {
+CounterRegion::CounterRegion(uint32_t maxWorkers, uint32_t backendSlots) {
   header_.magic = kCountersMagic;
   header_.version = kCountersVersion;
-  header_.workers = workers;
   header_.countersPerWorker = kCounterCount;
   header_.gaugesPerWorker = kGaugeCount;
   header_.workerOffset = aligned(sizeof(CountersHeader));
   header_.workerStride = aligned((kCounterCount + kGaugeCount) * sizeof(CounterCell));
   header_.backendSlots = backendSlots;
   header_.countersPerBackend = kBackendCounterCount;
-  header_.backendOffset = header_.workerOffset + workers * header_.workerStride;
+  header_.backendOffset = header_.workerOffset + maxWorkers * header_.workerStride;
   header_.backendStride = aligned(backendSlots * kBackendCounterCount * static_cast<uint32_t>(sizeof(CounterCell)));
-  memory_ = MappedMemory(header_.backendOffset + size_t{workers} * header_.backendStride, "quicproxy-counters");
+  memory_ = MappedMemory(header_.backendOffset + size_t{maxWorkers} * header_.backendStride, "quicproxy-counters");
   if (memory_) std::memcpy(memory_.data(), &header_, sizeof header_);
+}
+
+void CounterRegion::use(uint32_t workers) {
+  if (workers <= header_.workers) return;
+  header_.workers = workers;
+  std::atomic_ref(reinterpret_cast<CountersHeader*>(memory_.data())->workers).store(workers);
 }
 
 WorkerCounters CounterRegion::of(uint32_t worker) const {

@@ -1,58 +1,25 @@
 #include "worker/data_plane.h"
 
-#include <dirent.h>
-#include <sys/random.h>
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 
-#include "forward/raw_upstream.h"
-#include "forward/upstream_sockets.h"
 #include "worker/snapshot_builder.h"
 
 namespace quicproxy {
 
-namespace {
-
-/// Descriptors left to the rest of the process: HTTP clients, files, sockets of endpoints that change over.
-constexpr uint64_t kReservedDescriptors = 512;
-constexpr int kAdoptionWaitMs = 2000;
-
-/// Raises the soft limit to the hard one and tells how many more descriptors may be opened.
-uint64_t freeDescriptors() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-  getrlimit(RLIMIT_NOFILE, &limit);
-  uint64_t open = 0;
-  if (DIR* directory = opendir("/proc/self/fd")) {
-    while (readdir(directory) != nullptr) open++;
-    closedir(directory);
-  }
-  return limit.rlim_cur > open ? limit.rlim_cur - open : 0;
-}
-
-void sleepMs(int ms) {
-  timespec pause{0, ms * 1000000L};
-  nanosleep(&pause, nullptr);
-}
-
-}  // namespace
-
 std::variant<std::unique_ptr<DataPlane>, Failure> DataPlane::start(std::span<const uint8_t> contract) {
   std::unique_ptr<DataPlane> plane(new DataPlane());
   if (auto failure = plane->load(contract)) return *failure;
-  if (auto failure = plane->allocate()) return *failure;
+  auto created = WorkerSet::create(plane->contract_.header());
+  if (auto* failure = std::get_if<Failure>(&created)) return *failure;
+  auto workers = std::get<std::unique_ptr<WorkerSet>>(std::move(created));
+  plane->workers_ = std::move(workers);
+  plane->counters_ = plane->workers_->counters();
   plane->prepareSteering();
-  auto built = SnapshotBuilder(plane->contract_, nullptr, [](uint16_t) { return false; })
-                   .steerWith(plane->steering_.get())
-                   .build();
+  auto built = plane->build(plane->workers_->size());
   if (auto* failure = std::get_if<Failure>(&built)) return *failure;
-  auto failure = plane->startWorkers(std::get<std::unique_ptr<Snapshot>>(std::move(built)));
-  if (failure) return *failure;
+  plane->current_ = std::get<std::unique_ptr<Snapshot>>(std::move(built));
+  if (auto failure = plane->workers_->start(*plane->current_)) return *failure;
   return plane;
 }
 
@@ -65,7 +32,7 @@ std::optional<Failure> DataPlane::load(std::span<const uint8_t> contract) {
     return Failure{FailureCode::kContractInvalid,
                    std::string(parsed.error) + " (entry " + std::to_string(parsed.index) + ")"};
   }
-  if (running_) {
+  if (current_) {
     if (parsed.view.header().generation <= contract_.header().generation) {
       return Failure{FailureCode::kContractStale, "generation " + std::to_string(parsed.view.header().generation) +
                                                       " is not newer than the present " +
@@ -81,14 +48,13 @@ std::optional<Failure> DataPlane::load(std::span<const uint8_t> contract) {
 
 /// One worker gets everything anyhow, and Baseline knows no Connection IDs.
 void DataPlane::prepareSteering() {
-  if (contract_.header().workers == 1 || contract_.header().mode == Mode::kBaseline) return;
+  if (steering_ || contract_.header().workers == 1 || contract_.header().mode == Mode::kBaseline) return;
   auto created = Steering::create();
   if (auto* refusal = std::get_if<BpfRefusal>(&created)) {
     steeringRefusal_ = refusal->why;
     return;
   }
   steering_ = std::get<std::unique_ptr<Steering>>(std::move(created));
-  shared_.steering = steering_.get();
 }
 
 /// The first refusal counts: one endpoint without steering is enough for connections to change their worker.
@@ -106,7 +72,6 @@ std::string DataPlane::restartReason(const ContractHeader& next) const {
   const auto name = [&fields](bool differs, const char* field) {
     if (differs) fields += (fields.empty() ? "" : ", ") + std::string(field);
   };
-  name(next.workers != now.workers, "dataPlane.workers");
   name(next.mode != now.mode, "dataPlane.mode");
   name(next.batch != now.batch, "dataPlane.batch");
   name(next.flowMemoryBytes != now.flowMemoryBytes, "dataPlane.flowMemory");
@@ -117,158 +82,95 @@ std::string DataPlane::restartReason(const ContractHeader& next) const {
   return fields;
 }
 
-std::optional<Failure> DataPlane::allocate() {
-  const ContractHeader& header = contract_.header();
-  counters_ = std::make_shared<CounterRegion>(header.workers, kMaxBackends);
-  flowsPerWorker_ = FlowTable::flowsFor(header.flowMemoryBytes / header.workers);
-  if (!*counters_ || flowsPerWorker_ == 0) {
-    return Failure{FailureCode::kNoMemory, "dataPlane.flowMemory holds not one flow per worker"};
-  }
-  if (getrandom(&tableKey_, sizeof tableKey_, 0) != sizeof tableKey_) {
-    return Failure{FailureCode::kNoMemory, "the kernel gave no random key", errno};
-  }
-  for (uint32_t i = 0; i < header.workers; i++) {
-    MappedMemory memory(FlowTable::bytesFor(flowsPerWorker_), "quicproxy-flows");
-    auto table = memory ? FlowTable::create({reinterpret_cast<std::byte*>(memory.data()), memory.size()},
-                                            flowsPerWorker_, tableKey_)
-                        : std::nullopt;
-    if (!table) return Failure{FailureCode::kNoMemory, "no memory for the flow table", errno};
-    flowMemory_.push_back(std::move(memory));
-    flowTables_.push_back(std::make_unique<FlowTable>(*table));
-  }
-  const uint64_t available = freeDescriptors();
-  const uint64_t reserved = kReservedDescriptors + uint64_t{header.workers} * (kMaxEndpoints + 2);
-  const uint64_t descriptors = available > reserved ? available - reserved : available / 2;
-  const uint64_t sockets = std::min<uint64_t>(header.upstreamSocketMax, descriptors) / header.workers;
-  socketsPerWorker_ = static_cast<uint32_t>(std::clamp<uint64_t>(sockets, 1, flowsPerWorker_));
-  return std::nullopt;
-}
-
-std::optional<Failure> DataPlane::startWorkers(std::unique_ptr<Snapshot> first) {
-  const ContractHeader& header = contract_.header();
-  current_ = std::move(first);
-  shared_.current.store(current_.get(), std::memory_order_release);
-  std::vector<FlowTable*> tables;
-  tables.reserve(flowTables_.size());
-  for (const auto& table : flowTables_) tables.push_back(table.get());
-  running_ = true;
-  std::vector<std::unique_ptr<Upstream>> upstreams = openUpstreams();
-  for (uint32_t i = 0; i < header.workers; i++) {
-    auto worker = Worker::create({i, header.batch}, shared_, tables, std::move(upstreams[i]), counters_->of(i));
-    if (!worker) return Failure{FailureCode::kNoMemory, "no memory or descriptors for a worker", errno};
-    workers_.push_back(std::move(worker));
-  }
-  for (const auto& worker : workers_) {
-    if (auto failure = worker->start()) return failure;
-  }
-  return std::nullopt;
-}
-
-std::vector<std::unique_ptr<Upstream>> DataPlane::openUpstreams() {
-  const ContractHeader& header = contract_.header();
-  std::vector<std::unique_ptr<Upstream>> upstreams;
-  if (header.mode != Mode::kBaseline && header.upstreamLevel == UpstreamLevel::kAuto) {
-    upstreamReason_ = openRawUpstreams(upstreams);
-    if (upstreamReason_.empty()) return upstreams;
-  }
-  upstreams.clear();
-  upstreamPorts_.reset();
-  for (uint32_t i = 0; i < header.workers; i++) {
-    upstreams.push_back(
-        std::make_unique<UpstreamSockets>(flowsPerWorker_, socketsPerWorker_, header.mode != Mode::kBaseline));
-  }
-  return upstreams;
-}
-
-/// All workers or none: what a level cannot do for one of them it does for none. Returns why not, empty when it did.
-std::string DataPlane::openRawUpstreams(std::vector<std::unique_ptr<Upstream>>& upstreams) {
-  const ContractHeader& header = contract_.header();
-  auto ports = UpstreamPorts::create(header.upstreamPortFirst, header.upstreamPortLast);
-  if (auto* failure = std::get_if<std::string>(&ports)) return *failure;
-  upstreamPorts_ = std::get<std::unique_ptr<UpstreamPorts>>(std::move(ports));
-  for (uint32_t i = 0; i < header.workers; i++) {
-    const RawUpstream::Options options{
-        i, flowsPerWorker_, {header.receiveBufferBytes, header.sendBufferBytes}, tableKey_};
-    auto upstream = RawUpstream::create(options, *upstreamPorts_);
-    if (auto* failure = std::get_if<std::string>(&upstream)) return *failure;
-    upstreams.push_back(std::get<std::unique_ptr<RawUpstream>>(std::move(upstream)));
-  }
-  return catchFrom(*current_, UpstreamPorts::Keep::kPresent) ? "" : "the kernel refused the table of backends";
-}
-
-/// Tells the SK_LOOKUP program whose replies to catch. False when the kernel refuses.
-bool DataPlane::catchFrom(const Snapshot& snapshot, UpstreamPorts::Keep keep) {
-  if (!upstreamPorts_) return true;
-  std::vector<SocketAddress> backends;
-  for (const Backend& backend : snapshot.backends) {
-    if (backend.state != BackendState::kRetired) backends.push_back(backend.address);
-  }
-  return upstreamPorts_->setBackends(backends, keep);
+/// The snapshot of the present contract for so many workers, of which those beyond the contract's leave.
+std::variant<std::unique_ptr<Snapshot>, Failure> DataPlane::build(uint32_t workers) {
+  const auto hasFlows = [this](uint16_t slot) { return workers_->backendHasFlows(slot); };
+  const uint32_t sockets = workers_->upstreamSocketsPerWorker(contract_.header().workers);
+  return SnapshotBuilder(contract_, current_.get(), hasFlows)
+      .runBy({workers_->tables(workers), steering_.get(), sockets})
+      .build();
 }
 
 std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
-  if (!running_) return Failure{FailureCode::kStopped, "the data plane was stopped"};
+  if (!workers_) return Failure{FailureCode::kStopped, "the data plane was stopped"};
   const ContractHeader before = contract_.header();
   std::vector<uint8_t> presentBytes = contractBytes_;
   if (auto failure = load(contract)) return failure;
-  const auto hasFlows = [this](uint16_t slot) { return backendHasFlows(slot); };
-  auto built = SnapshotBuilder(contract_, current_.get(), hasFlows).steerWith(steering_.get()).build();
-  const auto refuse = [&](Failure failure) {
-    contractBytes_ = std::move(presentBytes);
-    contract_ = ContractView::parse(contractBytes_).view;
-    return failure;
-  };
-  if (auto* failure = std::get_if<Failure>(&built)) return refuse(std::move(*failure));
-  auto next = std::get<std::unique_ptr<Snapshot>>(std::move(built));
+  const uint32_t workersBefore = workers_->size();
+  auto failure = swap(before);
+  if (!failure) return std::nullopt;
+  workers_->shrinkTo(workersBefore);
+  contractBytes_ = std::move(presentBytes);
+  contract_ = ContractView::parse(contractBytes_).view;
+  return failure;
+}
+
+/// What can be refused comes first; nothing that is in use has changed then.
+std::optional<Failure> DataPlane::swap(const ContractHeader& before) {
   const ContractHeader& header = contract_.header();
-  if (header.receiveBufferBytes != before.receiveBufferBytes || header.sendBufferBytes != before.sendBufferBytes) {
-    for (const auto& endpoint : next->endpoints) {
-      if (!endpoint) continue;
-      for (const FileDescriptor& fd : endpoint->sockets) {
-        setBufferSizes(fd.get(), {header.receiveBufferBytes, header.sendBufferBytes});
-      }
-    }
+  const uint32_t workers = std::max(header.workers, workers_->sizeWithoutFinished(*current_));
+  prepareSteering();
+  if (auto failure = workers_->growTo(workers)) return failure;
+  auto built = build(workers);
+  if (auto* failure = std::get_if<Failure>(&built)) return *failure;
+  auto next = std::get<std::unique_ptr<Snapshot>>(std::move(built));
+  if (!workers_->upstreams().catchFrom(*next, UpstreamPorts::Keep::kPresent)) {
+    return Failure{FailureCode::kNoMemory, "the kernel refused the table of backends", errno};
   }
-  if (!catchFrom(*next, UpstreamPorts::Keep::kPresent)) {
-    return refuse({FailureCode::kNoMemory, "the kernel refused the table of backends", errno});
-  }
-  publish(std::move(next));
+  const bool resized =
+      header.receiveBufferBytes != before.receiveBufferBytes || header.sendBufferBytes != before.sendBufferBytes;
+  if (resized) setBuffers(*next);
+  publish(std::move(next), workers);
   return std::nullopt;
 }
 
-bool DataPlane::backendHasFlows(uint16_t slot) const {
-  for (uint32_t i = 0; i < workers_.size(); i++) {
-    if (counters_->of(i).get(slot, BackendCounter::kFlows) != 0) return true;
+void DataPlane::setBuffers(const Snapshot& snapshot) const {
+  const ContractHeader& header = contract_.header();
+  for (const auto& endpoint : snapshot.endpoints) {
+    if (!endpoint) continue;
+    for (const auto& socket : endpoint->sockets) {
+      setBufferSizes(socket->fd.get(), {header.receiveBufferBytes, header.sendBufferBytes});
+    }
   }
-  return false;
 }
 
-void DataPlane::publish(std::unique_ptr<Snapshot> next) {
+/// From now on nothing new comes to the workers that the snapshot does not count on.
+void DataPlane::dismiss(const Snapshot& snapshot) {
+  for (const auto& endpoint : snapshot.endpoints) {
+    if (!endpoint) continue;
+    for (uint32_t worker = snapshot.workers; worker < endpoint->sockets.size(); worker++) {
+      ListenSocket& socket = *endpoint->sockets[worker];
+      if (socket.left) continue;
+      if (socket.steered) endpoint->steered->removeSocket(worker);
+      socket.steered = false;
+      socket.left = leaveGroup(socket.fd.get(), endpoint->address);
+    }
+  }
+}
+
+/// Once all workers run on it, those beyond `workers` end, and what only earlier snapshots named is closed.
+void DataPlane::publish(std::unique_ptr<Snapshot> next, uint32_t workers) {
+  dismiss(*next);
   retired_.push_back(std::move(current_));
   current_ = std::move(next);
-  shared_.current.store(current_.get(), std::memory_order_release);
-  for (const auto& worker : workers_) worker->wake();
-  const auto adoptedByAll = [this] {
-    return std::all_of(workers_.begin(), workers_.end(),
-                       [this](const auto& worker) { return worker->adopted() == current_.get(); });
-  };
-  for (int waitedMs = 0; waitedMs < kAdoptionWaitMs && !adoptedByAll(); waitedMs++) sleepMs(1);
-  if (!adoptedByAll()) return;
-  releaseRetired();
-  catchFrom(*current_, UpstreamPorts::Keep::kNothing);
+  if (!workers_->publish(*current_)) return;
+  workers_->shrinkTo(workers);
+  retired_.clear();
+  workers_->upstreams().catchFrom(*current_, UpstreamPorts::Keep::kNothing);
 }
 
-/// Only the workers kept it alive; endpoints that no snapshot names any more are closed with it.
-void DataPlane::releaseRetired() { retired_.clear(); }
+void DataPlane::tend() {
+  if (!workers_ || workers_->size() == current_->workers) return;
+  const uint32_t workers = workers_->sizeWithoutFinished(*current_);
+  if (workers == workers_->size()) return;
+  auto built = build(workers);
+  if (auto* next = std::get_if<std::unique_ptr<Snapshot>>(&built)) publish(std::move(*next), workers);
+}
 
 void DataPlane::stop() {
-  if (!running_) return;
-  running_ = false;
-  shared_.stopping.store(true, std::memory_order_release);
-  for (const auto& worker : workers_) worker->wake();
-  for (const auto& worker : workers_) worker->join();
-  workers_.clear();
-  upstreamPorts_.reset();
+  if (!workers_) return;
+  workers_->stop();
+  workers_.reset();
   retired_.clear();
   current_.reset();
 }
@@ -276,30 +178,34 @@ void DataPlane::stop() {
 std::vector<Sample> DataPlane::takeSamples(size_t max) {
   std::vector<Sample> samples;
   Sample sample{};
-  for (const auto& worker : workers_) {
-    while (samples.size() < max && worker->takeSample(sample)) samples.push_back(sample);
+  for (uint32_t worker = 0; workers_ && worker < workers_->size(); worker++) {
+    while (samples.size() < max && workers_->takeSample(worker, sample)) samples.push_back(sample);
   }
   return samples;
 }
 
 DataPlaneStatus DataPlane::status() const {
   const ContractHeader& header = contract_.header();
-  DataPlaneStatus status{header.generation,
-                         header.workers,
-                         header.batch,
-                         flowsPerWorker_ * header.workers,
-                         upstreamPorts_ ? "RawSend" : "ConnectedSocketPool",
-                         upstreamReason_,
-                         socketsPerWorker_ * header.workers,
-                         upstreamPorts_ ? upstreamPorts_->first() : 0U,
-                         upstreamPorts_ ? upstreamPorts_->last() : 0U,
-                         header.flowMemoryBytes,
-                         "KernelHash",
-                         steeringReason(),
-                         {},
-                         {}};
-  if (steering_ && status.steeringReason.empty()) status.steering = "ConnectionId";
-  if (!current_) return status;
+  DataPlaneStatus status{};
+  status.generation = header.generation;
+  status.workers = header.workers;
+  status.batch = header.batch;
+  status.upstreamLevel = "ConnectedSocketPool";
+  status.steering = "KernelHash";
+  status.steeringReason = steeringReason();
+  if (!workers_) return status;
+  const UpstreamOpener& upstreams = workers_->upstreams();
+  status.leavingWorkers = workers_->size() - header.workers;
+  status.flowCapacity = workers_->flowCapacity();
+  status.flowMemoryBytes = workers_->flowMemoryBytes();
+  status.upstreamLevel = upstreams.level();
+  status.upstreamReason = upstreams.reason();
+  status.upstreamSocketMax = current_->upstreamSocketsPerWorker * header.workers;
+  if (const UpstreamPorts* ports = upstreams.ports()) {
+    status.upstreamPortFirst = ports->first();
+    status.upstreamPortLast = ports->last();
+  }
+  if (current_->steering != nullptr && status.steeringReason.empty()) status.steering = "ConnectionId";
   for (uint32_t i = 0; i < contract_.endpointCount(); i++) {
     status.endpoints.push_back(endpointStatus(i));
   }
@@ -319,8 +225,9 @@ EndpointStatus DataPlane::endpointStatus(uint32_t index) const {
       index, address.addressText(), record.port, record.family, "", contract_.header().receiveBufferBytes, 0, 0, 0};
   for (const auto& endpoint : current_->endpoints) {
     if (!endpoint || !(endpoint->address == address)) continue;
-    for (const FileDescriptor& fd : endpoint->sockets) {
-      const SocketMemory memory = readSocketMemory(fd.get());
+    status.kernelDrops = endpoint->dropsOfClosed;
+    for (const auto& socket : endpoint->sockets) {
+      const SocketMemory memory = readSocketMemory(socket->fd.get());
       const bool first = status.receiveBufferEffective == 0;
       status.receiveBufferEffective =
           first ? memory.receiveBufferBytes : std::min(status.receiveBufferEffective, memory.receiveBufferBytes);

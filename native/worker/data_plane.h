@@ -9,11 +9,10 @@
 #include <vector>
 
 #include "abi/contract_view.h"
-#include "forward/upstream_ports.h"
 #include "io/failure.h"
 #include "worker/counter_region.h"
 #include "worker/snapshot.h"
-#include "worker/worker.h"
+#include "worker/worker_set.h"
 
 namespace quicproxy {
 
@@ -40,6 +39,7 @@ struct BackendStatus {
 struct DataPlaneStatus {
   uint64_t generation;
   uint32_t workers;
+  uint32_t leavingWorkers;  ///< beyond those, as long as they have flows
   uint32_t batch;
   uint32_t flowCapacity;
   const char* upstreamLevel;
@@ -64,6 +64,8 @@ class DataPlane {
   /// Swaps the contract while traffic flows. On failure the present one stays, untouched.
   std::optional<Failure> apply(std::span<const uint8_t> contract);
   [[nodiscard]] DataPlaneStatus status() const;
+  /// To be called now and then: lets go of workers that have left and have no flows any more.
+  void tend();
   /// Takes up to `max` samples that workers have noted since the last call, by worker and in order.
   std::vector<Sample> takeSamples(size_t max);
   /// Joins the workers and closes everything; the counters stay readable.
@@ -75,36 +77,24 @@ class DataPlane {
   DataPlane() = default;
 
   std::optional<Failure> load(std::span<const uint8_t> contract);
-  std::optional<Failure> allocate();
-  std::optional<Failure> startWorkers(std::unique_ptr<Snapshot> first);
-  std::vector<std::unique_ptr<Upstream>> openUpstreams();
-  std::string openRawUpstreams(std::vector<std::unique_ptr<Upstream>>& upstreams);
-  bool catchFrom(const Snapshot& snapshot, UpstreamPorts::Keep keep);
   [[nodiscard]] std::string restartReason(const ContractHeader& next) const;
-  [[nodiscard]] bool backendHasFlows(uint16_t slot) const;
-  [[nodiscard]] EndpointStatus endpointStatus(uint32_t index) const;
-  void publish(std::unique_ptr<Snapshot> next);
+  std::optional<Failure> swap(const ContractHeader& before);
+  std::variant<std::unique_ptr<Snapshot>, Failure> build(uint32_t workers);
+  void setBuffers(const Snapshot& snapshot) const;
+  static void dismiss(const Snapshot& snapshot);
+  void publish(std::unique_ptr<Snapshot> next, uint32_t workers);
   void prepareSteering();
   [[nodiscard]] std::string steeringReason() const;
-  void releaseRetired();
+  [[nodiscard]] EndpointStatus endpointStatus(uint32_t index) const;
 
   std::vector<uint8_t> contractBytes_;
   ContractView contract_;
-  std::shared_ptr<CounterRegion> counters_;
-  std::unique_ptr<UpstreamPorts> upstreamPorts_;  ///< of RawSend
-  std::string upstreamReason_;
-  SipKey tableKey_;
-  std::vector<MappedMemory> flowMemory_;
-  std::vector<std::unique_ptr<FlowTable>> flowTables_;
   std::unique_ptr<Steering> steering_;
   std::string steeringRefusal_;
-  WorkerShared shared_;
+  std::shared_ptr<CounterRegion> counters_;
   std::unique_ptr<Snapshot> current_;
   std::vector<std::unique_ptr<Snapshot>> retired_;  ///< replaced, perhaps still in a worker's hands
-  std::vector<std::unique_ptr<Worker>> workers_;
-  uint32_t flowsPerWorker_ = 0;
-  uint32_t socketsPerWorker_ = 0;
-  bool running_ = false;
+  std::unique_ptr<WorkerSet> workers_;              ///< null once stopped
 };
 
 }  // namespace quicproxy

@@ -22,9 +22,8 @@ Decision decide(const Asked& asked, const RouteView& view) {
   const MappedMemory memory(FlowTable::bytesFor(kFlows), nullptr);
   auto table = FlowTable::create({reinterpret_cast<std::byte*>(memory.data()), memory.size()}, kFlows, {1, 1});
   if (!table) return {};
-  FlowTable* tables[] = {&*table};
   CidLengths lengths;
-  const Router router(tables, 0, lengths);
+  const Router router(*table, lengths);
   const bool stateless = asked.snapshot.mode == Mode::kBaseline;
   return stateless ? router.decideStateless(view, asked.tuple, asked.datagram, 0)
                    : router.decide(view, asked.tuple, asked.datagram, 0);

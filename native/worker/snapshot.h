@@ -17,13 +17,24 @@
 
 namespace quicproxy {
 
-/// A listening address: one member of its SO_REUSEPORT group per worker. Lives as long as a snapshot names it.
+/// A worker's member of the SO_REUSEPORT group of a listening address. Lives as long as a snapshot names it.
+struct ListenSocket {
+  FileDescriptor fd;
+  // The control thread alone looks at these.
+  bool steered = false;  ///< the steering program knows it
+  bool left = false;     ///< the group (leaveGroup)
+};
+
+/// A listening address.
 struct ListenEndpoint {
-  uint32_t contractIndex;
   SocketAddress address;
-  std::vector<FileDescriptor> sockets;    ///< by worker
-  std::unique_ptr<SteeredGroup> steered;  ///< null: the kernel's hash chooses the socket
-  std::string steeringRefusal;            ///< why it does, where steering was to be
+  std::vector<std::shared_ptr<ListenSocket>> sockets;  ///< by worker, those that leave too
+  std::shared_ptr<const SteeredGroup> steered;         ///< null: the kernel's hash chooses the socket
+  std::string steeringRefusal;                         ///< why it does, where steering was to be
+  uint64_t dropsOfClosed = 0;                          ///< what the kernel dropped at sockets that are closed
+
+  /// -1 for a worker that does not listen yet.
+  [[nodiscard]] int fdOf(uint32_t worker) const { return worker < sockets.size() ? sockets[worker]->fd.get() : -1; }
 };
 
 enum class BackendState : uint8_t {
@@ -51,7 +62,11 @@ struct Snapshot {
   uint32_t idleTimeoutMs;
   uint32_t newFlowsPerSecond;
   uint32_t sampleOneIn;
+  uint32_t workers;                       ///< that listen
+  uint32_t upstreamSocketsPerWorker = 0;  ///< bound of ConnectedSocketPool
   SipKey hashKey;
+  Steering* steering = nullptr;          ///< null: the kernel's hash alone spreads datagrams over workers
+  std::vector<const FlowTable*> tables;  ///< of all workers, those that leave too
   std::array<std::shared_ptr<const ListenEndpoint>, kMaxEndpoints> endpoints;
   std::vector<Backend> backends;       ///< by slot
   std::vector<MappedAddress> sources;  ///< local addresses toward backends; an index means the same for ever
@@ -63,7 +78,8 @@ struct Snapshot {
   [[nodiscard]] RouteView routeView() const { return routeView(maglev, quicLb); }
   /// The same but for what picks the backend: to ask what would be.
   [[nodiscard]] RouteView routeView(const MaglevTable& table, const QuicLbRouting& routable) const {
-    return {routable, table, backendEpochs, hashKey, fallback, shortHeaderCidLength, idleTimeoutMs, sampleOneIn};
+    return {routable,      table,       backendEpochs, hashKey, fallback, shortHeaderCidLength,
+            idleTimeoutMs, sampleOneIn, tables};
   }
 };
 

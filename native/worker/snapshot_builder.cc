@@ -46,14 +46,19 @@ SnapshotBuilder::SnapshotBuilder(const ContractView& contract, const Snapshot* p
 
 std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::build() {
   takeSettings();
+  if (auto failure = placeBackends()) return *failure;
+  nameSources();
+  if (auto failure = buildRouting()) return *failure;
+  // Last: a socket that was opened and is closed again takes along what it has received.
   if (auto failure = placeEndpoints()) return *failure;
-  sends_ = true;
-  return finish();
+  return std::move(next_);
 }
 
 std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::buildWithoutSockets() {
   takeSettings();
-  return finish();
+  if (auto failure = placeBackends()) return *failure;
+  if (auto failure = buildRouting()) return *failure;
+  return std::move(next_);
 }
 
 void SnapshotBuilder::takeSettings() {
@@ -67,20 +72,27 @@ void SnapshotBuilder::takeSettings() {
   next_->newFlowsPerSecond = header.newFlowsPerSecond;
   next_->sampleOneIn = header.sampleOneIn;
   next_->hashKey = SipKey::from(header.hashKey);
+  next_->workers = header.workers;
+  next_->upstreamSocketsPerWorker = workers_.upstreamSocketsPerWorker;
+  next_->steering = workers_.steering;
+  next_->tables = workers_.tables;
 }
 
-std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::finish() {
-  if (auto failure = placeBackends()) return *failure;
-  if (sends_) nameSources();
-  if (auto failure = buildQuicLb()) return *failure;
+std::optional<Failure> SnapshotBuilder::buildRouting() {
+  if (auto failure = buildQuicLb()) return failure;
   buildMaglev();
-  return std::move(next_);
+  return std::nullopt;
 }
 
 std::optional<Failure> SnapshotBuilder::placeEndpoints() {
   std::vector<uint32_t> fresh;
   for (uint32_t i = 0; i < contract_.endpointCount(); i++) {
-    if (!keepEndpoint(addressOf(contract_.endpoint(i)))) fresh.push_back(i);
+    auto kept = keepEndpoint(addressOf(contract_.endpoint(i)));
+    if (auto* failure = std::get_if<Failure>(&kept)) {
+      failure->endpoint = static_cast<int>(i);
+      return *failure;
+    }
+    if (!std::get<bool>(kept)) fresh.push_back(i);
   }
   for (const uint32_t index : fresh) {
     auto failure = placeFreshEndpoint(index);
@@ -93,20 +105,38 @@ std::optional<Failure> SnapshotBuilder::placeEndpoints() {
   return std::nullopt;
 }
 
-bool SnapshotBuilder::keepEndpoint(const SocketAddress& address) {
+/// False when the previous snapshot has no such endpoint.
+std::variant<bool, Failure> SnapshotBuilder::keepEndpoint(const SocketAddress& address) {
   if (previous_ == nullptr) return false;
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
     const auto& existing = previous_->endpoints[slot];
     if (!existing || !(existing->address == address)) continue;
     next_->endpoints[slot] = existing;
+    if (isComplete(*existing)) return true;
+    auto changed = std::make_shared<ListenEndpoint>(*existing);
+    if (auto failure = openSockets(*changed)) return *failure;
+    next_->endpoints[slot] = std::move(changed);
     return true;
   }
   return false;
 }
 
+/// Whether the endpoint has the sockets that the workers need, and none of workers that are no more.
+bool SnapshotBuilder::isComplete(const ListenEndpoint& endpoint) const {
+  const size_t count = endpoint.sockets.size();
+  if (workers_.steering != nullptr && !endpoint.steered && endpoint.steeringRefusal.empty()) return false;
+  if (count < contract_.header().workers || count > workers_.tables.size()) return false;
+  const auto end = endpoint.sockets.begin() + contract_.header().workers;
+  return std::none_of(endpoint.sockets.begin(), end, [](const auto& socket) { return socket->left; });
+}
+
 std::optional<Failure> SnapshotBuilder::placeFreshEndpoint(uint32_t index) {
-  auto opened = endpoint(index);
-  if (auto* failure = std::get_if<Failure>(&opened)) return *failure;
+  auto fresh = std::make_shared<ListenEndpoint>();
+  fresh->address = addressOf(contract_.endpoint(index));
+  if (!portIsOurs(fresh->address)) {
+    if (auto failure = probePortIsFree(fresh->address)) return failure;
+  }
+  if (auto failure = openSockets(*fresh)) return failure;
   // A slot that the previous snapshot uses is left alone: workers tell endpoints apart by slot while they change over.
   const auto taken = [this](size_t slot) {
     return next_->endpoints[slot] != nullptr || (previous_ != nullptr && previous_->endpoints[slot] != nullptr);
@@ -116,7 +146,7 @@ std::optional<Failure> SnapshotBuilder::placeFreshEndpoint(uint32_t index) {
   if (slot == kMaxEndpoints) {
     return Failure{FailureCode::kListenFailed, "more listening addresses than places while they change over"};
   }
-  next_->endpoints[slot] = std::get<std::shared_ptr<const ListenEndpoint>>(std::move(opened));
+  next_->endpoints[slot] = std::move(fresh);
   return std::nullopt;
 }
 
@@ -128,33 +158,45 @@ bool SnapshotBuilder::portIsOurs(const SocketAddress& address) const {
   });
 }
 
-std::variant<std::shared_ptr<const ListenEndpoint>, Failure> SnapshotBuilder::endpoint(uint32_t index) {
+/// A socket for each worker that has none, or one that has left the group; none for workers that are no more.
+std::optional<Failure> SnapshotBuilder::openSockets(ListenEndpoint& endpoint) const {
   const ContractHeader& header = contract_.header();
-  auto result = std::make_shared<ListenEndpoint>();
-  result->address = addressOf(contract_.endpoint(index));
-  if (!portIsOurs(result->address)) {
-    if (auto failure = probePortIsFree(result->address)) return *failure;
-  }
   const ListenOptions options{{header.receiveBufferBytes, header.sendBufferBytes}, header.mode != Mode::kBaseline};
+  const auto close = [&endpoint](size_t worker) {
+    endpoint.dropsOfClosed += readSocketMemory(endpoint.sockets[worker]->fd.get()).drops;
+  };
+  for (size_t worker = workers_.tables.size(); worker < endpoint.sockets.size(); worker++) close(worker);
+  const size_t present = std::min(endpoint.sockets.size(), workers_.tables.size());
+  // A worker that leaves and came after this endpoint's last change has no socket here and needs none.
+  endpoint.sockets.resize(std::max<size_t>(present, header.workers));
   for (uint32_t worker = 0; worker < header.workers; worker++) {
-    auto opened = openListenSocket(result->address, options);
+    auto& socket = endpoint.sockets[worker];
+    if (socket && !socket->left) continue;
+    auto opened = openListenSocket(endpoint.address, options);
     if (auto* failure = std::get_if<Failure>(&opened)) return *failure;
-    result->sockets.push_back(std::get<FileDescriptor>(std::move(opened)));
+    if (socket) close(worker);
+    socket = std::make_shared<ListenSocket>();
+    socket->fd = std::get<FileDescriptor>(std::move(opened));
   }
-  if (steering_ != nullptr) steer(*result);
-  return std::shared_ptr<const ListenEndpoint>(std::move(result));
+  if (workers_.steering != nullptr) steer(endpoint);
+  return std::nullopt;
 }
 
 /// The map first: a datagram that the program sees must find its sockets.
 void SnapshotBuilder::steer(ListenEndpoint& endpoint) const {
-  auto attached = steering_->attach(endpoint.sockets.front().get());
-  if (auto* refusal = std::get_if<BpfRefusal>(&attached)) {
-    endpoint.steeringRefusal = refusal->why;
-    return;
+  if (!endpoint.steered) {
+    auto attached = workers_.steering->attach(endpoint.sockets.front()->fd.get());
+    if (auto* refusal = std::get_if<BpfRefusal>(&attached)) {
+      endpoint.steeringRefusal = refusal->why;
+      return;
+    }
+    endpoint.steered = std::get<std::unique_ptr<SteeredGroup>>(std::move(attached));
   }
-  endpoint.steered = std::get<std::unique_ptr<SteeredGroup>>(std::move(attached));
-  for (uint32_t worker = 0; worker < endpoint.sockets.size(); worker++) {
-    if (endpoint.steered->setSocket(worker, endpoint.sockets[worker].get())) continue;
+  endpoint.steeringRefusal.clear();
+  for (uint32_t worker = 0; worker < contract_.header().workers; worker++) {
+    ListenSocket& socket = *endpoint.sockets[worker];
+    if (!socket.steered) socket.steered = endpoint.steered->setSocket(worker, socket.fd.get());
+    if (socket.steered) continue;
     endpoint.steeringRefusal = std::string("the kernel refused a socket for steering: ") + std::strerror(errno);
   }
 }

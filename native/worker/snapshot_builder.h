@@ -24,9 +24,16 @@ class SnapshotBuilder {
   SnapshotBuilder(const ContractView& contract, const Snapshot* previous,
                   std::function<bool(uint16_t)> backendHasFlows);
 
-  /// New endpoints get the steering program; where the kernel refuses, the endpoint says why.
-  SnapshotBuilder& steerWith(const Steering* steering) {
-    steering_ = steering;
+  /// The workers as the snapshot finds them.
+  struct Workers {
+    std::vector<const FlowTable*> tables;   ///< of those that the contract names and of those that leave
+    Steering* steering = nullptr;           ///< null: there is none
+    uint32_t upstreamSocketsPerWorker = 0;  ///< bound of ConnectedSocketPool
+  };
+  /// Every worker of the contract has a socket at each endpoint, and a worker that leaves keeps what it has. Endpoints
+  /// get the steering program; where the kernel refuses, the endpoint says why.
+  SnapshotBuilder& runBy(Workers workers) {
+    workers_ = std::move(workers);
     return *this;
   }
 
@@ -37,12 +44,13 @@ class SnapshotBuilder {
  private:
   void takeSettings();
   std::optional<Failure> placeEndpoints();
-  bool keepEndpoint(const SocketAddress& address);
+  std::variant<bool, Failure> keepEndpoint(const SocketAddress& address);
   std::optional<Failure> placeFreshEndpoint(uint32_t index);
-  std::variant<std::unique_ptr<Snapshot>, Failure> finish();
-  std::variant<std::shared_ptr<const ListenEndpoint>, Failure> endpoint(uint32_t index);
+  std::optional<Failure> buildRouting();
+  std::optional<Failure> openSockets(ListenEndpoint& endpoint) const;
   [[nodiscard]] bool portIsOurs(const SocketAddress& address) const;
   void steer(ListenEndpoint& endpoint) const;
+  [[nodiscard]] bool isComplete(const ListenEndpoint& endpoint) const;
   std::optional<Failure> placeBackends();
   std::map<std::string, uint16_t> retireAll();
   bool placeFreshBackend(uint32_t index);
@@ -54,10 +62,9 @@ class SnapshotBuilder {
 
   const ContractView& contract_;
   const Snapshot* previous_;
-  const Steering* steering_ = nullptr;
+  Workers workers_;
   std::function<bool(uint16_t)> backendHasFlows_;
   std::unique_ptr<Snapshot> next_;
-  bool sends_ = false;
   std::vector<uint16_t> reusable_;
   std::vector<uint16_t> slotOfRecord_;
 };

@@ -39,7 +39,7 @@ void blockSignals(sigset_t* previous) {
 
 }  // namespace
 
-std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
+std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& shared, FlowTable& flows,
                                        std::unique_ptr<Upstream> upstream, WorkerCounters counters) {
   std::unique_ptr<Worker> worker(new Worker(limits, shared, flows, std::move(upstream), counters));
   if (!worker->epoll_ || !worker->wakeUp_) return nullptr;
@@ -49,27 +49,22 @@ std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& share
   return worker;
 }
 
-Worker::Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
-               std::unique_ptr<Upstream> upstream, WorkerCounters counters)
+Worker::Worker(const Limits& limits, WorkerShared& shared, FlowTable& flows, std::unique_ptr<Upstream> upstream,
+               WorkerCounters counters)
     : limits_(limits),
       shared_(shared),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wakeUp_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       upstream_(std::move(upstream)),
-      context_{limits.index,
-               nullptr,
-               *flows[limits.index],
-               Router(flows, limits.index, shared.cidLengths),
-               *upstream_,
-               shared.steering,
-               counters,
-               {},
-               {},
-               monotonicMs()},
+      context_{limits.index, nullptr, flows,        Router(flows, shared.cidLengths), *upstream_, counters,
+               {},           {},      monotonicMs()},
       forward_(context_, limits.batch),
       return_(context_, limits.batch) {}
 
-Worker::~Worker() { join(); }
+Worker::~Worker() {
+  stop();
+  if (thread_) pthread_join(*thread_, nullptr);
+}
 
 std::optional<Failure> Worker::start() {
   sigset_t previous;
@@ -93,15 +88,14 @@ std::optional<Failure> Worker::start() {
 
 void Worker::wake() const { eventfd_write(wakeUp_.get(), 1); }
 
-void Worker::join() {
-  if (!thread_) return;
-  pthread_join(*thread_, nullptr);
-  thread_.reset();
+void Worker::stop() {
+  stopping_.store(true, std::memory_order_release);
+  wake();
 }
 
 void Worker::run() {
   std::array<epoll_event, kEventsPerWait> events;
-  while (!shared_.stopping.load(std::memory_order_acquire)) {
+  while (!stopping_.load(std::memory_order_acquire)) {
     const Snapshot* current = shared_.current.load(std::memory_order_acquire);
     if (current != context_.snapshot) adopt(current);
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, kWaitMs);
@@ -144,22 +138,27 @@ void Worker::adopt(const Snapshot* next) {
   resetReusedBackends(previous, *next);
   context_.snapshot = next;
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
-    const ListenEndpoint* after = next->endpoints[slot].get();
-    if (after == nullptr || (previous != nullptr && after == previous->endpoints[slot].get())) continue;
-    listen(static_cast<uint8_t>(slot), after->sockets[limits_.index].get());
+    const int before = previous == nullptr ? -1 : ownFd(*previous, slot);
+    const int after = ownFd(*next, slot);
+    if (after != -1 && after != before) listen(static_cast<uint8_t>(slot), after);
   }
   publishGauges();
   adopted_.store(next, std::memory_order_release);
 }
 
-/// Drains the listening sockets that are no more and ends their flows: nobody could be answered from there.
+int Worker::ownFd(const Snapshot& snapshot, size_t slot) const {
+  const ListenEndpoint* endpoint = snapshot.endpoints[slot].get();
+  return endpoint == nullptr ? -1 : endpoint->fdOf(limits_.index);
+}
+
+/// Drains the listening sockets that are no more and ends the flows of addresses that are no more: nobody could be
+/// answered from there.
 void Worker::leaveEndpoints(const Snapshot& previous, const Snapshot& next) {
   std::array<bool, kMaxEndpoints> gone{};
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
-    const ListenEndpoint* before = previous.endpoints[slot].get();
-    if (before == nullptr || before == next.endpoints[slot].get()) continue;
-    unlisten(static_cast<uint8_t>(slot), before->sockets[limits_.index].get());
-    gone[slot] = true;
+    const int before = ownFd(previous, slot);
+    if (before != -1 && before != ownFd(next, slot)) unlisten(static_cast<uint8_t>(slot), before);
+    gone[slot] = previous.endpoints[slot] != nullptr && next.endpoints[slot] == nullptr;
   }
   if (std::none_of(gone.begin(), gone.end(), [](bool is) { return is; })) return;
   return_.flush();
@@ -205,12 +204,12 @@ void Worker::sweep() {
 
 /// What the steering program counted per CPU, for all workers: one of them moves it into its own cells.
 void Worker::publishSteering() {
-  if (context_.steering == nullptr || context_.nowMs - steeringReadAtMs_ < kSteeringReadMs) return;
+  if (context_.steering() == nullptr || context_.nowMs - steeringReadAtMs_ < kSteeringReadMs) return;
   steeringReadAtMs_ = context_.nowMs;
   constexpr std::array<Counter, QP_STEER_OUTCOMES> kCounters{Counter::steer_path, Counter::steer_connection_id,
                                                              Counter::steer_unknown, Counter::steer_unreadable,
                                                              Counter::steer_no_socket};
-  const auto outcomes = context_.steering->outcomes();
+  const auto outcomes = context_.steering()->outcomes();
   for (size_t i = 0; i < outcomes.size(); i++) {
     context_.counters.add(kCounters[i], outcomes[i] - steeringCounted_[i]);
     steeringCounted_[i] = outcomes[i];

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 
 #include "forward/forward_path.h"
 #include "io/failure.h"
@@ -20,12 +19,11 @@ namespace quicproxy {
 /// What all workers of a data plane see.
 struct WorkerShared {
   std::atomic<const Snapshot*> current{nullptr};
-  std::atomic<bool> stopping{false};
   CidLengths cidLengths;
-  Steering* steering = nullptr;
 };
 
 /// One thread that receives, routes and forwards (run to completion) on its own listening sockets and its own flows.
+/// Where the snapshot has no socket for it, it only goes on with the flows that it has.
 class Worker {
  public:
   struct Limits {
@@ -33,16 +31,16 @@ class Worker {
     uint32_t batch;
   };
 
-  /// Allocates everything the worker will ever use. `flows` are the tables of all workers.
-  static std::unique_ptr<Worker> create(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
+  /// Allocates everything the worker will ever use.
+  static std::unique_ptr<Worker> create(const Limits& limits, WorkerShared& shared, FlowTable& flows,
                                         std::unique_ptr<Upstream> upstream, WorkerCounters counters);
   ~Worker();
 
   std::optional<Failure> start();
   /// Makes the worker look at the shared state at once instead of at its next event.
   void wake() const;
-  /// After WorkerShared::stopping was set.
-  void join();
+  /// Asks the thread to end; the destructor waits for it.
+  void stop();
 
   /// Control thread only; false when there is no sample.
   bool takeSample(Sample& sample) { return context_.samples.pop(sample); }
@@ -51,13 +49,14 @@ class Worker {
   [[nodiscard]] const Snapshot* adopted() const { return adopted_.load(std::memory_order_acquire); }
 
  private:
-  Worker(const Limits& limits, WorkerShared& shared, std::span<FlowTable* const> flows,
-         std::unique_ptr<Upstream> upstream, WorkerCounters counters);
+  Worker(const Limits& limits, WorkerShared& shared, FlowTable& flows, std::unique_ptr<Upstream> upstream,
+         WorkerCounters counters);
 
   void run();
   void adopt(const Snapshot* next);
   void leaveEndpoints(const Snapshot& previous, const Snapshot& next);
   void resetReusedBackends(const Snapshot* previous, const Snapshot& next);
+  [[nodiscard]] int ownFd(const Snapshot& snapshot, size_t slot) const;
   void listen(uint8_t endpoint, int fd);
   void unlisten(uint8_t endpoint, int fd);
   void handle(uint64_t tag);
@@ -78,6 +77,7 @@ class Worker {
   uint32_t steeringReadAtMs_ = 0;
   std::array<uint64_t, QP_STEER_OUTCOMES> steeringCounted_{};
   std::atomic<const Snapshot*> adopted_{nullptr};
+  std::atomic<bool> stopping_{false};
   std::optional<pthread_t> thread_;
 };
 

@@ -21,13 +21,12 @@ struct WorkerContext {
   FlowTable& flows;
   Router router;
   Upstream& upstream;
-  Steering* steering;  ///< null: the kernel's hash alone spreads datagrams over workers
   WorkerCounters counters;
   SampleRing samples;
   FlowBudget budget;
   uint32_t nowMs = 0;  ///< monotonic, modulo 2^32; read once per wake-up
 
-  [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->endpoints[endpoint]->sockets[worker].get(); }
+  [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->endpoints[endpoint]->fdOf(worker); }
 
   /// Notes a datagram of a sampled flow; `sample` has the times and the outcome.
   void note(uint32_t index, Sample sample) {
@@ -39,6 +38,9 @@ struct WorkerContext {
     std::memcpy(sample.clientAddress, flow.tuple.clientAddress, sizeof sample.clientAddress);
     counters.add(samples.push(sample) ? Counter::sample_events : Counter::sample_lost);
   }
+
+  /// Null: the kernel's hash alone spreads datagrams over workers.
+  [[nodiscard]] Steering* steering() const { return snapshot->steering; }
 
   /// A backend answered with an ICMP error.
   void countRefused(uint16_t backendSlot) {

@@ -46,8 +46,8 @@ export function planDaemonSet(proxy: ObservedProxy, spec: QuicProxySpec, options
 
 /** The settings that the native side takes at its start only; it answers NEEDS_RESTART to a change of any. */
 function restartDigest({ dataPlane }: QuicProxySpec): string {
-  const { mode, workers, batch, flowMemory, upstreamLevel, upstreamPorts, upstreamSockets } = dataPlane;
-  return digestOf({ mode, workers, batch, flowMemory, upstreamLevel, upstreamPorts, upstreamSockets });
+  const { mode, batch, flowMemory, upstreamLevel, upstreamPorts, upstreamSockets } = dataPlane;
+  return digestOf({ mode, batch, flowMemory, upstreamLevel, upstreamPorts, upstreamSockets });
 }
 
 function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): object {

@@ -48,6 +48,8 @@ export interface NativeBackend {
 export interface NativeStatus {
   generation: number;
   workers: number;
+  /** Beyond those: no more in use, but with flows that have not ended. */
+  leavingWorkers: number;
   batch: number;
   upstreamLevel: "RawSend" | "ConnectedSocketPool";
   /** Why it is not the level above, if that was tried. */

@@ -19,7 +19,7 @@ export interface PlannerOptions {
   stateDir: string;
   /** Where Secrets with QUIC-LB keys are mounted. */
   keyDir: string;
-  /** CPUs this process may use; fixed at the start, because the number of workers is. */
+  /** CPUs this process may use, as seen at its start. */
   cpus: number;
   /** Where the hash key comes from. Default: loadHashKey, which makes one where there is none. */
   findHashKey?: (owner: HashKeyOwner) => Promise<HashKey>;

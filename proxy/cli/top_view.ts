@@ -48,6 +48,11 @@ function upstreamRoom(status: CountersReport["status"], sockets: number): string
     : `${formatCount(sockets)} of ${formatCount(status.upstreamSocketMax)} sockets`;
 }
 
+function workersText({ workers, leavingWorkers }: CountersReport["status"]): string {
+  const text = `${workers} ${workers === 1 ? "worker" : "workers"}`;
+  return leavingWorkers === 0 ? text : `${text} and ${leavingWorkers} leaving`;
+}
+
 function headerLines({ current }: Interval, colors: Colors): string[] {
   const { status, totals: _totals, workers } = current;
   const sum = (gauge: "flows" | "upstreamSockets"): number =>
@@ -56,7 +61,7 @@ function headerLines({ current }: Interval, colors: Colors): string[] {
   const first = [
     `${colors.bold("quicproxy")} ${current.namespace}/${current.name}`,
     `generation ${current.generation}`,
-    `${workers.length} ${workers.length === 1 ? "worker" : "workers"}`,
+    workersText(status),
     current.mode,
     `up ${formatUptime(current.uptimeMs)}`,
     state,
@@ -87,7 +92,8 @@ function healthLines({ health }: CountersReport, colors: Colors): string[] {
 }
 
 function workerLines({ previous, current, elapsedMs }: Interval, colors: Colors): string[] {
-  const rows = current.workers.map(({ counters, gauges }, index) => {
+  const { status } = current;
+  const rows = current.workers.slice(0, status.workers + status.leavingWorkers).map(({ counters, gauges }, index) => {
     const before = previous?.workers[index]?.counters;
     const rate = (name: CounterName): number => rateOf(before?.[name], counters[name], elapsedMs);
     const drops = DROPS.reduce((total, name) => total + rate(name), 0);

@@ -39,6 +39,7 @@ export interface BackendCounters extends BackendCells {
  * across stages may differ by the datagrams that moved meanwhile.
  */
 export interface CounterSnapshot {
+  /** By number; of those that are gone, too: what they counted stays. */
   workers: WorkerCounters[];
   totals: CounterTotals;
   backends: BackendCounters[];
@@ -50,7 +51,8 @@ export interface CounterReader {
 
 /** The header of native/abi/counters.h: twelve little-endian 32-bit words. */
 interface RegionLayout {
-  workers: number;
+  /** Blocks in use: grows when workers are added and never shrinks. */
+  workers: () => number;
   workerCell: number;
   workerStrideCells: number;
   backendSlots: number;
@@ -87,7 +89,7 @@ function readLayout(region: ArrayBuffer): RegionLayout {
   expectWord("number of gauges", words[4], GAUGES.length);
   expectWord("number of backend cells", words[8], BACKEND_CELLS.length);
   const layout = {
-    workers: words[2]!,
+    workers: () => words[2]!,
     workerCell: toCells("worker offset", words[5]!),
     workerStrideCells: toCells("worker stride", words[6]!),
     backendSlots: words[7]!,
@@ -95,8 +97,8 @@ function readLayout(region: ArrayBuffer): RegionLayout {
     backendStrideCells: toCells("backend stride", words[10]!),
   };
   const endCell = Math.max(
-    layout.workerCell + layout.workers * layout.workerStrideCells,
-    layout.backendCell + layout.workers * layout.backendStrideCells,
+    layout.workerCell + layout.workers() * layout.workerStrideCells,
+    layout.backendCell + layout.workers() * layout.backendStrideCells,
   );
   if (endCell * CELL_BYTES > region.byteLength) throw new CounterLayoutError(`${region.byteLength} bytes are too few`);
   return layout;
@@ -129,7 +131,7 @@ export function openCounters(region: ArrayBuffer): CounterReader {
   function readBackend({ slot, address, port, active, weight }: BackendSlot): BackendCounters {
     const sums = { address, port, active, weight, ...ZERO_CELLS };
     if (slot >= layout.backendSlots) return sums;
-    for (let worker = 0; worker < layout.workers; worker++) {
+    for (let worker = 0; worker < layout.workers(); worker++) {
       const first = layout.backendCell + worker * layout.backendStrideCells + slot * BACKEND_CELLS.length;
       for (let index = 0; index < BACKEND_CELLS.length; index++) {
         sums[BACKEND_CELLS[index]!] += Number(cells[first + index]);
@@ -140,7 +142,7 @@ export function openCounters(region: ArrayBuffer): CounterReader {
 
   return {
     read(backends: readonly BackendSlot[]): CounterSnapshot {
-      const workers = Array.from({ length: layout.workers }, (_, worker) => readWorker(worker));
+      const workers = Array.from({ length: layout.workers() }, (_, worker) => readWorker(worker));
       return { workers, totals: sumCounters(workers), backends: backends.map(readBackend) };
     },
   };

@@ -64,7 +64,13 @@ export const STATE_METRICS = {
     "Always 1; the labels name the proxy and the levels in use",
   ),
   ready: define("quicproxy_ready", "gauge", [], "1 while /readyz answers 200"),
-  workers: define("quicproxy_workers", "gauge", [], "Worker threads"),
+  workers: define("quicproxy_workers", "gauge", [], "Worker threads that listen"),
+  leavingWorkers: define(
+    "quicproxy_workers_leaving",
+    "gauge",
+    [],
+    "Worker threads that listen no more and only go on with the flows that they have",
+  ),
   backends: define("quicproxy_backends", "gauge", [], "Backends of the present contract with a weight above zero"),
   backendWeight: define(
     "quicproxy_backend_weight",

@@ -14,7 +14,7 @@ export function findUnhealthy(
   nowMs: number,
 ): string | undefined {
   if (nowMs - state.appliedAtMs < GENERATION_GRACE_MS) return undefined;
-  const late = workers.findIndex(({ gauges }) => gauges.generation !== status.generation);
+  const late = workers.slice(0, status.workers).findIndex(({ gauges }) => gauges.generation !== status.generation);
   if (late === -1) return undefined;
   const generation = workers[late]?.gauges.generation;
   return `worker ${late} runs on generation ${generation}, the contract in force is generation ${status.generation}`;

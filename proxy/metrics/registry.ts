@@ -120,7 +120,8 @@ export class Metrics {
     this.#state.info.set({ name, namespace, version, ...levels }, 1);
     const values: [Metric, number][] = [
       [this.#state.ready, report.ready ? 1 : 0],
-      [this.#state.workers, report.workers.length],
+      [this.#state.workers, status.workers],
+      [this.#state.leavingWorkers, status.leavingWorkers],
       [this.#state.backends, report.backends.filter(({ active, weight }) => active && weight > 0).length],
       [this.#state.generation, report.generation],
       [this.#state.stale, report.staleReason === "" ? 0 : 1],

@@ -88,6 +88,19 @@ describe.each([
     await expectServed(report);
   });
 
+  test("live connections go on while the number of workers changes", async () => {
+    const { report } = await begin(lab, proxy);
+    const { status } = await proxy.counters();
+    for (const workers of [1, 4, status.workers]) {
+      lab.serve(undefined, workers);
+      await expect.poll(async () => (await proxy.counters()).status.workers, { timeout: 60_000 }).toBe(workers);
+      const { totals } = await proxy.counters();
+      const forwarded = async (): Promise<number> => (await proxy.counters()).totals.forward_sent;
+      await expect.poll(forwarded, { timeout: 60_000 }).toBeGreaterThan(totals.forward_sent + connections);
+    }
+    await expectServed(report);
+  });
+
   test("a backend that leaves the manifest keeps its live connections and gets no new one", async () => {
     const { report } = await begin(lab, proxy);
     const { reloads } = await proxy.counters();

@@ -4,7 +4,7 @@ import type { CountersReport } from "../../proxy/metrics/report.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
 import type { Received } from "./peer.ts";
-import { LISTEN_PORT, type ManifestOptions, manifest, Place, ProxyProcess } from "./proxy.ts";
+import { LISTEN_PORT, type ManifestOptions, manifest, Place, ProxyProcess, UPSTREAM_LEVEL } from "./proxy.ts";
 
 /* The manifest changes again and again while traffic flows; broken ones come in between. */
 
@@ -50,6 +50,11 @@ afterEach(async () => {
   await network.backend.take(0);
 });
 
+const workersAt = (step: number): { min: number; max: number } => {
+  const count = 1 + (Math.floor(step / 8) % 4);
+  return { min: count, max: count };
+};
+
 /** Changes of every kind that a running proxy takes, one after the other, no two the same. */
 function change(step: number): ManifestOptions {
   const base = first();
@@ -63,6 +68,7 @@ function change(step: number): ManifestOptions {
       listeners: [{ port: LISTEN_PORT }, { port: ADDED_PORT }],
       routing: { idleTimeout: `${300 + step}s` },
     }),
+    () => ({ ...base, dataPlane: { ...base.dataPlane, workers: workersAt(step) } }),
     () => ({ ...base, dataPlane: { ...base.dataPlane, receiveBuffer: `${2 + (step % 5)}Mi` } }),
     () => ({ ...base, backends: all.map(({ port }) => backend(port, port === 4433 + (step % 4) ? 0 : 1)) }),
     () => ({
@@ -182,16 +188,17 @@ test("good and broken manifests under traffic: every request is answered, by the
 test("what needs a restart is refused by its name, and the next good manifest ends the refusal", async () => {
   const { dataPlane, ...rest } = first();
   const changes = {
-    "dataPlane.workers": { workers: { min: 3, max: 3 } },
     "dataPlane.mode": { mode: "Baseline" },
     "dataPlane.batch": { batch: 32 },
     "dataPlane.flowMemory": { flowMemory: "8Mi" },
+    "dataPlane.upstreamLevel": { upstreamLevel: UPSTREAM_LEVEL === "Auto" ? "Sockets" : "Auto" },
+    "dataPlane.upstreamPorts": { upstreamPorts: { first: 20_480, last: 24_575 } },
     "dataPlane.upstreamSockets": { upstreamSockets: 100 },
   };
-  const together = [Object.keys(changes).filter((name) => name !== "dataPlane.mode"), "all"] as const;
+  const together = ["dataPlane.batch", "dataPlane.flowMemory", "dataPlane.upstreamSockets"] as const;
   const rows: [readonly string[], object][] = [
     ...Object.entries(changes).map(([name, value]): [string[], object] => [[name], value]),
-    [together[0], { workers: { min: 3, max: 3 }, batch: 32, flowMemory: "8Mi", upstreamSockets: 100 }],
+    [together, Object.assign({}, ...together.map((name) => changes[name]))],
   ];
   let rejected = 0;
   for (const [names, value] of rows) {

@@ -22,7 +22,7 @@ class BusyProxy {
   BusyProxy() : model_(64) {
     for (uint32_t i = 0; i < kWorkers; i++) memory_.push_back(std::make_unique<TableMemory>(kFlows));
     for (auto& memory : memory_) tables_.push_back(&memory->table());
-    for (uint32_t i = 0; i < kWorkers; i++) routers_.emplace_back(tables_, i, lengths_);
+    for (auto& memory : memory_) routers_.emplace_back(memory->table(), lengths_);
     // Servers of four stacks, so that a short header may have any of four lengths.
     for (const size_t length : {4, 8, 18, 20}) fill(length);
   }
@@ -34,7 +34,7 @@ class BusyProxy {
   };
 
   [[nodiscard]] Decision decide(const Packet& packet) const {
-    return routers_[0].decide(model_.view(), packet.tuple, packet.octets, 1000);
+    return routers_[0].decide(view(), packet.tuple, packet.octets, 1000);
   }
 
   [[nodiscard]] std::vector<uint8_t> routable(uint8_t rotation, uint32_t n) const {
@@ -54,13 +54,19 @@ class BusyProxy {
   }
 
  private:
+  [[nodiscard]] RouteView view() const {
+    RouteView view = model_.view();
+    view.tables = tables_;
+    return view;
+  }
+
   void fill(size_t length) {
     constexpr uint32_t kPerLength = kFlows / 8;
     for (uint32_t worker = 0; worker < kWorkers; worker++) {
       for (uint32_t n = 0; n < kPerLength; n++) {
-        const uint32_t flow = tables_[worker]->create({tuple(n + worker * kFlows), 0, 1, 0}, 1000);
+        const uint32_t flow = memory_[worker]->table().create({tuple(n + worker * kFlows), 0, 1, 0}, 1000);
         if (flow == kNoFlow) return;
-        routers_[worker].learn(model_.view(), flow, longHeader(cidOf(1), learned(worker, n, length)), 1000);
+        routers_[worker].learn(view(), flow, longHeader(cidOf(1), learned(worker, n, length)), 1000);
       }
     }
   }
@@ -68,7 +74,7 @@ class BusyProxy {
   RoutableWorkers model_;
   CidLengths lengths_;
   std::vector<std::unique_ptr<TableMemory>> memory_;
-  std::vector<FlowTable*> tables_;
+  std::vector<const FlowTable*> tables_;
   std::vector<Router> routers_;
 };
 

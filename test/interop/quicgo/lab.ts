@@ -26,8 +26,8 @@ export interface QuicGoLab {
   servers: Child[];
   proxy: LabProxy;
   manifestFile: string;
-  /** Writes a manifest that names only these backends; a running proxy applies it by itself. */
-  serve(backends: readonly number[]): void;
+  /** Writes a manifest that names only these backends; a running proxy applies it by itself. Default: all of them. */
+  serve(backends?: readonly number[], workers?: number): void;
   /** Downloads the content in 20 connections, 5 at a time, unless the plan says otherwise. */
   run(family: "v4" | "v6", plan: Partial<QuicGoClientPlan>): Promise<QuicGoReport>;
   remove(): void;
@@ -59,8 +59,9 @@ export async function createQuicGoLab(options: QuicGoLabOptions): Promise<QuicGo
       return startQuicGoServer(ids === undefined ? plan : { ...plan, routableIds: idsOf(ids, index) });
     });
     const manifestFile = join(directory, "quicgo.yaml");
-    const serve = (served: readonly number[]): void => writeManifest(manifestFile, { topology, workers, ids, served });
-    serve([...backends.keys()]);
+    const serve = (served: readonly number[] = [...backends.keys()], count = workers): void =>
+      writeManifest(manifestFile, { topology, workers: count, ids, served });
+    serve();
     const proxy = await startProxyProcess(topology, manifestFile);
     return {
       topology,

@@ -71,7 +71,7 @@ class TwoWorkers {
   explicit TwoWorkers(uint16_t backends = 3, uint32_t flows = 64)
       : memory_{TableMemory(flows), TableMemory(flows)},
         tables_{&memory_[0].table(), &memory_[1].table()},
-        routers_{Router(tables_, 0, lengths_), Router(tables_, 1, lengths_)},
+        routers_{Router(*tables_[0], lengths_), Router(*tables_[1], lengths_)},
         epochs_(backends, 1) {
     rebuild(std::vector<uint32_t>(backends, 1));
   }
@@ -86,7 +86,7 @@ class TwoWorkers {
     maglev_ = MaglevTable::build({3, 4}, list);
   }
 
-  RouteView view() const { return {quicLb, maglev_, epochs_, {5, 6}, fallback, cidLength, 1000, sampleOneIn}; }
+  RouteView view() const { return {quicLb, maglev_, epochs_, {5, 6}, fallback, cidLength, 1000, sampleOneIn, tables_}; }
 
   Decision decide(uint32_t worker, const FourTuple& tuple, const std::vector<uint8_t>& datagram) {
     return routers_[worker].decide(view(), tuple, datagram, nowMs);

@@ -181,9 +181,9 @@ TEST(DataPlane, ARefusedReloadChangesNothing) {
     EXPECT_TRUE(backend.receive());
   };
   refused(contract, FailureCode::kContractStale);
-  LoopbackContract workers = contract;
-  workers.next().sample.header.workers = 3;
-  refused(workers, FailureCode::kNeedsRestart);
+  LoopbackContract batch = contract;
+  batch.next().sample.header.batch = 3;
+  refused(batch, FailureCode::kNeedsRestart);
   LoopbackContract taken = contract;
   taken.next().setListeners({port, busy.port()});
   refused(taken, FailureCode::kListenPortBusy);

@@ -110,14 +110,13 @@ describe("the DaemonSet", () => {
       listeners: [{ port: 8443 }],
       backends,
       routing: { idleTimeout: "60s" },
-      dataPlane: { receiveBuffer: "1Mi" },
+      dataPlane: { receiveBuffer: "1Mi", workers: { max: 2 } },
     };
     expect(template(changed)).toEqual(template());
   });
 
   it.each([
     [{ mode: "Baseline" }],
-    [{ workers: { max: 2 } }],
     [{ batch: 32 }],
     [{ flowMemory: "128Mi" }],
     [{ upstreamSockets: 1000 }],

@@ -35,6 +35,7 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
   return {
     generation: 1,
     workers: 2,
+    leavingWorkers: 0,
     batch: 64,
     upstreamLevel: "ConnectedSocketPool",
     steering: "KernelHash",

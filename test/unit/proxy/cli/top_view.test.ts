@@ -54,6 +54,14 @@ describe("renderTop", () => {
     expect(text).toContain("upstream ConnectedSocketPool, 0 of 1,000 sockets  steering KernelHash");
   });
 
+  it("tells of workers that leave, and forgets those that are gone", () => {
+    const leaving = { ...after, status: { ...after.status, workers: 1, leavingWorkers: 1 } };
+    expect(render(before, leaving)[0]).toContain("1 worker and 1 leaving");
+    const gone = { ...after, status: { ...after.status, workers: 1 } };
+    expect(render(before, gone)[0]).toContain("  1 worker  ");
+    expect(cellsOf(render(before, gone), "1 ")).toEqual([]);
+  });
+
   it("gives rates per second between the two readings", () => {
     const lines = render(before, after);
     expect(cellsOf(lines, "0 ")).toEqual(["0", "2,005", "2,000", "1,000", "5", "3", "0"]);

@@ -28,6 +28,18 @@ describe("openCounters", () => {
     expect(totals.cid_table_full).toBe(3);
   });
 
+  it("sees workers that come later", () => {
+    const region = new FakeRegion({ workers: 3, slots: 1 });
+    region.use(1);
+    const reader = openCounters(region.buffer);
+    region.set(2, "receive_datagrams", 4);
+    expect(reader.read([]).workers).toHaveLength(1);
+    region.use(3);
+    const { workers, totals } = reader.read([]);
+    expect(workers).toHaveLength(3);
+    expect(totals.receive_datagrams).toBe(4);
+  });
+
   it("joins backend slots with their addresses and sums the workers", () => {
     const region = new FakeRegion({ workers: 2, slots: 4 });
     region.setBackend(0, 2, { forwarded: 10, flows: 1 });

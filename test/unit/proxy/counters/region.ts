@@ -44,6 +44,11 @@ export class FakeRegion {
     ]);
   }
 
+  /** How many of the workers' blocks are in use. */
+  use(workers: number): void {
+    new Uint32Array(this.buffer)[2] = workers;
+  }
+
   set(worker: number, name: CounterName, value: number | bigint): void {
     const index = COUNTERS.findIndex((counter) => counter.name === name);
     this.#cells[(HEADER_BYTES + worker * this.#workerStride) / 8 + index] = BigInt(value);

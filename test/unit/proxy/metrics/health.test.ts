@@ -21,6 +21,10 @@ describe("findUnhealthy", () => {
     expect(findUnhealthy(fakeState({ appliedAtMs: 1 }), status, workers, 5000)).toBeUndefined();
   });
 
+  it("asks nothing of a worker that is no more", () => {
+    expect(findUnhealthy(fakeState(), fakeStatus({ generation: 3, workers: 1 }), workers, 5000)).toBeUndefined();
+  });
+
   it("is content when all workers are there", () => {
     expect(findUnhealthy(fakeState(), status, workers.slice(0, 1), 5000)).toBeUndefined();
   });

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "forward/upstream.h"
+#include "forward/upstream_ports.h"
+#include "route/siphash.h"
+#include "worker/snapshot.h"
+
+namespace quicproxy {
+
+/// Opens what workers reach backends with, for all of them at one level: what the host does not allow to one worker is
+/// used by none. Control thread only.
+class UpstreamOpener {
+ public:
+  UpstreamOpener(const ContractHeader& header, SipKey key) : header_(header), key_(key) {}
+
+  /// The best level that can be had for workers of these flow capacities and for the backends of the first snapshot.
+  std::vector<std::unique_ptr<Upstream>> openAll(std::span<const uint32_t> flowCapacities, const Snapshot& first);
+  /// One more at the same level. The text says which step failed and why.
+  std::variant<std::unique_ptr<Upstream>, std::string> open(uint32_t worker, uint32_t flowCapacity);
+
+  /// Tells the SK_LOOKUP program whose replies to catch. False with errno set when the kernel refuses.
+  bool catchFrom(const Snapshot& snapshot, UpstreamPorts::Keep keep);
+
+  [[nodiscard]] const char* level() const { return ports_ ? "RawSend" : "ConnectedSocketPool"; }
+  /// Why it is not RawSend; empty when it is, or was not asked for.
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+  [[nodiscard]] const UpstreamPorts* ports() const { return ports_.get(); }
+
+ private:
+  std::string openRaw(std::span<const uint32_t> flowCapacities, std::vector<std::unique_ptr<Upstream>>& upstreams);
+
+  ContractHeader header_;
+  SipKey key_;
+  std::unique_ptr<UpstreamPorts> ports_;  ///< of RawSend
+  std::string reason_;
+};
+
+}  // namespace quicproxy
