@@ -21,7 +21,7 @@ CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.
 
 IMAGE := build/image/quicproxy.oci.tar
 
-.PHONY: help demo test test-native test-asan coverage e2e image cluster cluster-down lint tidy bench fuzz generate build deps clean
+.PHONY: help demo test test-native test-asan soak coverage e2e image cluster cluster-down lint tidy bench fuzz generate build deps clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-native: packages-native deps ## Native unit tests
 
 test-asan: packages-native deps ## Native unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(BIN)/node test/run.ts native-asan fuzz-replay-asan
+
+soak: packages-native deps ## The data plane under load and reloads, under ThreadSanitizer, for SOAK_SECONDS (default 600)
+	@SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(BIN)/node test/run.ts soak-tsan
 
 e2e: packages-cluster image ## The product on a real cluster of two nodes, which is started unless it runs (root)
 	@$(BIN)/node test/run.ts chart e2e integration

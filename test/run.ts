@@ -59,6 +59,23 @@ function nativeRunners(preset: "release" | "asan"): Runner[] {
   ];
 }
 
+/** SOAK_SECONDS: of both upstream levels together. */
+function soakRunner(): Runner {
+  const built = "build/native/tsan";
+  const report = join(reports, "soak-tsan.json");
+  const program = ["test/native/soak/without_aslr.sh", join(built, "worker_soak")];
+  return {
+    name: "soak-tsan",
+    build: [
+      ["cmake", "-S", "native", "--preset", "tsan", "--log-level=WARNING"],
+      ["cmake", "--build", built, "--parallel", jobs, "--target", "worker_soak"],
+    ],
+    command: [...program, `--seconds=${process.env.SOAK_SECONDS ?? "24"}`, `--gtest_output=json:${report}`],
+    report,
+    tally: tallyGoogleTest,
+  };
+}
+
 function vitestRunner(
   project: "unit" | "image" | "net" | "net-sockets" | "interop" | "chart" | "e2e" | "integration",
 ): Runner {
@@ -76,6 +93,7 @@ function vitestRunner(
 const runners: readonly Runner[] = [
   ...nativeRunners("release"),
   ...nativeRunners("asan"),
+  soakRunner(),
   vitestRunner("unit"),
   vitestRunner("image"),
   vitestRunner("net"),
