@@ -10,12 +10,14 @@ namespace {
 /// These and the first listener are always in, so that there is always a way.
 constexpr uint16_t kLastingBackends = 2;
 constexpr uint16_t kBackendsAtOnce = 8;
+constexpr uint32_t kMaxSoakWorkers = 4;
 
 }  // namespace
 
 const std::vector<ReloadStorm::Step> ReloadStorm::kSteps{
     &ReloadStorm::toggleBackend, &ReloadStorm::toggleBackend,  &ReloadStorm::toggleListener,
-    &ReloadStorm::changeWeights, &ReloadStorm::changeSettings, &ReloadStorm::refuse,
+    &ReloadStorm::changeWeights, &ReloadStorm::changeSettings, &ReloadStorm::changeWorkers,
+    &ReloadStorm::refuse,
 };
 
 ReloadStorm::ReloadStorm(Presence& presence, const EchoBackends& backends,
@@ -119,6 +121,13 @@ void ReloadStorm::changeSettings(DataPlane& plane) {
   header.shortHeaderCidLength = random(2) == 0 ? kCidLengthLearned : uint8_t{kPlainCidOctets};
   header.receiveBufferBytes = (512 + random(4) * 256) * 1024;
   apply(plane);
+}
+
+/// Up and down; those that leave go on with their flows.
+void ReloadStorm::changeWorkers(DataPlane& plane) {
+  const uint32_t before = sample_.header.workers;
+  sample_.header.workers = 1 + random(kMaxSoakWorkers);
+  if (!apply(plane)) sample_.header.workers = before;
 }
 
 /// What may not be applied changes nothing.

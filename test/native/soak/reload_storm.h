@@ -39,6 +39,7 @@ class ReloadStorm {
   void toggleListener(DataPlane& plane);
   void changeWeights(DataPlane& plane);
   void changeSettings(DataPlane& plane);
+  void changeWorkers(DataPlane& plane);
   void refuse(DataPlane& plane);
   bool apply(DataPlane& plane);
   void look(DataPlane& plane);
