@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { httpTransport } from "../crds/client/transport.ts";
-import { takeEndSignals } from "../crds/end_signals.ts";
+import { stopOnSignals } from "../crds/end_signals.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { registerCheck } from "./check.ts";
 import { type HttpAddress, parseAddress, serveHttp } from "./http.ts";
@@ -78,23 +78,28 @@ async function run(flags: Flags): Promise<void> {
       onError,
     });
   }
-  stopOnSignals(log, async () => {
+  const stop = async (): Promise<void> => {
     election?.resign();
     await operator.stop();
     await election?.stop();
-  });
-  await lead(operator, election, log);
+  };
+  const isStopping = stopOnSignals({ log, stop, withinMs: STOP_WITHIN_MS });
+  await lead(operator, election, { log, isStopping });
 }
 
 /** Whoever lost the lease may be followed by another within 5 s: what is in hand must end now, so the process does. */
-async function lead(operator: Operator, election: LeaderElection | undefined, log: Log): Promise<void> {
+async function lead(
+  operator: Operator,
+  election: LeaderElection | undefined,
+  { log, isStopping }: { log: Log; isStopping: () => boolean },
+): Promise<void> {
   if (election === undefined) return operator.start();
   log.info("waiting for the lease");
   if (!(await election.acquire())) return;
   log.info("leading");
   operator.start();
   await election.hold();
-  if (stopping) return;
+  if (isStopping()) return;
   log.fatal("the lease is lost: ending, to start anew as a follower");
   process.exit(EXIT_RUNTIME_FAILURE);
 }
@@ -106,21 +111,6 @@ function onceEach(say: (error: Error) => void): (error: Error) => void {
     if (error.message !== last) say(error);
     last = error.message;
   };
-}
-
-let stopping = false;
-
-function stopOnSignals(log: Log, stop: () => Promise<void>): void {
-  const onSignal = async (signal: NodeJS.Signals): Promise<void> => {
-    if (stopping) process.exit(EXIT_RUNTIME_FAILURE);
-    stopping = true;
-    log.info({ signal }, `stopping on ${signal}`);
-    setTimeout(() => process.exit(EXIT_RUNTIME_FAILURE), STOP_WITHIN_MS).unref();
-    await stop();
-    log.info("stopped");
-    process.exit(EXIT_OK);
-  };
-  takeEndSignals(onSignal);
 }
 
 const collect = (value: string, before: string[]): string[] => [...before, value];

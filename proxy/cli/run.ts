@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { inClusterEndpoint, isInCluster } from "../../crds/client/in_cluster.ts";
 import { httpTransport } from "../../crds/client/transport.ts";
-import { takeEndSignals } from "../../crds/end_signals.ts";
+import { stopOnSignals } from "../../crds/end_signals.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { openDataPlane } from "../apply/data_plane.ts";
 import type { Plan, PlanManifest } from "../apply/plan.ts";
@@ -28,7 +28,6 @@ interface RunFlags {
   logFormat: LogFormat;
 }
 
-const EXIT_OK = 0;
 const EXIT_RUNTIME_FAILURE = 1;
 const EXIT_WRONG_INPUT = 2;
 const STANDARD_INPUT = "-";
@@ -76,19 +75,6 @@ function watchSource(file: string, initialText: string, proxy: RunningProxy, log
 }
 
 /** The first signal stops in order; the second ends the process at once. */
-function stopOnSignals(log: Log, stop: () => Promise<void>): void {
-  let stopping = false;
-  const onSignal = async (signal: NodeJS.Signals): Promise<void> => {
-    if (stopping) process.exit(EXIT_RUNTIME_FAILURE);
-    stopping = true;
-    log.info({ signal }, `stopping on ${signal}`);
-    await stop();
-    log.info("stopped");
-    process.exit(EXIT_OK);
-  };
-  takeEndSignals(onSignal);
-}
-
 function endOnUncaught(log: Log): void {
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, `uncaught error: ${error instanceof Error ? error.stack : String(error)}`);
@@ -123,7 +109,7 @@ async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promis
     clock: () => performance.now(),
     version: packageJson.version,
   });
-  stopOnSignals(log, () => node.stop());
+  stopOnSignals({ log, stop: () => node.stop() });
 }
 
 async function runFile(file: string, flags: RunFlags): Promise<void> {
@@ -155,10 +141,11 @@ async function runFile(file: string, flags: RunFlags): Promise<void> {
     return;
   }
   const source = watchSource(file, text, proxy, log);
-  stopOnSignals(log, async () => {
+  const stop = async (): Promise<void> => {
     source.close();
     await proxy.stop();
-  });
+  };
+  stopOnSignals({ log, stop });
 }
 
 export function registerRun(program: Command): void {

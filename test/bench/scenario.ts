@@ -16,6 +16,12 @@ export interface Findings {
 /** Says what is under way. */
 export type Progress = (text: string) => void;
 
+/** What every step of a scenario needs to know. */
+export interface Course {
+  options: BenchOptions;
+  progress: Progress;
+}
+
 export interface Scenario {
   name: string;
   title: string;

@@ -2,8 +2,9 @@ import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Cluster, type ClusterNode, killContainer, kubectl, workerNodes } from "../cluster/cluster.ts";
 import { findCluster } from "../cluster/provider.ts";
+import { until } from "../until.ts";
 import { type DownloadPlan, download, faultsOf, serversOf } from "./scene/downloads.ts";
-import { apply, condition, list, until, untilEqual } from "./scene/objects.ts";
+import { apply, condition, list, untilEqual } from "./scene/objects.ts";
 import { install, operatorName, scaleOperator, system, testRelease, traces, uninstall } from "./scene/product.ts";
 import { deployQuicServer, provideQuicServer, type QuicContent, serverPods } from "./scene/quic_service.ts";
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Cluster, kubectl, workerNodes } from "../cluster/cluster.ts";
 import { install, system, uninstall } from "../cluster/product.ts";
 import { findCluster } from "../cluster/provider.ts";
-import { until } from "./scene/objects.ts";
+import { until } from "../until.ts";
 
 /*
  * What the chart gives to the operator and to users, asked of a real API server: RBAC and the policy beside it.

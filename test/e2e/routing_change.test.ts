@@ -2,8 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Cluster, kubectl, workerNodes } from "../cluster/cluster.ts";
 import { findCluster } from "../cluster/provider.ts";
+import { until } from "../until.ts";
 import { Echo } from "./scene/echo.ts";
-import { apply, condition, until } from "./scene/objects.ts";
+import { apply, condition } from "./scene/objects.ts";
 import { clientsHostAddress, install, residentMebibytes, system, uninstall } from "./scene/product.ts";
 
 /*

@@ -4,10 +4,9 @@ import type { Figure } from "../aims.ts";
 import { type Contender, startContenders } from "../contender/contender.ts";
 import { readCounters } from "../contender/quicproxy.ts";
 import { type Bench, type Measurement, measure, openFlows } from "../measure.ts";
-import type { BenchOptions } from "../options.ts";
 import { compareRounds, type Ratio, renderRatio } from "../ratio.ts";
 import { processCost, renderRounds, roundTripColumns } from "../round_table.ts";
-import { eachInTurn, type Findings, type Progress, type Scenario, withBench } from "../scenario.ts";
+import { type Course, eachInTurn, type Findings, type Progress, type Scenario, withBench } from "../scenario.ts";
 import { type Spread, spreadOf } from "../spread.ts";
 import { levelsText, progressText } from "./round_trip.ts";
 
@@ -84,13 +83,11 @@ async function fill(bench: Bench, contender: Contender, asked: number, progress:
   };
 }
 
-interface Course {
-  options: BenchOptions;
+interface HoldingCourse extends Course {
   holding: Holding;
-  progress: Progress;
 }
 
-async function measureBoth(bench: Bench, contenders: Contender[], course: Course): Promise<Measurement[]> {
+async function measureBoth(bench: Bench, contenders: Contender[], course: HoldingCourse): Promise<Measurement[]> {
   const { options, holding, progress } = course;
   const all: Measurement[] = [];
   await openFlows(bench, contenders[0]!, fewFlows, options.rate);

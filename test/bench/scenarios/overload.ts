@@ -6,7 +6,7 @@ import { type Bench, type Measurement, measureOnce, openFlows } from "../measure
 import type { BenchOptions } from "../options.ts";
 import { compareRounds, type Ratio, renderRatio } from "../ratio.ts";
 import { type Column, renderRounds } from "../round_table.ts";
-import { eachInTurn, type Findings, type Progress, type Scenario, withBench } from "../scenario.ts";
+import { type Course, eachInTurn, type Findings, type Scenario, withBench } from "../scenario.ts";
 import { type Spread, spreadOf } from "../spread.ts";
 import { levelsText, progressText } from "./round_trip.ts";
 
@@ -42,11 +42,6 @@ export const overload: Scenario = {
     }
   },
 };
-
-interface Course {
-  options: BenchOptions;
-  progress: Progress;
-}
 
 async function runPhases(bench: Bench, controller: Controller, course: Course): Promise<Findings> {
   const { options } = course;

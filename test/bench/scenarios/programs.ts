@@ -4,9 +4,8 @@ import type { Figure } from "../aims.ts";
 import { costsBetween, type ProgramCost, programsOf, withStatistics } from "../bpf_programs.ts";
 import { type Contender, startContender, twoWorkers } from "../contender/contender.ts";
 import { type Bench, measure, openFlows } from "../measure.ts";
-import type { BenchOptions } from "../options.ts";
 import { drawTable } from "../round_table.ts";
-import { type Findings, type Progress, type Scenario, withBench } from "../scenario.ts";
+import { type Course, type Findings, type Scenario, withBench } from "../scenario.ts";
 import { renderSpread, spreadOf } from "../spread.ts";
 import { levelsText } from "./round_trip.ts";
 
@@ -33,11 +32,6 @@ export const programCosts: Scenario = {
       return findingsOf(contender, runs, execFileSync(routeBench, { encoding: "utf8" }));
     }),
 };
-
-interface Course {
-  options: BenchOptions;
-  progress: Progress;
-}
 
 async function measureRuns(bench: Bench, contender: Contender, { options, progress }: Course): Promise<Run[]> {
   const { rate, seconds, rounds } = options;

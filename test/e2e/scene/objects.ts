@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type Cluster, kubectl } from "../../cluster/cluster.ts";
+import { until } from "../../until.ts";
 
 /** An object as kubectl prints it, as far as the tests look at it. */
 export interface PrintedObject {
@@ -58,26 +58,6 @@ export async function condition(cluster: Cluster, namespace: string, name: strin
   const found = object.status?.conditions?.find((each) => each.type === type);
   if (found === undefined || found.observedGeneration !== object.metadata.generation) return "";
   return `${found.status} ${found.reason}: ${found.message}`;
-}
-
-const POLL_MS = 100;
-
-/**
- * Waits until something holds; what throws does not hold yet. The limit only keeps a broken run from lasting for ever.
- * Resolves with the milliseconds that it took.
- */
-export async function until(what: string, holds: () => Promise<boolean>, withinMs = 60_000): Promise<number> {
-  const start = performance.now();
-  let last: unknown = "it does not hold";
-  while (performance.now() - start < withinMs) {
-    try {
-      if (await holds()) return performance.now() - start;
-    } catch (error) {
-      last = error;
-    }
-    await sleep(POLL_MS);
-  }
-  throw new Error(`not after ${withinMs} ms: ${what}: ${last}`);
 }
 
 /** Waits until something is as wanted; a failure shows what it was at last. */

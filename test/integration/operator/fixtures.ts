@@ -4,6 +4,7 @@ import type { ApiClient } from "../../../crds/client/client.ts";
 import type { KubernetesObject } from "../../../crds/client/objects.ts";
 import { RESOURCES, type Resource } from "../../../crds/client/resources.ts";
 import type { QuicProxyStatus } from "../../../crds/status_schema.ts";
+import { until } from "../../until.ts";
 
 export const NAMESPACE = "media";
 
@@ -158,19 +159,4 @@ export interface NodeObject {
     readonly hashKey: string;
     readonly intent: { readonly backends: { readonly static: { address: string; port: number; weight: number }[] } };
   };
-}
-
-/** Waits until something holds; what throws does not hold yet. */
-export async function until(what: string, holds: () => Promise<boolean>, withinMs = 15_000): Promise<void> {
-  const end = performance.now() + withinMs;
-  let last: unknown = "it did not hold";
-  while (performance.now() < end) {
-    try {
-      if (await holds()) return;
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`not in time: ${what}: ${last}`);
 }

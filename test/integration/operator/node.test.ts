@@ -10,8 +10,9 @@ import { Operator } from "../../../operator/operator.ts";
 import { HEADER } from "../../../proxy/contract/layout.ts";
 import { type RunningNode, runNode } from "../../../proxy/node/run.ts";
 import { FakeNative, fakeLog } from "../../unit/proxy/apply/fakes.ts";
+import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
-import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES, until } from "./fixtures.ts";
+import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
 
 const SPEC = {
   listeners: [{ port: 4433 }],
@@ -56,7 +57,7 @@ async function startNode(name = "edge.node-1"): Promise<RunningNode> {
   return node;
 }
 
-const running = () => until("the proxy runs", async () => (node?.agent.state.appliedGeneration ?? 0) > 0, 30_000);
+const running = () => until("the proxy runs", async () => (node?.agent.state.appliedGeneration ?? 0) > 0);
 
 beforeAll(async () => {
   api = await startApiServer();
@@ -161,7 +162,7 @@ describe("a proxy as a node of a cluster", () => {
     expect(node!.agent.state).toMatchObject({ source: "LastGood", problem: undefined });
     expect(native.applied).toEqual([1]);
     await api.start();
-    await until("it is confirmed", async () => node!.agent.state.source === "ApiServer", 30_000);
+    await until("it is confirmed", async () => node!.agent.state.source === "ApiServer");
     expect(native.applied).toEqual([1]);
   });
 });

@@ -3,8 +3,9 @@ import { ApiClient } from "../../../crds/client/client.ts";
 import { RESOURCES } from "../../../crds/client/resources.ts";
 import { openLog } from "../../../operator/log.ts";
 import { Operator } from "../../../operator/operator.ts";
+import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
-import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES, until } from "./fixtures.ts";
+import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
 
 const PODS = {
   image: "quicproxy:test",
@@ -197,9 +198,9 @@ describe("an operator on a real API server", () => {
   it("says that the CRDs are gone, and goes on when they are back", async () => {
     await until("it is ready", async () => operator.notReady() === undefined);
     await admin.removeCrds();
-    await until("it says so", async () => /quicproxies: .*404/.test(operator.notReady() ?? ""), 30_000);
+    await until("it says so", async () => /quicproxies: .*404/.test(operator.notReady() ?? ""));
     await admin.installCrds();
-    await until("it is ready again", async () => operator.notReady() === undefined, 30_000);
+    await until("it is ready again", async () => operator.notReady() === undefined);
     await admin.proxy("edge", STATIC);
     await until("it works", async () => (await admin.nodeObjects()).length === 2);
   });
