@@ -2,7 +2,6 @@ import type { RuleFinding, SoundSpec } from "./rules.ts";
 
 /** What a spec may ask for and this version does not do: asking is a fault. Without values: the field itself. */
 const UNAVAILABLE: readonly { path: readonly string[]; values?: readonly string[]; allowed: string }[] = [
-  { path: ["dataPlane", "mode"], values: ["Decoupled"], allowed: "RunToCompletion or Baseline" },
   { path: ["dataPlane", "fastPath"], values: ["XDP", "AFXDP"], allowed: "Auto or Disabled" },
 ];
 

@@ -11,7 +11,7 @@ namespace quicproxy {
 inline constexpr uint32_t kContractMagic = 0x31585051;  // "QPX1"
 inline constexpr uint16_t kContractVersion = 1;
 
-enum class Mode : uint8_t { kRunToCompletion = 0, kBaseline = 1 };
+enum class Mode : uint8_t { kRunToCompletion = 0, kBaseline = 1, kDecoupled = 2 };
 enum class Fallback : uint8_t { kFourTuple = 0, kConnectionId = 1 };
 
 /// What is tried to reach backends with; see forward/upstream.h.

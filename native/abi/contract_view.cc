@@ -35,7 +35,7 @@ Record copyRecord(std::span<const uint8_t> buffer, uint32_t offset, uint32_t ind
   return record;
 }
 
-bool isKnown(Mode mode) { return mode == Mode::kRunToCompletion || mode == Mode::kBaseline; }
+bool isKnown(Mode mode) { return mode <= Mode::kDecoupled; }
 
 bool isKnown(Fallback fallback) { return fallback == Fallback::kFourTuple || fallback == Fallback::kConnectionId; }
 
@@ -59,7 +59,7 @@ const char* checkFrame(const ContractHeader& header, size_t bufferBytes) {
 const char* checkSettings(const ContractHeader& header) {
   return firstBroken({
       {header.generation != 0, "generation: must be above 0"},
-      {isKnown(header.mode), "mode: must be 0 (RunToCompletion) or 1 (Baseline)"},
+      {isKnown(header.mode), "mode: must be 0 (RunToCompletion), 1 (Baseline) or 2 (Decoupled)"},
       {isKnown(header.fallback), "fallback: must be 0 (FourTuple) or 1 (ConnectionID)"},
       {isCidLength(header.shortHeaderCidLength), "shortHeaderCidLength: must be 1..20 or 255 (learned)"},
       {header.reserved == 0, "reserved: must be 0"},

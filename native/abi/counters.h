@@ -22,6 +22,7 @@ enum class Gauge : uint8_t {
   kFlows,            ///< live flows
   kUpstreamSockets,  ///< open upstream sockets
   kCids,             ///< live entries of the Connection ID table
+  kRingHighWater,    ///< most messages that ever waited in the ring of mode Decoupled
   kCount,
 };
 

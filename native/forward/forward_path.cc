@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "io/clock.h"
+#include "receive/receive_tally.h"
 
 namespace quicproxy {
 
@@ -39,22 +40,36 @@ ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch)
 ForwardPath::Taken ForwardPath::receive(uint8_t endpoint) {
   const int received = batch_.receive(context_.listenFd(endpoint), 0);
   if (received <= 0) return {0, 0};
-  WorkerCounters& counters = context_.counters;
-  counters.add(Counter::receive_batches);
   const uint16_t localPort = context_.snapshot->endpoints[endpoint]->address.port();
   receivedNs_ = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
-  Taken taken{static_cast<uint32_t>(received), 0};
-  for (uint32_t i = 0; i < taken.messages; i++) {
+  const auto messages = static_cast<uint32_t>(received);
+  ReceiveTally tally;
+  for (uint32_t i = 0; i < messages; i++) {
     const Received message = batch_.received(i, localPort);
-    const uint32_t count = message.datagrams();
-    taken.datagrams += count;
-    if (count > 1) counters.add(Counter::receive_trains);
-    counters.add(Counter::receive_datagrams, count);
-    counters.add(Counter::receive_bytes, message.payload.size());
-    for (uint32_t at = 0; at < count; at++) route(message, message.datagram(at), endpoint);
+    tally.add(message);
+    routeAll(message, endpoint);
+  }
+  tally.countInto(context_.counters);
+  send();
+  return {messages, tally.datagrams()};
+}
+
+ForwardPath::Taken ForwardPath::take(ReceiveRing& ring) {
+  Taken taken{std::min(ring.waiting(), batch_.capacity()), 0};
+  for (uint32_t i = 0; i < taken.messages; i++) {
+    const ReceiveRing::Entry& entry = ring.at(i);
+    receivedNs_ = entry.receivedNs;
+    taken.datagrams += entry.message.datagrams();
+    routeAll(entry.message, entry.endpoint);
   }
   send();
+  ring.release(taken.messages);
   return taken;
+}
+
+void ForwardPath::routeAll(const Received& message, uint8_t endpoint) {
+  const uint32_t count = message.datagrams();
+  for (uint32_t at = 0; at < count; at++) route(message, message.datagram(at), endpoint);
 }
 
 void ForwardPath::route(const Received& message, std::span<const uint8_t> payload, uint8_t endpoint) {
@@ -87,7 +102,7 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
   const bool sampled = (context_.flows.at(flow).flags & kFlowSampled) != 0;
   if (departures_.size() == Upstream::kMaxDepartures) send();
   inRound_[flow] = true;
-  departures_.push_back({payload, sampled ? realtimeNs() : 0, flow, 0, static_cast<uint8_t>(decision.rule),
+  departures_.push_back({payload, receivedNs_, sampled ? realtimeNs() : 0, flow, 0, static_cast<uint8_t>(decision.rule),
                          static_cast<uint8_t>(message.hopLimit - 1), message.trafficClass});
 }
 
@@ -224,7 +239,7 @@ void ForwardPath::countDropped(const Departure& departure) {
 void ForwardPath::note(const Departure& departure, SampleOutcome outcome) {
   if (departure.routedNs == 0) return;
   Sample sample{};
-  sample.receivedNs = receivedNs_;
+  sample.receivedNs = departure.receivedNs;
   sample.routedNs = departure.routedNs;
   sample.sentNs = realtimeNs();
   sample.rule = departure.rule;

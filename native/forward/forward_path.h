@@ -5,6 +5,7 @@
 
 #include "forward/upstream.h"
 #include "io/receive_batch.h"
+#include "receive/receive_ring.h"
 #include "worker/worker_context.h"
 
 namespace quicproxy {
@@ -23,8 +24,11 @@ class ForwardPath {
   };
   /// Takes one batch from the listening socket of `endpoint`.
   Taken receive(uint8_t endpoint);
+  /// Takes one batch from what a receiving thread has put into the ring.
+  Taken take(ReceiveRing& ring);
 
  private:
+  void routeAll(const Received& message, uint8_t endpoint);
   void route(const Received& message, std::span<const uint8_t> payload, uint8_t endpoint);
   [[nodiscard]] uint32_t admit(const Decision& decision, const Received& message, uint8_t endpoint);
   [[nodiscard]] uint32_t openFlow(const Decision& decision, const Received& message, uint8_t endpoint);

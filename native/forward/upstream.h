@@ -13,6 +13,7 @@ struct WorkerContext;
 /// A datagram on its way to the backend of a flow.
 struct Departure {
   std::span<const uint8_t> payload;
+  uint64_t receivedNs;
   uint64_t routedNs;  ///< 0 where the flow is not sampled
   uint32_t flow;
   int error;             ///< errno of the kernel; 0: it has the datagram

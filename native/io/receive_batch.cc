@@ -62,8 +62,7 @@ void readSegmentSize(const cmsghdr* control, Received& received) {
 }  // namespace
 
 ReceiveBatch::ReceiveBatch(uint32_t capacity)
-    : preparedFrom_(capacity),
-      payload_(capacity * kSlotStride, nullptr),
+    : payload_(capacity * kSlotStride, nullptr),
       messages_(capacity),
       vectors_(capacity),
       names_(capacity),
@@ -81,11 +80,14 @@ void ReceiveBatch::prepare(uint32_t index) {
   header.msg_namelen = sizeof(sockaddr_in6);
 }
 
-int ReceiveBatch::receive(int fd, uint32_t first) {
-  for (uint32_t i = first; i < preparedFrom_; i++) prepare(i);
-  const int count = recvmmsg(fd, &messages_[first], capacity() - first, MSG_DONTWAIT, nullptr);
-  preparedFrom_ = first + static_cast<uint32_t>(std::max(count, 0));
-  return count;
+int ReceiveBatch::receive(int fd, uint32_t first, uint32_t count) {
+  const uint32_t end = first + count;
+  for (uint32_t i = first; i < std::min(end, preparedFrom_); i++) prepare(i);
+  for (uint32_t i = std::max(first, preparedUntil_); i < end; i++) prepare(i);
+  const int received = recvmmsg(fd, &messages_[first], count, MSG_DONTWAIT, nullptr);
+  preparedUntil_ = end < preparedFrom_ ? end : std::max(end, preparedUntil_);
+  preparedFrom_ = first + static_cast<uint32_t>(std::max(received, 0));
+  return received;
 }
 
 const sockaddr* ReceiveBatch::originalDestination(uint32_t index) const {

@@ -38,7 +38,7 @@ struct Received {
 };
 
 /// A fixed set of slots and the message headers that recvmmsg works on. Allocated once; the pages of a slot are touched
-/// only by what is received.
+/// only by what is received. Slots that are not being received into may be read from another thread.
 class ReceiveBatch {
  public:
   explicit ReceiveBatch(uint32_t capacity);
@@ -48,7 +48,9 @@ class ReceiveBatch {
 
   /// Fills slots from `first` on, as many as the socket has and the batch holds.
   /// Returns the number of messages received, or -1 with errno set.
-  int receive(int fd, uint32_t first);
+  int receive(int fd, uint32_t first) { return receive(fd, first, capacity() - first); }
+  /// The same with `count` slots at most.
+  int receive(int fd, uint32_t first, uint32_t count);
 
   [[nodiscard]] const SocketAddress& sender(uint32_t index) const { return names_[index]; }
 
@@ -70,8 +72,9 @@ class ReceiveBatch {
   /// Slots exactly 64 KiB apart would all start in the same few cache sets.
   static constexpr size_t kSlotStride = kDatagramBytes + size_t{2} * 1024 + 64;
 
-  /// Slots from here on are ready to receive; preparing all of them for each call would cost more than a datagram.
-  uint32_t preparedFrom_;
+  /// Slots that are ready to receive; preparing all of them for each call would cost more than a datagram.
+  uint32_t preparedFrom_ = 0;
+  uint32_t preparedUntil_ = 0;
   MappedMemory payload_;
   std::vector<mmsghdr> messages_;
   std::vector<iovec> vectors_;

@@ -1,13 +1,11 @@
 #include "worker/worker.h"
 
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <system_error>
 
@@ -30,13 +28,6 @@ constexpr uint32_t kMinSweepPeriodMs = 250;
 constexpr uint32_t kMaxSweepPeriodMs = 8000;
 constexpr uint32_t kMaxSweepStep = 4096;
 
-/// Signals are for the main thread.
-void blockSignals(sigset_t* previous) {
-  sigset_t all;
-  static_cast<void>(sigfillset(&all));
-  pthread_sigmask(SIG_SETMASK, &all, previous);
-}
-
 }  // namespace
 
 std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& shared, FlowTable& flows,
@@ -46,6 +37,9 @@ std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& share
   announceReads(worker->epoll_.get(), worker->wakeUp_.get(), {EventTag::Kind::kWake, 0, 0});
   if (!worker->upstream_->announceTo(worker->epoll_.get())) return nullptr;
   if (!worker->forward_.ready() || !worker->return_.ready()) return nullptr;
+  if (!limits.decoupled) return worker;
+  worker->receiver_ = Receiver::create({limits.index, limits.batch}, shared.current, counters, worker->wakeUp_.get());
+  if (!worker->receiver_) return nullptr;
   return worker;
 }
 
@@ -63,46 +57,71 @@ Worker::Worker(const Limits& limits, WorkerShared& shared, FlowTable& flows, std
 
 Worker::~Worker() {
   stop();
-  if (thread_) pthread_join(*thread_, nullptr);
+  thread_.join();
 }
 
 std::optional<Failure> Worker::start() {
-  sigset_t previous;
-  blockSignals(&previous);
-  pthread_t thread{};
-  const int error = pthread_create(
-      &thread, nullptr,
-      [](void* self) -> void* {
-        static_cast<Worker*>(self)->run();
-        return nullptr;
-      },
-      this);
-  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
-  if (error != 0) return Failure{FailureCode::kThreadFailed, "cannot start a worker thread", error};
-  thread_ = thread;
+  if (receiver_) {
+    if (auto failure = receiver_->start()) return failure;
+  }
   char name[16];
   static_cast<void>(std::snprintf(name, sizeof name, "qp-worker-%u", limits_.index));
-  pthread_setname_np(thread, name);
-  return std::nullopt;
+  return thread_.start(name, {[](void* self) { static_cast<Worker*>(self)->run(); }, this});
 }
 
-void Worker::wake() const { eventfd_write(wakeUp_.get(), 1); }
+void Worker::wake() const {
+  if (receiver_) receiver_->wake();
+  eventfd_write(wakeUp_.get(), 1);
+}
 
 void Worker::stop() {
   stopping_.store(true, std::memory_order_release);
   wake();
 }
 
+const Snapshot* Worker::adopted() const {
+  const Snapshot* adopted = adopted_.load(std::memory_order_acquire);
+  return !receiver_ || receiver_->listensTo() == adopted ? adopted : nullptr;
+}
+
 void Worker::run() {
   std::array<epoll_event, kEventsPerWait> events;
   while (!stopping_.load(std::memory_order_acquire)) {
-    const Snapshot* current = shared_.current.load(std::memory_order_acquire);
-    if (current != context_.snapshot) adopt(current);
-    const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, kWaitMs);
+    const Snapshot* next = offered();
+    if (next != context_.snapshot) adopt(next);
+    const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, waitMs());
+    if (receiver_) receiver_->ring().awake();
     context_.nowMs = monotonicMs();
     for (int i = 0; i < count; i++) handle(events[static_cast<size_t>(i)].data.u64);
+    takeFromRing();
     return_.flush();
     sweep();
+  }
+  if (!receiver_) return;
+  receiver_->stop();
+  emptyRing();
+}
+
+const Snapshot* Worker::offered() const {
+  return receiver_ ? receiver_->left() : shared_.current.load(std::memory_order_acquire);
+}
+
+int Worker::waitMs() { return !receiver_ || receiver_->ring().mayRest() ? kWaitMs : 0; }
+
+void Worker::takeFromRing() {
+  if (!receiver_) return;
+  for (uint32_t datagrams = 0; datagrams < kDatagramsPerTurn;) {
+    const ForwardPath::Taken taken = forward_.take(receiver_->ring());
+    if (taken.messages == 0) return;
+    datagrams += taken.datagrams;
+  }
+}
+
+/// Takes what waits now; under load there would always be more.
+void Worker::emptyRing() {
+  if (!receiver_) return;
+  for (uint32_t left = receiver_->ring().waiting(); left > 0;) {
+    left -= std::min(left, forward_.take(receiver_->ring()).messages);
   }
 }
 
@@ -133,7 +152,11 @@ void Worker::receiveFromClients(uint8_t endpoint) {
 
 void Worker::adopt(const Snapshot* next) {
   const Snapshot* previous = context_.snapshot;
-  if (previous != nullptr) leaveEndpoints(*previous, *next);
+  if (previous != nullptr) {
+    // What waits came to endpoints of the previous snapshot; the receiver has left those that are no more.
+    emptyRing();
+    leaveEndpoints(*previous, *next);
+  }
   return_.flush();
   resetReusedBackends(previous, *next);
   context_.snapshot = next;
@@ -143,6 +166,7 @@ void Worker::adopt(const Snapshot* next) {
     if (after != -1 && after != before) listen(static_cast<uint8_t>(slot), after);
   }
   publishGauges();
+  if (receiver_) receiver_->allow(next);
   adopted_.store(next, std::memory_order_release);
 }
 
@@ -176,11 +200,13 @@ void Worker::resetReusedBackends(const Snapshot* previous, const Snapshot& next)
 }
 
 void Worker::listen(uint8_t endpoint, int fd) {
+  if (receiver_) return;
   announceReads(epoll_.get(), fd, {EventTag::Kind::kListen, 0, endpoint});
 }
 
 /// What the socket has received is still forwarded.
 void Worker::unlisten(uint8_t endpoint, int fd) {
+  if (receiver_) return;
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
   receiveFromClients(endpoint);
 }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <pthread.h>
-
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -11,6 +9,8 @@
 #include "forward/forward_path.h"
 #include "io/failure.h"
 #include "io/mapped_memory.h"
+#include "io/thread.h"
+#include "receive/receiver.h"
 #include "return/return_path.h"
 #include "worker/worker_context.h"
 
@@ -22,13 +22,15 @@ struct WorkerShared {
   CidLengths cidLengths;
 };
 
-/// One thread that receives, routes and forwards (run to completion) on its own listening sockets and its own flows.
-/// Where the snapshot has no socket for it, it only goes on with the flows that it has.
+/// One thread that routes and forwards on its own flows. It receives from its own listening sockets itself (run to
+/// completion), or has a receiving thread beside it that does (mode Decoupled). Where the snapshot has no socket for
+/// it, it only goes on with the flows that it has.
 class Worker {
  public:
   struct Limits {
     uint32_t index;
     uint32_t batch;
+    bool decoupled;
   };
 
   /// Allocates everything the worker will ever use.
@@ -45,14 +47,15 @@ class Worker {
   /// Control thread only; false when there is no sample.
   bool takeSample(Sample& sample) { return context_.samples.pop(sample); }
 
-  /// The snapshot that the worker runs on; it has let go of every earlier one.
-  [[nodiscard]] const Snapshot* adopted() const { return adopted_.load(std::memory_order_acquire); }
+  /// The snapshot that the worker runs on; it has let go of every earlier one. Null while it changes over.
+  [[nodiscard]] const Snapshot* adopted() const;
 
  private:
   Worker(const Limits& limits, WorkerShared& shared, FlowTable& flows, std::unique_ptr<Upstream> upstream,
          WorkerCounters counters);
 
   void run();
+  [[nodiscard]] const Snapshot* offered() const;
   void adopt(const Snapshot* next);
   void leaveEndpoints(const Snapshot& previous, const Snapshot& next);
   void resetReusedBackends(const Snapshot* previous, const Snapshot& next);
@@ -61,6 +64,9 @@ class Worker {
   void unlisten(uint8_t endpoint, int fd);
   void handle(uint64_t tag);
   void receiveFromClients(uint8_t endpoint);
+  [[nodiscard]] int waitMs();
+  void takeFromRing();
+  void emptyRing();
   void sweep();
   void publishGauges();
   void publishSteering();
@@ -71,6 +77,7 @@ class Worker {
   FileDescriptor wakeUp_;
   std::unique_ptr<Upstream> upstream_;
   WorkerContext context_;
+  std::unique_ptr<Receiver> receiver_;
   ForwardPath forward_;
   ReturnPath return_;
   uint32_t sweptAtMs_ = 0;
@@ -78,7 +85,7 @@ class Worker {
   std::array<uint64_t, QP_STEER_OUTCOMES> steeringCounted_{};
   std::atomic<const Snapshot*> adopted_{nullptr};
   std::atomic<bool> stopping_{false};
-  std::optional<pthread_t> thread_;
+  Thread thread_;
 };
 
 }  // namespace quicproxy

@@ -15,6 +15,7 @@ class WorkerCounters {
 
   void add(Counter counter, uint64_t n = 1) { block_[static_cast<uint32_t>(counter)].add(n); }
   void set(Gauge gauge, uint64_t n) { block_[kCounterCount + static_cast<uint32_t>(gauge)].set(n); }
+  [[nodiscard]] uint64_t get(Counter counter) const { return block_[static_cast<uint32_t>(counter)].get(); }
   [[nodiscard]] uint64_t get(Gauge gauge) const { return block_[kCounterCount + static_cast<uint32_t>(gauge)].get(); }
 
   void add(uint16_t backendSlot, BackendCounter counter, uint64_t n = 1) { cell(backendSlot, counter).add(n); }

@@ -15,6 +15,8 @@ namespace {
 
 /// Descriptors left to the rest of the process: HTTP clients, files, sockets of endpoints that change over.
 constexpr uint64_t kReservedDescriptors = 512;
+/// An epoll set and an eventfd of the worker and, in mode Decoupled, of its receiving thread.
+constexpr uint64_t kDescriptorsPerWorker = 4;
 constexpr int kAdoptionWaitMs = 2000;
 
 /// Workers that come later get an equal share of the flow memory while those that run keep theirs: no more than this
@@ -39,7 +41,7 @@ uint64_t freeDescriptors() {
 
 uint32_t socketMax(const ContractHeader& header) {
   const uint64_t available = freeDescriptors();
-  const uint64_t reserved = kReservedDescriptors + uint64_t{header.workers} * (kMaxEndpoints + 2);
+  const uint64_t reserved = kReservedDescriptors + uint64_t{header.workers} * (kMaxEndpoints + kDescriptorsPerWorker);
   const uint64_t descriptors = available > reserved ? available - reserved : available / 2;
   return static_cast<uint32_t>(std::min<uint64_t>(header.upstreamSocketMax, descriptors));
 }
@@ -69,6 +71,7 @@ std::variant<std::unique_ptr<WorkerSet>, Failure> WorkerSet::create(const Contra
 
 WorkerSet::WorkerSet(const ContractHeader& header, SipKey tableKey)
     : batch_(header.batch),
+      decoupled_(header.mode == Mode::kDecoupled),
       flowMemoryBytes_(header.flowMemoryBytes),
       upstreamSocketMax_(socketMax(header)),
       tableKey_(tableKey),
@@ -104,7 +107,8 @@ std::optional<Failure> WorkerSet::start(const Snapshot& snapshot) {
 std::optional<Failure> WorkerSet::run(uint32_t index, std::unique_ptr<Upstream> upstream) {
   Member& member = members_[index];
   counters_->use(index + 1);
-  member.worker = Worker::create({index, batch_}, shared_, *member.flows, std::move(upstream), counters_->of(index));
+  member.worker =
+      Worker::create({index, batch_, decoupled_}, shared_, *member.flows, std::move(upstream), counters_->of(index));
   if (!member.worker) return Failure{FailureCode::kNoMemory, "no memory or descriptors for a worker", errno};
   return member.worker->start();
 }

@@ -65,6 +65,7 @@ class WorkerSet {
   [[nodiscard]] std::variant<uint32_t, Failure> flowsForNewcomers(uint32_t workers) const;
 
   uint32_t batch_;
+  bool decoupled_;
   uint64_t flowMemoryBytes_;  ///< asked for
   uint32_t upstreamSocketMax_;
   SipKey tableKey_;

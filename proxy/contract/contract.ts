@@ -2,7 +2,7 @@
 export interface Contract {
   /** Grows with every contract of one process; the native side refuses an older one. */
   readonly generation: number;
-  readonly mode: "RunToCompletion" | "Baseline";
+  readonly mode: "RunToCompletion" | "Baseline" | "Decoupled";
   readonly fallback: "FourTuple" | "ConnectionID";
   /** Octets of the Connection ID in short headers, 1 to 20; undefined: learned from the servers' long headers. */
   readonly shortHeaderCidLength: number | undefined;

@@ -13,7 +13,7 @@ export interface Layout<Name extends string> {
 
 export const CONTRACT_MAGIC = 0x31585051;
 export const CONTRACT_VERSION = 1;
-export const MODES = { RunToCompletion: 0, Baseline: 1 } as const;
+export const MODES = { RunToCompletion: 0, Baseline: 1, Decoupled: 2 } as const;
 export const FALLBACKS = { FourTuple: 0, ConnectionID: 1 } as const;
 export const UPSTREAM_LEVELS = { Auto: 0, Sockets: 1 } as const;
 export const CID_LENGTH_LEARNED = 0xff;

@@ -23,13 +23,12 @@ export interface PlanInputs {
 
 /**
  * A spec that parse accepted -> the contract. Pure: equal inputs give equal contracts.
- * @throws Error for what a contract cannot say (Decoupled, backends of a Service); parse refuses both. Error where the
- *   key of an encrypted config was not given: it must never fall back to plain text.
+ * @throws Error for backends of a Service, which a contract cannot name; parse refuses them. Error where the key of an
+ *   encrypted config was not given: it must never fall back to plain text.
  */
 export function plan(spec: QuicProxySpec, { generation, cpus, hashKey, quicLbKeys }: PlanInputs): Contract {
   const { dataPlane, routing } = spec;
   const { mode } = dataPlane;
-  if (mode === "Decoupled") throw new Error("dataPlane.mode Decoupled has no contract in this version");
   const baseline = mode === "Baseline";
   const backends = planBackends(spec);
   const quicLb = planQuicLb(spec, quicLbKeys);

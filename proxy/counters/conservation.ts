@@ -32,13 +32,13 @@ const ALL = { withDrops: true };
 /** The sums that native/abi/counters.def documents. */
 const RULES: readonly Rule[] = [
   {
-    rule: "receive_datagrams = sum of the parse outcomes",
+    rule: "receive_datagrams = hand_off_dropped_ring_full + sum of the parse outcomes",
     entered: ["receive_datagrams"],
-    counted: outcomesOf("parse", ALL),
+    counted: [...outcomesOf("hand_off", ALL), ...outcomesOf("parse", ALL)],
   },
   {
-    rule: "receive_datagrams = sum of the route outcomes",
-    entered: ["receive_datagrams"],
+    rule: "sum of the parse outcomes = sum of the route outcomes",
+    entered: outcomesOf("parse", ALL),
     counted: outcomesOf("route", ALL),
   },
   {

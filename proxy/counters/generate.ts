@@ -58,7 +58,8 @@ const KINDS = [
 ];
 
 const SUMS = [
-  "- `receive_datagrams` = sum of the parse outcomes = sum of the route outcomes",
+  "- `receive_datagrams` = `hand_off_dropped_ring_full` + sum of the parse outcomes",
+  "- sum of the parse outcomes = sum of the route outcomes",
   "- sum of the route outcomes that are not drops = sum of the forward outcomes",
   "- `return_received` = sum of the return outcomes",
 ];

@@ -71,6 +71,14 @@ export const COUNTERS = [
     help: "Messages left to the kernel's hash because the worker that was found listens no more",
   },
   {
+    name: "hand_off_dropped_ring_full",
+    stage: "hand_off",
+    outcome: "dropped_ring_full",
+    kind: "Outcome",
+    help:
+      "Dropped between the receiving and the forwarding thread of a worker (mode Decoupled): the worker was busy and the ring of 1,024 messages full; all others go on to the stage parse",
+  },
+  {
     name: "parse_long_header",
     stage: "parse",
     outcome: "long_header",
@@ -464,7 +472,7 @@ export const COUNTERS = [
 ] as const;
 
 /** The values after a worker's counters, in memory order. */
-export const GAUGES = ["generation", "flows", "upstreamSockets", "cids"] as const;
+export const GAUGES = ["generation", "flows", "upstreamSockets", "cids", "ringHighWater"] as const;
 
 /** The cells of one backend slot of one worker, in memory order. */
 export const BACKEND_CELLS = [

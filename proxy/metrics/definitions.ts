@@ -22,6 +22,12 @@ export const WORKER_GAUGES = {
   flows: define("quicproxy_flows", "gauge", ["worker"], "Live flows"),
   upstreamSockets: define("quicproxy_upstream_sockets", "gauge", ["worker"], "Open upstream sockets"),
   cids: define("quicproxy_connection_ids", "gauge", ["worker"], "Live entries of the Connection ID table"),
+  ringHighWater: define(
+    "quicproxy_ring_high_water",
+    "gauge",
+    ["worker"],
+    "Most messages that ever waited between receiving and forwarding thread (mode Decoupled); the ring holds 1024",
+  ),
 } as const;
 
 /** Keyed by the name of the cell in a backend's block (enum BackendCounter of native/abi/counters.h). */

@@ -9,13 +9,13 @@ const MICROS_PER_NANO = 1e-3;
 export interface CpuTimes {
   /** A process with its threads and its children. */
   process: number;
-  /** The threads whose names begin with qp-worker. */
+  /** The threads of the packet path: those whose names begin with qp-worker or qp-receive. */
   workers: number;
   /** Everything but idle on the whole machine, also what others do there; in steps of 10 ms. */
   machine: number;
 }
 
-const WORKER_THREAD = /^qp-worker/;
+const WORKER_THREAD = /^qp-(worker|receive)/;
 
 /** Time on a CPU of a schedstat file in /proc: its first number, nanoseconds (Documentation/scheduler/sched-stats.rst). */
 export function cpuOfSchedstat(schedstat: string): number {

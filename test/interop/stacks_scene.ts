@@ -12,12 +12,19 @@ import type { CountersReport } from "../../proxy/metrics/report.ts";
 import { aioquic } from "./aioquic/stack.ts";
 
 /*
- * Eight servers of two stacks on one edge, with a proxy of three workers for each kind and one for servers of both
- * stacks, whose Connection IDs differ in length.
+ * Eight servers of two stacks on one edge, with a proxy of three workers for each kind and, in two modes, one for
+ * servers of both stacks, whose Connection IDs differ in length.
  */
 
 export const stacks = { ngtcp2, aioquic } as const;
-export const fleets = ["ngtcp2", "aioquic", "ngtcp2 with Retry", "aioquic with Retry", "both stacks"] as const;
+export const fleets = [
+  "ngtcp2",
+  "aioquic",
+  "ngtcp2 with Retry",
+  "aioquic with Retry",
+  "both stacks",
+  "both stacks, Decoupled",
+] as const;
 export type FleetName = (typeof fleets)[number];
 
 export interface Fleet {
@@ -46,7 +53,7 @@ const kinds: readonly { stack: Stack; validateAddress: boolean }[] = [
 const serversPerKind = 2;
 
 function serversOf(fleet: number, places: readonly BackendPlace[]): readonly BackendPlace[] {
-  const isMixed = fleet === kinds.length;
+  const isMixed = fleet >= kinds.length;
   return places.slice(
     isMixed ? 0 : fleet * serversPerKind,
     isMixed ? 2 * serversPerKind : (fleet + 1) * serversPerKind,
@@ -59,6 +66,7 @@ function manifestText(fleet: number, places: readonly BackendPlace[]): string {
     address: index % 2 === 0 ? v4 : v6,
     port: backendPort,
   }));
+  const mode = fleets[fleet]!.endsWith("Decoupled") ? "Decoupled" : "RunToCompletion";
   return JSON.stringify({
     apiVersion: "quicproxy.io/v1alpha1",
     kind: "QuicProxy",
@@ -66,7 +74,7 @@ function manifestText(fleet: number, places: readonly BackendPlace[]): string {
     spec: {
       listeners: [{ port: firstListenerPort + fleet }],
       backends: { static: backends },
-      dataPlane: { workers: { min: 3, max: 3 }, flowMemory: "16Mi" },
+      dataPlane: { mode, workers: { min: 3, max: 3 }, flowMemory: "16Mi" },
     },
   });
 }

@@ -362,6 +362,12 @@ describeRows("Baseline", () => ({ backends: bothBackends(), dataPlane: { mode: "
   },
 ]);
 
+describeRows(
+  "Decoupled",
+  () => ({ backends: bothBackends(), dataPlane: { ...oneWorker, mode: "Decoupled" } }),
+  [4, 6].flatMap((family) => parseRows(family as 4 | 6)),
+);
+
 describeRows("no backend", () => ({ backends: [], dataPlane: oneWorker }), [
   {
     name: "every datagram is counted as such",

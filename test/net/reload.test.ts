@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { checkConservation } from "../../proxy/counters/conservation.ts";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
 import { createNetwork, type Network } from "./network.ts";
@@ -17,6 +17,7 @@ const REQUEST_BYTES = 213;
 let network: Network;
 let place: Place;
 let proxy: ProxyProcess;
+let mode: "RunToCompletion" | "Decoupled" = "RunToCompletion";
 
 beforeAll(async () => {
   network = createNetwork();
@@ -35,7 +36,7 @@ const backend = (port: number, weight = 1): ManifestOptions["backends"][number] 
 
 const first = (): ManifestOptions => ({
   backends: BACKEND_PORTS.map((port) => backend(port)),
-  dataPlane: { workers: { min: 2, max: 2 }, receiveBuffer: "4Mi" },
+  dataPlane: { mode, workers: { min: 2, max: 2 }, receiveBuffer: "4Mi" },
 });
 
 beforeEach(async () => {
@@ -132,7 +133,18 @@ function backendsPerFlow(seen: readonly Received[]): number[] {
   return backends.map(({ size }) => size);
 }
 
-test("good and broken manifests under traffic: every request is answered, by the backend that its flow began with", async () => {
+describe.each(["RunToCompletion", "Decoupled"] as const)("%s", (described) => {
+  beforeAll(() => {
+    mode = described;
+  });
+  afterAll(() => {
+    mode = "RunToCompletion";
+  });
+  test("good and broken manifests under traffic: every request is answered, by the backend that its flow began with", () =>
+    reloadUnderTraffic());
+});
+
+async function reloadUnderTraffic(): Promise<void> {
   const address = network.topology.edge.towardClients.v4;
   const flows: number[] = [];
   for (let flow = 0; flow < FLOWS; flow++) {
@@ -183,7 +195,7 @@ test("good and broken manifests under traffic: every request is answered, by the
   expect(reloads.rejected).toBeGreaterThanOrEqual(RELOADS / 3);
   expect(backendsPerFlow(await network.backend.take(0))).toEqual(flows.map(() => 1));
   for (const flow of flows) await network.client.close(flow);
-});
+}
 
 test("what needs a restart is refused by its name, and the next good manifest ends the refusal", async () => {
   const { dataPlane, ...rest } = first();

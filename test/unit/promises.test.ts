@@ -23,7 +23,7 @@ function hasTest(file: string, title: string): boolean {
       (literal) => source.includes(`(${literal},`) || source.includes(`\n      ${literal},`),
     );
   const [suite, name] = title.split(".");
-  return ["TEST", "TEST_F"].some((macro) => source.includes(`${macro}(${suite}, ${name})`));
+  return ["TEST", "TEST_F", "TEST_P"].some((macro) => source.includes(`${macro}(${suite}, ${name})`));
 }
 
 const rows = document.split("\n").filter((line) => line.startsWith("| ") && !/^\| (case|promise) \|/.test(line));

@@ -120,7 +120,7 @@ TEST(ContractView, RefusesEachWrongSetting) {
       QP_HEADER("headerBytes", headerBytes, 87),
       QP_HEADER("headerBytes", headerBytes, 96),
       QP_HEADER("generation", generation, 0),
-      QP_HEADER("mode", mode, 2),
+      QP_HEADER("mode", mode, 3),
       QP_HEADER("mode", mode, 255),
       QP_HEADER("fallback", fallback, 2),
       QP_HEADER("shortHeaderCidLength", shortHeaderCidLength, 0),

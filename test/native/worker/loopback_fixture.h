@@ -48,6 +48,9 @@ class LoopbackSocket {
            static_cast<ssize_t>(payload.size());
   }
 
+  /// What this socket has sent is in its receivers' buffers: one more, to itself, has come after it.
+  bool allDelivered() { return send(port_, {0}) && receive(20'000).has_value(); }
+
   struct Received {
     std::vector<uint8_t> payload;
     uint16_t fromPort;

@@ -101,7 +101,17 @@ class WorkerCount : public testing::Test {
   std::unique_ptr<DataPlane> plane;
 };
 
-TEST_F(WorkerCount, GrowsAndShrinksUnderTrafficWithoutLossAndEveryFlowKeepsItsBackend) {
+class WorkerCountInModes : public WorkerCount, public testing::WithParamInterface<Mode> {
+ protected:
+  WorkerCountInModes() { contract.sample.header.mode = GetParam(); }
+};
+
+INSTANTIATE_TEST_SUITE_P(Modes, WorkerCountInModes, testing::Values(Mode::kRunToCompletion, Mode::kDecoupled),
+                         [](const auto& mode) {
+                           return mode.param == Mode::kDecoupled ? "Decoupled" : "RunToCompletion";
+                         });
+
+TEST_P(WorkerCountInModes, GrowsAndShrinksUnderTrafficWithoutLossAndEveryFlowKeepsItsBackend) {
   start();
   expectAllAnswered();
   std::atomic<bool> done{false};
@@ -123,7 +133,7 @@ TEST_F(WorkerCount, GrowsAndShrinksUnderTrafficWithoutLossAndEveryFlowKeepsItsBa
   traffic.join();
 }
 
-TEST_F(WorkerCount, NewWorkersGetTheirPartAndThoseThatLeaveGetNoneAnyMore) {
+TEST_P(WorkerCountInModes, NewWorkersGetTheirPartAndThoseThatLeaveGetNoneAnyMore) {
   start();
   setWorkers(4);
   const auto comes = [&](uint32_t worker) {
@@ -146,7 +156,7 @@ TEST_F(WorkerCount, NewWorkersGetTheirPartAndThoseThatLeaveGetNoneAnyMore) {
   EXPECT_EQ(received(3), fourth);
 }
 
-TEST_F(WorkerCount, AWorkerThatLeftEndsWithItsLastFlowAndWhatItCountedStays) {
+TEST_P(WorkerCountInModes, AWorkerThatLeftEndsWithItsLastFlowAndWhatItCountedStays) {
   contract.sample.header.idleTimeoutMs = 100;
   contract.sample.header.workers = 4;
   start();

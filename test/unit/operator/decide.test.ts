@@ -16,8 +16,8 @@ describe("a spec that the CRD let through", () => {
   it.each([
     [
       "every fault at once",
-      { listeners: [{ port: 443 }, { port: 443 }], dataPlane: { mode: "Decoupled" } },
-      /listeners\[1\].*Decoupled/,
+      { listeners: [{ port: 443 }, { port: 443 }], dataPlane: { fastPath: "XDP" } },
+      /listeners\[1\].*XDP/,
     ],
     [
       "an unknown word",

@@ -212,7 +212,11 @@ describe("the layout", () => {
 
   it("has the constants of contract.h", () => {
     const constant = (name: string): number => Number(new RegExp(`${name} = (\\w+)[,; ]`).exec(header)?.[1]);
-    expect({ ...MODES }).toEqual({ RunToCompletion: constant("kRunToCompletion"), Baseline: constant("kBaseline") });
+    expect({ ...MODES }).toEqual({
+      RunToCompletion: constant("kRunToCompletion"),
+      Baseline: constant("kBaseline"),
+      Decoupled: constant("kDecoupled"),
+    });
     expect({ ...FALLBACKS }).toEqual({ FourTuple: constant("kFourTuple"), ConnectionID: constant("kConnectionId") });
     expect({ ...UPSTREAM_LEVELS }).toEqual({ Auto: constant("kAuto"), Sockets: constant("kSockets") });
     expect(CONTRACT_MAGIC).toBe(constant("kContractMagic"));

@@ -63,6 +63,11 @@ describe("plan", () => {
       { mode: "Baseline", workers: 1, batch: 1 },
     ],
     [
+      "Decoupled: as many workers and as large batches as without",
+      { dataPlane: { mode: "Decoupled", workers: { min: 2 }, batch: 32 } },
+      { mode: "Decoupled", workers: 4, batch: 32 },
+    ],
+    [
       "sizes",
       { dataPlane: { receiveBuffer: "4096", sendBuffer: "64Ki", flowMemory: "2Gi" } },
       { receiveBufferBytes: 4096, sendBufferBytes: 65_536, flowMemoryBytes: 2_147_483_648 },
@@ -162,10 +167,7 @@ describe("plan of QUIC-LB", () => {
 });
 
 describe("plan of what a contract cannot say", () => {
-  it.each([
-    ["Decoupled", { dataPlane: { mode: "Decoupled" } }, /Decoupled has no contract/],
-    ["a Service", { backends: { service: { name: "a", port: 1 } } }, /must be resolved/],
-  ] as [
+  it.each([["a Service", { backends: { service: { name: "a", port: 1 } } }, /must be resolved/]] as [
     string,
     Partial<QuicProxySpecInput>,
     RegExp,

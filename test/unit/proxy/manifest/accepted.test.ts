@@ -27,6 +27,7 @@ describe("a manifest that looks wrong and is right", () => {
     ["an empty list of QUIC-LB configs", routing("{ quicLB: [] }")],
     ["an encrypted QUIC-LB config", quicLb(ONE, ENCRYPTED)],
     ["few upstream sockets for one worker", dataPlane("{ workers: { max: 1 }, upstreamSockets: 1 }")],
+    ["Decoupled", dataPlane("{ mode: Decoupled, workers: { max: 4 }, batch: 32 }")],
     ["few upstream sockets for Baseline", dataPlane("{ mode: Baseline, upstreamSockets: 1 }")],
     ["a trailing document end", `${spec(LISTENERS, BACKENDS)}---\n`],
     ["a byte port written as hexadecimal", listeners("[{ port: 0x1bb }]")],

@@ -75,11 +75,6 @@ const SETTING_ROWS: Row[] = [
     ["spec.routing.quicLB[0].key.secretRef.name", '"../up"', "the name of a Secret"],
     ["spec.routing.quicLB[1].key.file", "path of a key file"],
   ],
-  [
-    "Decoupled",
-    dataPlane("{ mode: Decoupled }"),
-    ["spec.dataPlane.mode", "Decoupled is not available in this version", "RunToCompletion or Baseline"],
-  ],
   ["XDP", dataPlane("{ fastPath: XDP }"), ["spec.dataPlane.fastPath", "XDP is not available", "Auto or Disabled"]],
   ["AFXDP", dataPlane("{ fastPath: AFXDP }"), ["spec.dataPlane.fastPath", "AFXDP is not available"]],
   ["a fast path that is off", dataPlane("{ fastPath: off }"), ["spec.dataPlane.fastPath", "did you mean Disabled"]],
