@@ -59,7 +59,7 @@ function nativeRunners(preset: "release" | "asan"): Runner[] {
   ];
 }
 
-/** SOAK_SECONDS: of both upstream levels together. */
+/** SOAK_SECONDS: of all upstream levels and modes together. */
 function soakRunner(): Runner {
   const built = "build/native/tsan";
   const report = join(reports, "soak-tsan.json");

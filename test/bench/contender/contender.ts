@@ -42,6 +42,13 @@ export const overSockets: ContenderPlan = {
   workers: 1,
   dataPlane: { upstreamLevel: "Sockets" },
 };
+/** A receiving and a forwarding thread. */
+export const decoupled: ContenderPlan = {
+  kind: "quicproxy",
+  name: "quicproxy, 1 worker, Decoupled",
+  workers: 1,
+  mode: "Decoupled",
+};
 export const baseline: ContenderPlan = { kind: "quicproxy", name: "Baseline", workers: 1, mode: "Baseline" };
 export const nginx: ContenderPlan = { kind: "nginx", name: "nginx, 1 worker", workers: 1 };
 export const twoNginx: ContenderPlan = { kind: "nginx", name: "nginx, 2 workers", workers: 2 };

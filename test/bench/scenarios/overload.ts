@@ -1,5 +1,13 @@
 import type { Figure } from "../aims.ts";
-import { baseline, type Contender, nginx, oneWorker, startContenders, twoWorkers } from "../contender/contender.ts";
+import {
+  baseline,
+  type Contender,
+  decoupled,
+  nginx,
+  oneWorker,
+  startContenders,
+  twoWorkers,
+} from "../contender/contender.ts";
 import { packetThreads } from "../cpu.ts";
 import { type Controller, removeShares, requireController, shareCpu } from "../cpu_share.ts";
 import { type Bench, type Measurement, measureOnce, openFlows } from "../measure.ts";
@@ -19,7 +27,7 @@ const searchSeconds = 1;
 /** Beyond it the load generator itself is the limit. */
 const mostRate = 150_000;
 
-const plans = [baseline, oneWorker, twoWorkers, nginx];
+const plans = [baseline, oneWorker, decoupled, twoWorkers, nginx];
 
 /** One rate, and what the contenders made of it. */
 interface Phase {
@@ -53,7 +61,7 @@ async function runPhases(bench: Bench, controller: Controller, course: Course): 
   }
   const named = (name: string): Contender => contenders.find((one) => one.name === name)!;
   const beyondBaseline = await runPhase(bench, contenders, named(baseline.name), course);
-  const ours = [named(oneWorker.name), named(twoWorkers.name)];
+  const ours = [named(oneWorker.name), named(decoupled.name), named(twoWorkers.name)];
   const beyondOurs = await runPhase(bench, ours, named(oneWorker.name), course);
   return findingsOf(options, contenders, { beyondBaseline, beyondOurs });
 }
@@ -132,6 +140,7 @@ function figuresOf({ rate, measurements }: Phase, scaling: Ratio): Figure[] {
   });
   return [
     rcvbuf(oneWorker.name),
+    rcvbuf(decoupled.name),
     rcvbuf(twoWorkers.name),
     {
       name: "two workers over one, both overloaded: round trips per second",

@@ -40,7 +40,8 @@ ReloadStorm::ReloadStorm(Presence& presence, const EchoBackends& backends,
   layOut();
 }
 
-std::vector<uint8_t> ReloadStorm::contract(UpstreamLevel level) {
+std::vector<uint8_t> ReloadStorm::contract(UpstreamLevel level, Mode mode) {
+  sample_.header.mode = mode;
   sample_.header.upstreamLevel = level;
   sample_.header.generation++;
   return sample_.bytes();

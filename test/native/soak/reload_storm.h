@@ -18,7 +18,7 @@ class ReloadStorm {
  public:
   ReloadStorm(Presence& presence, const EchoBackends& backends, const std::array<uint16_t, kListeners>& ports);
 
-  [[nodiscard]] std::vector<uint8_t> contract(UpstreamLevel level);
+  [[nodiscard]] std::vector<uint8_t> contract(UpstreamLevel level, Mode mode);
 
   /// One step and one look at the plane, as the control side takes it. A new kind of step goes into kSteps.
   void step(DataPlane& plane);

@@ -15,7 +15,7 @@
 /*
  * Workers, backends and clients in one process, under reloads without end: what ThreadSanitizer watches.
  *
- *   worker_soak [--seconds=20]   of all upstream levels together
+ *   worker_soak [--seconds=20]   of all upstream levels and modes together
  */
 namespace quicproxy::soak {
 namespace {
@@ -63,9 +63,9 @@ struct Totals {
 
 class Soak {
  public:
-  void run(UpstreamLevel level) {
+  void run(UpstreamLevel level, Mode mode = Mode::kRunToCompletion) {
     ASSERT_TRUE(backends_.ready());
-    auto started = DataPlane::start(storm_.contract(level));
+    auto started = DataPlane::start(storm_.contract(level, mode));
     ASSERT_FALSE(std::holds_alternative<Failure>(started)) << std::get<Failure>(started).detail;
     plane_ = std::get<std::unique_ptr<DataPlane>>(std::move(started));
     status_ = plane_->status();
@@ -111,8 +111,8 @@ class Soak {
   void expectConservation() {
     const CounterSums sums(*plane_->counters());
     const uint64_t received = sums.of("receive_datagrams");
-    EXPECT_EQ(received, sums.outcomes("parse"));
-    EXPECT_EQ(received, sums.outcomes("route"));
+    EXPECT_EQ(received, sums.outcomes("hand_off") + sums.outcomes("parse"));
+    EXPECT_EQ(sums.outcomes("parse"), sums.outcomes("route"));
     EXPECT_EQ(sums.outcomes("route") - sums.outcomes("route", "dropped"), sums.outcomes("forward"));
     EXPECT_EQ(sums.of("return_received"), sums.outcomes("return"));
     Totals clients;
@@ -140,7 +140,7 @@ class Soak {
     }
   }
 
-  /// The time is shared by the levels that are asked for.
+  /// The time is shared by the tests that are asked for.
   uint32_t levelMs_ =
       secondsInAll * 1000 / static_cast<uint32_t>(std::max(1, testing::UnitTest::GetInstance()->test_to_run_count()));
   Presence presence_;
@@ -167,6 +167,11 @@ TEST(WorkerSoak, ConnectedSocketPool) {
   EXPECT_STREQ(soak.status().upstreamLevel, "ConnectedSocketPool");
 }
 
+TEST(WorkerSoak, Decoupled) {
+  Soak soak;
+  soak.run(UpstreamLevel::kAuto, Mode::kDecoupled);
+}
+
 }  // namespace
 }  // namespace quicproxy::soak
 
@@ -177,7 +182,8 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     const long seconds = argument.starts_with(option) ? std::atol(argument.c_str() + option.size()) : 0;
     if (seconds < 1 || seconds > 86400) {
-      std::fprintf(stderr, "worker_soak: %s is not --seconds=<1..86400>, the time for all upstream levels\n", argv[i]);
+      std::fprintf(stderr, "worker_soak: %s is not --seconds=<1..86400>, the time for all upstream levels and modes\n",
+                   argv[i]);
       return 2;
     }
     quicproxy::soak::secondsInAll = static_cast<uint32_t>(seconds);
