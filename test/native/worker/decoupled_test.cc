@@ -41,11 +41,11 @@ TEST(Decoupled, ADatagramGoesToTheBackendAndTheAnswerComesFromTheListener) {
   const auto plane = startOrFail(decoupled(port, {backend.port()}));
   for (uint8_t i = 1; i < 100; i++) {
     ASSERT_TRUE(client.send(port, shortPacket(i, 1200)));
-    const auto seen = backend.receive();
+    const auto seen = backend.receive(10'000);
     ASSERT_TRUE(seen) << i;
     EXPECT_EQ(seen->payload, shortPacket(i, 1200));
     ASSERT_TRUE(backend.send(seen->fromPort, shortPacket(i, 1000)));
-    const auto answer = client.receive();
+    const auto answer = client.receive(10'000);
     ASSERT_TRUE(answer) << i;
     EXPECT_EQ(answer->payload, shortPacket(i, 1000));
     EXPECT_EQ(answer->fromPort, port);
@@ -71,7 +71,7 @@ TEST(Decoupled, TrainsArriveInOrderAcrossTheEndOfTheRing) {
     for (uint32_t i = 0; i < 3; i++) datagrams.push_back(numbered(200, 3 * train + i));
     ASSERT_TRUE(client.sendTrain(port, datagrams));
     for (const Octets& datagram : datagrams) {
-      const auto arrived = backend.receive();
+      const auto arrived = backend.receive(10'000);
       ASSERT_TRUE(arrived);
       ASSERT_EQ(arrived->payload, datagram);
     }
@@ -89,16 +89,16 @@ TEST(Decoupled, ListenersComeAndGoByReload) {
   LoopbackContract contract = decoupled(first, {backend.port()});
   const auto plane = startOrFail(contract);
   client.send(first, shortPacket(1));
-  EXPECT_TRUE(backend.receive());
+  EXPECT_TRUE(backend.receive(10'000));
   contract.next().setListeners({first, second});
   ASSERT_FALSE(plane->apply(contract.bytes()));
   client.send(second, shortPacket(1));
-  EXPECT_TRUE(backend.receive());
+  EXPECT_TRUE(backend.receive(10'000));
   contract.next().setListeners({second});
   ASSERT_FALSE(plane->apply(contract.bytes()));
   EXPECT_TRUE(LoopbackSocket(first).bound()) << "the port is free again";
   client.send(second, shortPacket(1));
-  EXPECT_TRUE(backend.receive());
+  EXPECT_TRUE(backend.receive(10'000));
   expectConserved(*plane);
 }
 
@@ -143,7 +143,7 @@ TEST(Decoupled, TrafficSurvivesAStormOfReloadsOfBackendsAndListeners) {
   });
   // Only a live flow is promised to stay.
   client.send(port, shortPacket(5));
-  EXPECT_TRUE(client.receive());
+  EXPECT_TRUE(client.receive(10'000));
   std::thread reloads([&] {
     LoopbackSocket passing;
     for (int i = 0; !done && i < 200; i++) {
@@ -158,7 +158,7 @@ TEST(Decoupled, TrafficSurvivesAStormOfReloadsOfBackendsAndListeners) {
   constexpr int kRoundTrips = 500;
   for (int i = 0; i < kRoundTrips && answered == i; i++) {
     client.send(port, shortPacket(5));
-    if (client.receive()) answered++;
+    if (client.receive(10'000)) answered++;
   }
   done = true;
   echo.join();
