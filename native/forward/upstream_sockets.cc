@@ -35,8 +35,20 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, b
 }
 
 /// An ICMP error that came in since the last call is told by the next call on the socket, which then sends nothing. But
-/// for ECONNREFUSED it may as well be this call's own: then the second attempt meets it again.
-bool mayBeEarlierError(int error) { return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH; }
+/// for ECONNREFUSED it may as well be this call's own: then the second attempt meets it again. Datagrams that are too
+/// big come in numbers, so only the first of a group gets one for that.
+bool mayBeEarlierError(int error, bool isFirst) {
+  return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || (error == EMSGSIZE && isFirst);
+}
+
+/// A router that has no room for a datagram says nothing about the backend.
+void countIcmpError(WorkerContext& context, uint16_t backendSlot, int error) {
+  if (error == EMSGSIZE) {
+    context.counters.add(Counter::return_path_too_big);
+  } else {
+    context.countRefused(backendSlot);
+  }
+}
 
 }  // namespace
 
@@ -122,8 +134,10 @@ void UpstreamSockets::sendGroup(WorkerContext& context, std::span<Departure> dep
     const uint32_t front = out_.front();
     const int sent = out_.send(sockets_[flow].get());
     const int error = sent > 0 ? 0 : errno;
-    if (firstError == ECONNREFUSED || (firstError != 0 && error != firstError)) context.countRefused(slot);
-    if (firstError == 0 && mayBeEarlierError(error)) {
+    if (firstError == ECONNREFUSED || (firstError != 0 && error != firstError)) {
+      countIcmpError(context, slot, firstError);
+    }
+    if (firstError == 0 && mayBeEarlierError(error, front == 0)) {
       firstError = error;
       continue;
     }
@@ -145,7 +159,7 @@ uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, R
   if (!sameFlow) return 0;
   const int received = batch.receive(sockets_[tag.index].get(), first);
   if (received < 0) {
-    if (errno != EAGAIN && errno != EINTR) context.countRefused(flow.backendSlot);
+    if (errno != EAGAIN && errno != EINTR) countIcmpError(context, flow.backendSlot, errno);
     return 0;
   }
   for (int i = 0; i < received; i++) flows[first + static_cast<uint32_t>(i)] = tag.index;

@@ -361,7 +361,7 @@ export const COUNTERS = [
     outcome: "path_too_big",
     kind: "Event",
     help:
-      "ICMP packet too big (fragmentation needed) received for a datagram toward a backend; told with upstream level RawSend",
+      "ICMP packet too big (fragmentation needed) received for a datagram toward a backend; with upstream level ConnectedSocketPool several of one flow may count as one",
   },
   {
     name: "flow_created",

@@ -113,8 +113,8 @@ for (const family of [4, 6] as const) {
             forward_sent: 1,
             forward_bytes: LAST,
             forward_dropped_too_big: COUNT - 1,
-            // The train, then each piece that is refused, then the last.
-            forward_calls: 1 + COUNT,
+            // The train, then each piece that is refused, the first one twice, then the last.
+            forward_calls: 1 + COUNT + 1,
             forward_trains_refused: 1,
           });
         } finally {
