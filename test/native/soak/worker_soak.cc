@@ -26,6 +26,7 @@ uint32_t secondsInAll = 20;
 constexpr std::array<uint16_t, kListeners> kPorts{31003, 31013, 31023, 31033};
 constexpr int kMaxPauseMs = 8;
 constexpr size_t kClients = 2;
+constexpr uint64_t kEnoughExchanges = 2000;
 
 /// Another process's view of the counters: read while workers write.
 class Onlooker {
@@ -131,13 +132,21 @@ class Soak {
     for (const std::string& failure : storm_.figures().failures) ADD_FAILURE() << failure;
     EXPECT_GT(storm_.figures().applied, 0U);
     EXPECT_GT(storm_.figures().samples, 0U);
+    Client::Figures all;
     for (const Client::Figures& one : figures_) {
       for (const std::string& violation : one.violations) ADD_FAILURE() << violation;
-      EXPECT_GT(one.judged, 0U);
-      EXPECT_GT(one.trains, 0U);
-      EXPECT_GT(one.rebindings, 0U);
-      EXPECT_GT(one.migrations, 0U);
+      all.exchanges += one.exchanges;
+      all.judged += one.judged;
+      all.trains += one.trains;
+      all.rebindings += one.rebindings;
+      all.migrations += one.migrations;
     }
+    EXPECT_GT(all.judged, 0U);
+    EXPECT_GT(all.trains, 0U);
+    // One exchange in 60 or so rebinds or migrates: a machine that got through few leaves it to chance.
+    if (all.exchanges < kEnoughExchanges) return;
+    EXPECT_GT(all.rebindings, 0U);
+    EXPECT_GT(all.migrations, 0U);
   }
 
   /// The time is shared by the tests that are asked for.
