@@ -113,6 +113,7 @@ RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
     : worker_(options.worker),
       ports_(ports),
       table_(options.flowCapacity, options.key),
+      trains_(options.flowCapacity),
       portsUsed_(kMaxBackends * kMaxSourceAddresses),
       // Where the range is gone through from cannot be foreseen (RFC 6056).
       cursor_(static_cast<uint32_t>(options.key.k0) % UpstreamPorts::kBlockPorts),
@@ -168,7 +169,7 @@ bool RawUpstream::announceTo(int epollFd) {
 uint32_t RawUpstream::socketCount() const {
   uint32_t families = 0;
   for (const Family& family : families_) families += family.raw ? 1 : 0;
-  return 3 * families + static_cast<uint32_t>(blocks_.size());
+  return 3 * families + static_cast<uint32_t>(blocks_.size()) + trains_.count();
 }
 
 bool RawUpstream::claim(uint32_t nowMs) {
@@ -225,6 +226,7 @@ uint16_t RawUpstream::nextPort() {
 }
 
 void RawUpstream::close(WorkerContext& context, uint32_t index) {
+  trains_.giveBack(index);
   const Flow& flow = context.flows.at(index);
   const Backend& backend = context.snapshot->backends[flow.backendSlot];
   table_.erase(table_.hash(pathOf(*context.snapshot, flow)), index);
@@ -244,9 +246,11 @@ uint32_t RawUpstream::findFlow(const WorkerContext& context, const UpstreamPath&
 }
 
 void RawUpstream::send(WorkerContext& context, std::span<Departure> departures) {
+  trains_.send(context, departures);
   for (const bool v6 : {false, true}) {
     uint32_t count = 0;
     for (size_t i = 0; i < departures.size(); i++) {
+      if (trains_.isLentTo(departures[i].flow)) continue;
       const uint16_t slot = context.flows.at(departures[i].flow).backendSlot;
       if ((context.snapshot->backends[slot].address.family() == AF_INET6) != v6) continue;
       prepare(context, departures[i], count);
@@ -254,6 +258,7 @@ void RawUpstream::send(WorkerContext& context, std::span<Departure> departures) 
     }
     sendFamily(context, v6, departures, count);
   }
+  trains_.lend(context, departures);
 }
 
 void RawUpstream::prepare(const WorkerContext& context, const Departure& departure, uint32_t at) {

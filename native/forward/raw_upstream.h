@@ -9,6 +9,7 @@
 
 #include "forward/icmp_socket.h"
 #include "forward/port_table.h"
+#include "forward/train_sockets.h"
 #include "forward/udp_headers.h"
 #include "forward/upstream.h"
 #include "forward/upstream_ports.h"
@@ -20,7 +21,8 @@ struct Backend;
 
 /// Upstream level RawSend: no descriptor per flow. Datagrams leave by a raw socket with IP and UDP headers of our own,
 /// so that one call carries datagrams of many flows; replies to all of the worker's ports come to one catching socket
-/// per address family (UpstreamPorts), so that one call takes replies of many flows. A port serves as many flows as
+/// per address family (UpstreamPorts), so that one call takes replies of many flows. The few flows that send much at a
+/// time are lent sockets that send trains (TrainSockets). A port serves as many flows as
 /// there are backends and local addresses toward them. Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF.
 class RawUpstream final : public Upstream {
  public:
@@ -72,6 +74,7 @@ class RawUpstream final : public Upstream {
   UpstreamPorts& ports_;
   Family families_[2];  ///< IPv4, IPv6
   PortTable table_;
+  TrainSockets trains_;
   std::vector<uint8_t> blocks_;      ///< claimed by this worker
   std::vector<uint16_t> portsUsed_;  ///< by backend slot and ordinal of the source address
   uint32_t usable_ = 0;              ///< ports of blocks_ that may be sent from

@@ -125,7 +125,8 @@ bool UpstreamPorts::take(uint32_t block, uint32_t worker) {
   markers_[block] = markerOn(static_cast<uint16_t>(first));
   if (!markers_[block]) return false;
   for (uint32_t port = first; port < first + kBlockPorts; port++) {
-    if (!excluded_[port]) std::atomic_ref(owners_->owner[port]).store(static_cast<uint8_t>(worker + 1));
+    if (!excluded(static_cast<uint16_t>(port)))
+      std::atomic_ref(owners_->owner[port]).store(static_cast<uint8_t>(worker + 1));
   }
   claimed_.fetch_add(1, std::memory_order_relaxed);
   return true;

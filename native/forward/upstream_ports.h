@@ -46,8 +46,9 @@ class UpstreamPorts {
   /// Any thread: the worker that claimed the block sends from it no more.
   void release(uint8_t block);
 
-  /// Ports that are not sent from: somebody had them when this process began, or servers take them for reflection.
-  [[nodiscard]] bool excluded(uint16_t port) const { return excluded_[port]; }
+  /// Ports that are not sent from: the first of each block, which its marker has, those that somebody had when this
+  /// process began, and those that servers take for reflection.
+  [[nodiscard]] bool excluded(uint16_t port) const { return port % kBlockPorts == 0 || excluded_[port]; }
   [[nodiscard]] uint16_t first() const { return static_cast<uint16_t>(firstBlock_ * kBlockPorts); }
   [[nodiscard]] uint16_t last() const { return static_cast<uint16_t>((lastBlock_ + 1) * kBlockPorts - 1); }
   [[nodiscard]] uint32_t claimedBlocks() const { return claimed_.load(std::memory_order_relaxed); }

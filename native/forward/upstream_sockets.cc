@@ -34,33 +34,10 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, b
   return fd;
 }
 
-/// An ICMP error that came in since the last call is told by the next call on the socket, which then sends nothing. But
-/// for ECONNREFUSED it may as well be this call's own: then the second attempt meets it again. Datagrams that are too
-/// big come in numbers, so only the first of a group gets one for that.
-bool mayBeEarlierError(int error, bool isFirst) {
-  return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH || (error == EMSGSIZE && isFirst);
-}
-
-/// A router that has no room for a datagram says nothing about the backend.
-void countIcmpError(WorkerContext& context, uint16_t backendSlot, int error) {
-  if (error == EMSGSIZE) {
-    context.counters.add(Counter::return_path_too_big);
-  } else {
-    context.countRefused(backendSlot);
-  }
-}
-
 }  // namespace
 
 UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, bool trains)
-    : sockets_(flowCapacity),
-      groupOfFlow_(flowCapacity),
-      next_(kMaxDepartures),
-      positions_(kMaxDepartures),
-      out_(kMaxDepartures),
-      trains_(trains) {
-  groups_.reserve(kMaxDepartures);
-}
+    : sockets_(flowCapacity), sender_(flowCapacity), trains_(trains) {}
 
 bool UpstreamSockets::announceTo(int epollFd) {
   epollFd_ = epollFd;
@@ -90,66 +67,9 @@ void UpstreamSockets::close(WorkerContext& /*context*/, uint32_t flow) {
 }
 
 void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departures) {
-  group(departures);
-  for (const Group& group : groups_) sendGroup(context, departures, group);
-}
-
-void UpstreamSockets::group(std::span<const Departure> departures) {
-  groups_.clear();
-  const auto count = static_cast<uint16_t>(departures.size());
-  for (uint16_t i = 0; i < count; i++) {
-    const uint32_t flow = departures[i].flow;
-    const uint16_t guess = groupOfFlow_[flow];
-    if (guess < groups_.size() && departures[groups_[guess].first].flow == flow) {
-      Group& group = groups_[guess];
-      next_[group.last] = i;
-      group.last = i;
-    } else {
-      groupOfFlow_[flow] = static_cast<uint16_t>(groups_.size());
-      groups_.push_back({i, i});
-    }
+  for (const FlowSender::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
+    sender_.send(context, departures, group, sockets_[departures[group.first].flow].get(), nullptr);
   }
-}
-
-/// The group's datagrams in order, those that may leave as one train together.
-void UpstreamSockets::gather(std::span<const Departure> departures, const Group& group, bool trains) {
-  out_.clear();
-  uint8_t trafficClass = 0;
-  for (uint16_t at = group.first;; at = next_[at]) {
-    const Departure& departure = departures[at];
-    positions_[out_.size()] = at;
-    const bool joins = trains && departure.trafficClass == trafficClass && out_.join(departure.payload);
-    if (!joins) out_.begin(departure.payload, {nullptr, departure.trafficClass});
-    trafficClass = departure.trafficClass;
-    if (at == group.last) return;
-  }
-}
-
-void UpstreamSockets::sendGroup(WorkerContext& context, std::span<Departure> departures, const Group& group) {
-  gather(departures, group, !trainPause_.holds(context.nowMs));
-  const uint32_t flow = departures[group.first].flow;
-  const uint16_t slot = context.flows.at(flow).backendSlot;
-  int firstError = 0;  // of the message in front, when it is being tried a second time
-  while (!out_.done()) {
-    const uint32_t front = out_.front();
-    const int sent = out_.send(sockets_[flow].get());
-    const int error = sent > 0 ? 0 : errno;
-    if (firstError == ECONNREFUSED || (firstError != 0 && error != firstError)) {
-      countIcmpError(context, slot, firstError);
-    }
-    if (firstError == 0 && mayBeEarlierError(error, front == 0)) {
-      firstError = error;
-      continue;
-    }
-    firstError = 0;
-    const uint32_t taken = sent > 0 ? static_cast<uint32_t>(sent) : out_.drop();
-    for (uint32_t i = front; i < front + taken; i++) departures[positions_[i]].error = error;
-  }
-  const SendBatch::Tally& tally = out_.tally();
-  context.counters.add(Counter::forward_calls, tally.calls);
-  context.counters.add(Counter::forward_trains, tally.trains);
-  context.counters.add(Counter::forward_trains_refused, tally.trainsRefused);
-  if (tally.deviceRefused) trainPause_.begin(context.nowMs);
 }
 
 uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
@@ -159,7 +79,7 @@ uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, R
   if (!sameFlow) return 0;
   const int received = batch.receive(sockets_[tag.index].get(), first);
   if (received < 0) {
-    if (errno != EAGAIN && errno != EINTR) countIcmpError(context, flow.backendSlot, errno);
+    if (errno != EAGAIN && errno != EINTR) context.countIcmpError(flow.backendSlot, errno);
     return 0;
   }
   for (int i = 0; i < received; i++) flows[first + static_cast<uint32_t>(i)] = tag.index;

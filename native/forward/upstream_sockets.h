@@ -3,11 +3,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "forward/flow_sender.h"
 #include "forward/upstream.h"
 #include "io/file_descriptor.h"
-#include "io/send_batch.h"
-#include "io/socket_address.h"
-#include "io/train_pause.h"
 
 namespace quicproxy {
 
@@ -30,25 +28,10 @@ class UpstreamSockets final : public Upstream {
                    std::span<uint32_t> flows) override;
 
  private:
-  /// The departures of one flow, in order of arrival.
-  struct Group {
-    uint16_t first;
-    uint16_t last;
-  };
-
-  void group(std::span<const Departure> departures);
-  void gather(std::span<const Departure> departures, const Group& group, bool trains);
-  void sendGroup(WorkerContext& context, std::span<Departure> departures, const Group& group);
-
   std::vector<FileDescriptor> sockets_;
   uint32_t open_ = 0;
   int epollFd_ = -1;
-  std::vector<Group> groups_;
-  std::vector<uint16_t> groupOfFlow_;  ///< by flow: a guess that groups_ confirms
-  std::vector<uint16_t> next_;         ///< by departure: the next one of its group
-  std::vector<uint16_t> positions_;    ///< of one group's departures, by place in out_
-  SendBatch out_;
-  TrainPause trainPause_;
+  FlowSender sender_;
   bool trains_;
 };
 

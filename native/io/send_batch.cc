@@ -83,6 +83,10 @@ void SendBatch::begin(std::span<const uint8_t> datagram, const Heading& heading)
     header.msg_name = &names_[index].any;
     header.msg_namelen = names_[index].length;
     appendSource(header, tuple);
+  } else if (heading.to != nullptr) {
+    names_[index] = *heading.to;
+    header.msg_name = &names_[index].any;
+    header.msg_namelen = names_[index].length;
   }
   if (heading.trafficClass != 0) appendTrafficClass(header, heading.client, heading.trafficClass);
   trains_[index] = {added_, 1, static_cast<uint32_t>(datagram.size()), static_cast<uint32_t>(datagram.size())};

@@ -14,8 +14,9 @@ namespace quicproxy {
 
 /// Where a message goes, and how.
 struct Heading {
-  const FourTuple* client = nullptr;  ///< to this client, from the address it knows; null: the socket is connected
+  const FourTuple* client = nullptr;  ///< to this client, from the address it knows
   uint8_t trafficClass = 0;
+  const SocketAddress* to = nullptr;  ///< without a client: to this address; null: the socket is connected
 };
 
 /// Datagrams on their way out of one socket, in the order in which they are added, as messages for sendmmsg: single
