@@ -72,7 +72,7 @@ class TrainSocket {
     int trafficClass;
   };
   /// One datagram; none when nothing comes within the time.
-  [[nodiscard]] std::optional<Arrived> receive(int waitMs = 2000) const {
+  [[nodiscard]] std::optional<Arrived> receive(int waitMs = 10'000) const {
     pollfd poller{fd_.get(), POLLIN, 0};
     if (poll(&poller, 1, waitMs) != 1) return std::nullopt;
     std::array<uint8_t, 65536> buffer;

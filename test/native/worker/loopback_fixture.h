@@ -56,7 +56,7 @@ class LoopbackSocket {
     uint16_t fromPort;
   };
   /// None when nothing comes within the time.
-  std::optional<Received> receive(int waitMs = 2000) {
+  std::optional<Received> receive(int waitMs = 10'000) {
     pollfd poller{fd_.get(), POLLIN, 0};
     if (poll(&poller, 1, waitMs) != 1) return std::nullopt;
     std::array<uint8_t, 65536> buffer;
@@ -147,9 +147,9 @@ inline uint64_t forwardedTo(const DataPlane& plane, uint32_t backendSlot) {
   return sum;
 }
 
-/// Counters move after the datagram has left: wait for them, never longer than two seconds.
+/// Counters move after the datagram has left: wait for them. Ten seconds and more only keep a broken run from lasting.
 inline bool eventually(const std::function<bool()>& condition) {
-  for (int i = 0; i < 2000; i++) {
+  for (int i = 0; i < 10'000; i++) {
     if (condition()) return true;
     poll(nullptr, 0, 1);
   }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <deque>
 #include <thread>
+#include <utility>
 
 #include "loopback_fixture.h"
 
@@ -157,12 +158,14 @@ TEST_P(WorkerCountInModes, NewWorkersGetTheirPartAndThoseThatLeaveGetNoneAnyMore
 }
 
 TEST_P(WorkerCountInModes, AWorkerThatLeftEndsWithItsLastFlowAndWhatItCountedStays) {
-  contract.sample.header.idleTimeoutMs = 100;
   contract.sample.header.workers = 4;
   start();
   expectAllAnswered();
+  const uint32_t idleTimeoutMs = std::exchange(contract.sample.header.idleTimeoutMs, 1);
   setWorkers(1);
   EXPECT_TRUE(leavingEnd());
+  contract.sample.header.idleTimeoutMs = idleTimeoutMs;
+  setWorkers(1);
   EXPECT_EQ(counterOf(*plane, Counter::receive_datagrams), clients.size());
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::return_sent) == clients.size(); }));
   const DataPlaneStatus status = plane->status();
