@@ -12,7 +12,7 @@ export async function fetchInside(namespace: string, url: string): Promise<strin
 }
 
 async function main(url: string): Promise<void> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+  const response = await fetch(url, { signal: AbortSignal.timeout(30_000) });
   const body = await response.text();
   if (!response.ok) throw new Error(`${url} answers ${response.status}: ${body.trim()}`);
   process.stdout.write(body);

@@ -37,7 +37,7 @@ test.each([
   expect(faultsOf(report)).toEqual([]);
   expect(report.connections.map(({ paths }) => paths.length)).toEqual(report.connections.map(() => 2));
   // The servers were told: each connection went on from another place of the proxy.
-  await expect.poll(movedConnections).toBe(movedBefore + 20);
+  await expect.poll(movedConnections, { timeout: 60_000 }).toBe(movedBefore + 20);
 });
 
 const movedConnections = (): number =>

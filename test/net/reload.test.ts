@@ -97,7 +97,7 @@ const bySignal = (): void => void proxy.process.kill("SIGHUP");
 /** Waits for what a changed file does. */
 async function becomes(isSo: (report: CountersReport) => boolean): Promise<CountersReport> {
   let report = await proxy.counters();
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 30_000;
   while (!isSo(report) && Date.now() < deadline) {
     await new Promise((wake) => setTimeout(wake, 10));
     report = await proxy.counters();

@@ -59,7 +59,7 @@ test("after so many datagrams the client's next one leaves by the new socket, an
   const second = await ask("three");
   expect(second.port).not.toBe(first.port);
   server.send("late", first.port, first.address);
-  await expect.poll(() => report.late).toBe(1);
+  await expect.poll(() => report.late, { timeout: 30_000 }).toBe(1);
   await answer("c", second);
   expect(changedDuringTransfer(report)).toBe(true);
   expect(report).toMatchObject({

@@ -35,7 +35,7 @@ function watch(pollMs = NEVER_MS): void {
 /** A change after all others: when it has been seen, whatever was to come from them has come. */
 async function settle(): Promise<void> {
   await writeFile(file, "last");
-  await vi.waitFor(() => expect(events.at(-1)).toMatchObject({ text: "last" }), { timeout: 5000 });
+  await vi.waitFor(() => expect(events.at(-1)).toMatchObject({ text: "last" }), { timeout: 30_000 });
 }
 
 const seen = () => events.map((event) => ("text" in event ? event.text : event.kind));
