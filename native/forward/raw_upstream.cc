@@ -212,6 +212,13 @@ bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, const Backe
   for (int tried = 0; tried < tries; tried++) {
     if (take(nextPort())) return true;
   }
+  // The free ones may lie together, beyond those that were tried: a block that is new is free as a whole.
+  if (tries > 0 && claim(context.nowMs)) {
+    cursor_ = static_cast<uint32_t>(blocks_.size() - 1) * UpstreamPorts::kBlockPorts;
+    for (uint32_t tried = 1; tried < UpstreamPorts::kBlockPorts; tried++) {
+      if (take(nextPort())) return true;
+    }
+  }
   // A flow that was just ended to make room has left a port that looking would hardly find.
   return lastClosed_ != 0 && take(lastClosed_);
 }

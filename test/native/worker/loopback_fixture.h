@@ -4,8 +4,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <optional>
@@ -74,7 +76,16 @@ class LoopbackSocket {
   bool bound_ = false;
 };
 
-inline uint16_t unusedPort() { return LoopbackSocket().port(); }
+/// Above net.ipv4.ip_local_port_range, so that no socket that is opened meanwhile gets it.
+inline uint16_t unusedPort() {
+  constexpr uint32_t kFirst = 61'000;
+  constexpr uint32_t kPorts = 65'536 - kFirst;
+  static std::atomic<uint32_t> next{static_cast<uint32_t>(getpid()) * 997};
+  for (;;) {
+    const auto port = static_cast<uint16_t>(kFirst + next++ % kPorts);
+    if (LoopbackSocket(port).bound()) return port;
+  }
+}
 
 /// A contract for 127.0.0.1: one listener, the given backends.
 class LoopbackContract {
