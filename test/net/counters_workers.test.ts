@@ -163,7 +163,9 @@ async function whileStopped({ proxy, device, count }: Pause, act: () => Promise<
     await expect.poll(() => standsStill(proxy.pid), { timeout: 30_000, interval: 5 }).toBe(true);
     await act();
     const enough = before + count;
-    await expect.poll(() => arrived(proxy.pid, device), { timeout: 30_000, interval: 5 }).toBeGreaterThanOrEqual(enough);
+    await expect
+      .poll(() => arrived(proxy.pid, device), { timeout: 30_000, interval: 5 })
+      .toBeGreaterThanOrEqual(enough);
     // From the device to the socket, and for what else the device may have received.
     await new Promise((wake) => setTimeout(wake, GRACE_MS));
   } finally {
