@@ -1,5 +1,6 @@
 #include "forward/forward_path.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "io/clock.h"

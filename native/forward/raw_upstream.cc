@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "forward/source_addresses.h"
+#include "io/socket_options.h"
 #include "worker/worker_context.h"
 
 namespace quicproxy {
@@ -39,12 +40,9 @@ struct Opened {
 Opened openRaw(bool v6) {
   FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_RAW));
   if (!fd) return {FileDescriptor(), errno};
-  // IPPROTO_RAW implies IP_HDRINCL, for IPv6 only since Linux 4.18 on request. PROBE: too big for the interface is
-  // told, what routers said about the path is the endpoints' matter (RFC 9000 section 14.2).
-  static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
-  const bool set = v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_HDRINCL, 1) &&
-                            setOption(fd.get(), IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE)
-                      : setOption(fd.get(), IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+  // IPPROTO_RAW implies IP_HDRINCL, for IPv6 only since Linux 4.18 on request.
+  const bool included = !v6 || setOption(fd.get(), IPPROTO_IPV6, IPV6_HDRINCL, 1);
+  const bool set = included && neverFragment(fd.get(), v6 ? AF_INET6 : AF_INET);
   if (!set) return {FileDescriptor(), errno};
   return {std::move(fd)};
 }

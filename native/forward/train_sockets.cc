@@ -1,12 +1,10 @@
 #include "forward/train_sockets.h"
 
-#include <linux/filter.h>
-#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 
-#include "io/listen_socket.h"
+#include "io/socket_options.h"
 #include "worker/worker_context.h"
 
 namespace quicproxy {
@@ -20,24 +18,14 @@ constexpr uint8_t kHot = 32;
 /// Another flow may take over a socket that was not used for so long.
 constexpr uint32_t kIdleMs = 1000;
 
-void setHopLimit(int fd, bool v4, uint8_t hopLimit) {
-  setOption(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, hopLimit);
-}
-
 /// Bound to the flow's source; takes nothing from strangers. Empty when the kernel refuses: anybody may have come to a
 /// port in between.
 FileDescriptor boundSocket(const SocketAddress& source) {
   FileDescriptor fd(socket(source.family(), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) return fd;
-  sock_filter dropAll[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-  const sock_fprog filter{1, dropAll};
-  const bool v4 = source.family() == AF_INET;
-  static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
   // The flow label would be another one than that of the raw socket, and with it perhaps the path (RFC 6438).
-  if (!v4) setOption(fd.get(), IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0);
-  const bool set =
-      setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0 &&
-      setOption(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+  if (source.family() == AF_INET6) setOption(fd.get(), IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0);
+  const bool set = takeNothing(fd.get()) && neverFragment(fd.get(), source.family());
   if (!set || bind(fd.get(), &source.any, source.length) != 0) fd.reset();
   return fd;
 }
@@ -54,7 +42,7 @@ void TrainSockets::send(WorkerContext& context, std::span<Departure> departures)
     const Departure& last = departures[group.last];
     Lent& lent = lent_[lease_[last.flow]];
     if (lent.hopLimit != last.hopLimit) {
-      setHopLimit(lent.fd.get(), lent.backend.family() == AF_INET, last.hopLimit);
+      setHopLimit(lent.fd.get(), lent.backend.family(), last.hopLimit);
       lent.hopLimit = last.hopLimit;
     }
     lent.usedAtMs = context.nowMs;

@@ -1,7 +1,6 @@
 #include "forward/upstream_ports.h"
 
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -9,6 +8,7 @@
 #include <cstring>
 
 #include "forward/ports_in_use.h"
+#include "io/socket_options.h"
 #include "upstream_lookup.object.h"
 
 namespace quicproxy {
@@ -25,8 +25,7 @@ FileDescriptor markerOn(uint16_t port) {
   if (fd) {
     address.v6.sin6_family = AF_INET6;
     address.length = sizeof address.v6;
-    const int bothFamilies = 0;
-    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &bothFamilies, sizeof bothFamilies);
+    setOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
   } else {
     fd = FileDescriptor(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     address.v4.sin_family = AF_INET;
@@ -35,10 +34,7 @@ FileDescriptor markerOn(uint16_t port) {
   if (!fd) return fd;
   // Port numbers stand at the same place in both.
   address.v4.sin_port = htons(port);
-  sock_filter dropAll[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-  const sock_fprog filter{1, dropAll};
-  if (setsockopt(fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0) return {};
-  if (bind(fd.get(), &address.any, address.length) != 0) return {};
+  if (!takeNothing(fd.get()) || bind(fd.get(), &address.any, address.length) != 0) return {};
   return fd;
 }
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "io/event_tag.h"
-#include "io/listen_socket.h"
+#include "io/socket_options.h"
 #include "worker/worker_context.h"
 
 namespace quicproxy {
@@ -23,11 +23,8 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, b
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) return fd;
   setOption(fd.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBufferBytes);
-  const bool v4 = family == AF_INET;
-  const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
-  static_assert(IP_PMTUDISC_PROBE == IPV6_PMTUDISC_PROBE);
-  setOption(fd.get(), level, v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-  setOption(fd.get(), level, v4 ? IP_TTL : IPV6_UNICAST_HOPS, hopLimit);
+  neverFragment(fd.get(), family);
+  setHopLimit(fd.get(), family, hopLimit);
   receiveTrafficClass(fd.get(), family);
   if (trains) setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
   if (connect(fd.get(), &backend.any, backend.length) != 0) fd.reset();

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/socket_options.h"
+
 namespace quicproxy {
 
 namespace {
@@ -35,10 +37,10 @@ FileDescriptor newSocket(int family) {
 bool setPathOptions(int fd, int family) {
   if (family == AF_INET) {
     return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) && setOption(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
-           receiveTrafficClass(fd, family) && setOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+           receiveTrafficClass(fd, family) && neverFragment(fd, family);
   }
   return setOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) && setOption(fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1) &&
-         receiveTrafficClass(fd, family) && setOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+         receiveTrafficClass(fd, family) && neverFragment(fd, family);
 }
 
 void setBuffer(int fd, int force, int plain, uint32_t bytes) {
@@ -54,14 +56,6 @@ uint32_t bufferSize(int fd, int name) {
 }
 
 }  // namespace
-
-bool setOption(int fd, int level, int name, int value) {
-  return setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
-bool receiveTrafficClass(int fd, int family) {
-  return family == AF_INET ? setOption(fd, IPPROTO_IP, IP_RECVTOS, 1) : setOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
-}
 
 std::optional<Failure> probePortIsFree(const SocketAddress& address) {
   const FileDescriptor fd = newSocket(address.family());

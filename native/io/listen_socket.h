@@ -32,14 +32,8 @@ std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& addr
 /// errno set when the kernel refuses.
 bool leaveGroup(int fd, const SocketAddress& address);
 
-/// setsockopt of a number; false with errno set when the kernel refuses.
-bool setOption(int fd, int level, int name, int value);
-
 /// Asks with SO_RCVBUFFORCE/SO_SNDBUFFORCE (CAP_NET_ADMIN), else within net.core.rmem_max/wmem_max.
 void setBufferSizes(int fd, const BufferSizes& buffers);
-
-/// Makes a socket tell DSCP and ECN of every datagram: a proxy that drops ECN marks hides congestion from both ends.
-bool receiveTrafficClass(int fd, int family);
 
 struct SocketMemory {
   uint32_t receiveBufferBytes;  ///< as the kernel accounts it: twice what was asked, socket(7)

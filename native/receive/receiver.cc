@@ -21,11 +21,6 @@ constexpr uint32_t kDatagramsPerTurn = 256;
 constexpr uint32_t kDatagramsLeft = 65536;
 constexpr uint32_t kMaxDroppedAtOnce = 64;
 
-int socketOf(const Snapshot& snapshot, size_t endpoint, uint32_t worker) {
-  const auto& named = snapshot.endpoints[endpoint];
-  return named ? named->fdOf(worker) : -1;
-}
-
 }  // namespace
 
 std::unique_ptr<Receiver> Receiver::create(const Limits& limits, const std::atomic<const Snapshot*>& current,
@@ -102,7 +97,7 @@ void Receiver::follow() {
 void Receiver::leave(const Snapshot& next) {
   for (size_t endpoint = 0; endpoint < kMaxEndpoints; endpoint++) {
     Listening& present = listening_[endpoint];
-    if (present.fd < 0 || present.fd == socketOf(next, endpoint, limits_.worker)) continue;
+    if (present.fd < 0 || present.fd == next.listenFd(endpoint, limits_.worker)) continue;
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, present.fd, nullptr);
     empty(static_cast<uint8_t>(endpoint), kDatagramsLeft);
     present = {};
@@ -112,7 +107,7 @@ void Receiver::leave(const Snapshot& next) {
 void Receiver::listen(const Snapshot& next) {
   timed_ = next.sampleOneIn != 0;
   for (size_t endpoint = 0; endpoint < kMaxEndpoints; endpoint++) {
-    const int fd = socketOf(next, endpoint, limits_.worker);
+    const int fd = next.listenFd(endpoint, limits_.worker);
     if (fd < 0 || fd == listening_[endpoint].fd) continue;
     listening_[endpoint] = {fd, next.endpoints[endpoint]->address.port()};
     announceReads(epoll_.get(), fd, {EventTag::Kind::kListen, 0, static_cast<uint32_t>(endpoint)});

@@ -75,6 +75,11 @@ struct Snapshot {
   MaglevTable maglev;
   QuicLbRouting quicLb;
 
+  /// -1 where the worker does not listen.
+  [[nodiscard]] int listenFd(size_t endpoint, uint32_t worker) const {
+    return endpoints[endpoint] ? endpoints[endpoint]->fdOf(worker) : -1;
+  }
+
   [[nodiscard]] RouteView routeView() const { return routeView(maglev, quicLb); }
   /// The same but for what picks the backend: to ask what would be.
   [[nodiscard]] RouteView routeView(const MaglevTable& table, const QuicLbRouting& routable) const {

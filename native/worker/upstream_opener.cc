@@ -18,7 +18,7 @@ std::vector<std::unique_ptr<Upstream>> UpstreamOpener::openAll(std::span<const u
   upstreams.clear();
   ports_.reset();
   for (const uint32_t capacity : flowCapacities) {
-    upstreams.push_back(std::make_unique<UpstreamSockets>(capacity, header_.mode != Mode::kBaseline));
+    upstreams.push_back(openPool(capacity));
   }
   return upstreams;
 }
@@ -37,13 +37,15 @@ std::string UpstreamOpener::openRaw(std::span<const uint32_t> flowCapacities,
 }
 
 std::variant<std::unique_ptr<Upstream>, std::string> UpstreamOpener::open(uint32_t worker, uint32_t flowCapacity) {
-  if (!ports_) {
-    return std::unique_ptr<Upstream>(std::make_unique<UpstreamSockets>(flowCapacity, header_.mode != Mode::kBaseline));
-  }
+  if (!ports_) return openPool(flowCapacity);
   const RawUpstream::Options options{worker, flowCapacity, {header_.receiveBufferBytes, header_.sendBufferBytes}, key_};
   auto upstream = RawUpstream::create(options, *ports_);
   if (auto* failure = std::get_if<std::string>(&upstream)) return *failure;
   return std::unique_ptr<Upstream>(std::get<std::unique_ptr<RawUpstream>>(std::move(upstream)));
+}
+
+std::unique_ptr<Upstream> UpstreamOpener::openPool(uint32_t flowCapacity) const {
+  return std::make_unique<UpstreamSockets>(flowCapacity, header_.mode != Mode::kBaseline);
 }
 
 bool UpstreamOpener::catchFrom(const Snapshot& snapshot, UpstreamPorts::Keep keep) {

@@ -35,6 +35,7 @@ class UpstreamOpener {
 
  private:
   std::string openRaw(std::span<const uint32_t> flowCapacities, std::vector<std::unique_ptr<Upstream>>& upstreams);
+  [[nodiscard]] std::unique_ptr<Upstream> openPool(uint32_t flowCapacity) const;
 
   ContractHeader header_;
   SipKey key_;

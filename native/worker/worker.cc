@@ -161,8 +161,8 @@ void Worker::adopt(const Snapshot* next) {
   resetReusedBackends(previous, *next);
   context_.snapshot = next;
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
-    const int before = previous == nullptr ? -1 : ownFd(*previous, slot);
-    const int after = ownFd(*next, slot);
+    const int before = previous == nullptr ? -1 : previous->listenFd(slot, limits_.index);
+    const int after = next->listenFd(slot, limits_.index);
     if (after != -1 && after != before) listen(static_cast<uint8_t>(slot), after);
   }
   publishGauges();
@@ -170,18 +170,13 @@ void Worker::adopt(const Snapshot* next) {
   adopted_.store(next, std::memory_order_release);
 }
 
-int Worker::ownFd(const Snapshot& snapshot, size_t slot) const {
-  const ListenEndpoint* endpoint = snapshot.endpoints[slot].get();
-  return endpoint == nullptr ? -1 : endpoint->fdOf(limits_.index);
-}
-
 /// Drains the listening sockets that are no more and ends the flows of addresses that are no more: nobody could be
 /// answered from there.
 void Worker::leaveEndpoints(const Snapshot& previous, const Snapshot& next) {
   std::array<bool, kMaxEndpoints> gone{};
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
-    const int before = ownFd(previous, slot);
-    if (before != -1 && before != ownFd(next, slot)) unlisten(static_cast<uint8_t>(slot), before);
+    const int before = previous.listenFd(slot, limits_.index);
+    if (before != -1 && before != next.listenFd(slot, limits_.index)) unlisten(static_cast<uint8_t>(slot), before);
     gone[slot] = previous.endpoints[slot] != nullptr && next.endpoints[slot] == nullptr;
   }
   if (std::none_of(gone.begin(), gone.end(), [](bool is) { return is; })) return;

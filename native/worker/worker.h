@@ -59,7 +59,6 @@ class Worker {
   void adopt(const Snapshot* next);
   void leaveEndpoints(const Snapshot& previous, const Snapshot& next);
   void resetReusedBackends(const Snapshot* previous, const Snapshot& next);
-  [[nodiscard]] int ownFd(const Snapshot& snapshot, size_t slot) const;
   void listen(uint8_t endpoint, int fd);
   void unlisten(uint8_t endpoint, int fd);
   void handle(uint64_t tag);

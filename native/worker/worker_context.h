@@ -27,7 +27,7 @@ struct WorkerContext {
   FlowBudget budget;
   uint32_t nowMs = 0;  ///< monotonic, modulo 2^32; read once per wake-up
 
-  [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->endpoints[endpoint]->fdOf(worker); }
+  [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->listenFd(endpoint, worker); }
 
   /// Notes a datagram of a sampled flow; `sample` has the times and the outcome.
   void note(uint32_t index, Sample sample) {

@@ -9,20 +9,13 @@ namespace quicproxy {
 namespace {
 
 constexpr uint32_t kTrain = 16;
-constexpr uint8_t kLoopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 
 /// At level RawSend, with one worker and a backend of the same family.
 class LentSockets : public testing::TestWithParam<int> {
  protected:
   LentSockets() : backend(GetParam()), contract(unusedPort(), {backend.port()}) {
     contract.sample.header.workers = 1;
-    if (GetParam() == AF_INET6) {
-      for (auto* address : {contract.sample.endpoints[0].address, contract.sample.backends[0].address}) {
-        std::memcpy(address, kLoopback6, 16);
-      }
-      contract.sample.endpoints[0].family = 6;
-      contract.sample.backends[0].family = 6;
-    }
+    if (GetParam() == AF_INET6) contract.useIpv6();
   }
 
   void SetUp() override {

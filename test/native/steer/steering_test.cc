@@ -33,18 +33,7 @@ Octets longHeaderFrom(const Octets& scid) {
 
 Octets cidOf(uint8_t seed, size_t size = kCidBytes) { return Octets(size, seed); }
 
-std::vector<uint64_t> receivedByWorker(const DataPlane& plane) {
-  std::vector<uint64_t> counts;
-  const auto region = plane.counters();
-  CountersHeader header;
-  std::memcpy(&header, region->data(), sizeof header);
-  for (uint32_t worker = 0; worker < header.workers; worker++) {
-    const auto* block = reinterpret_cast<const CounterCell*>(region->data() + header.workerOffset +
-                                                             size_t{worker} * header.workerStride);
-    counts.push_back(block[static_cast<uint32_t>(Counter::receive_datagrams)].get());
-  }
-  return counts;
-}
+std::vector<uint64_t> receivedByWorker(const DataPlane& plane) { return countersOf(plane, Counter::receive_datagrams); }
 
 /// Clients that stay open: a port that comes again is a path that the program knows already.
 using OpenClients = std::deque<TrainSocket>;

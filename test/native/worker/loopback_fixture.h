@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstring>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -118,6 +119,19 @@ class LoopbackContract {
     sample.layOut();
   }
 
+  /// ::1 instead, listener and backends.
+  void useIpv6() {
+    constexpr uint8_t kLoopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    for (EndpointRecord& endpoint : sample.endpoints) {
+      std::memcpy(endpoint.address, kLoopback6, sizeof kLoopback6);
+      endpoint.family = 6;
+    }
+    for (BackendRecord& backend : sample.backends) {
+      std::memcpy(backend.address, kLoopback6, sizeof kLoopback6);
+      backend.family = 6;
+    }
+  }
+
   LoopbackContract& next() {
     sample.header.generation++;
     return *this;
@@ -137,17 +151,23 @@ inline std::unique_ptr<DataPlane> startOrFail(const LoopbackContract& contract) 
   return std::get<std::unique_ptr<DataPlane>>(std::move(started));
 }
 
-inline uint64_t counterOf(const DataPlane& plane, Counter counter) {
+/// By worker, those that are gone too.
+inline std::vector<uint64_t> countersOf(const DataPlane& plane, Counter counter) {
   const auto region = plane.counters();
   CountersHeader header;
   std::memcpy(&header, region->data(), sizeof header);
-  uint64_t sum = 0;
+  std::vector<uint64_t> values;
   for (uint32_t worker = 0; worker < header.workers; worker++) {
     const auto* block = reinterpret_cast<const CounterCell*>(region->data() + header.workerOffset +
                                                              size_t{worker} * header.workerStride);
-    sum += block[static_cast<uint32_t>(counter)].get();
+    values.push_back(block[static_cast<uint32_t>(counter)].get());
   }
-  return sum;
+  return values;
+}
+
+inline uint64_t counterOf(const DataPlane& plane, Counter counter) {
+  const std::vector<uint64_t> values = countersOf(plane, counter);
+  return std::accumulate(values.begin(), values.end(), uint64_t{0});
 }
 
 inline uint64_t forwardedTo(const DataPlane& plane, uint32_t backendSlot) {

@@ -4,20 +4,12 @@
 namespace quicproxy {
 namespace {
 
-constexpr uint8_t kLoopback6[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
-
 /// Client, proxy with one worker, backend: all of one family.
 struct Scene {
   explicit Scene(int family) : client(family), backend(family), contract(unusedPort(), {backend.port()}) {
     contract.sample.header.workers = 1;
     contract.sample.header.upstreamLevel = UpstreamLevel::kSockets;
-    if (family == AF_INET6) {
-      for (auto* address : {contract.sample.endpoints[0].address, contract.sample.backends[0].address}) {
-        std::memcpy(address, kLoopback6, 16);
-      }
-      contract.sample.endpoints[0].family = 6;
-      contract.sample.backends[0].family = 6;
-    }
+    if (family == AF_INET6) contract.useIpv6();
     listenPort = contract.sample.endpoints[0].port;
     plane = startOrFail(contract);
   }

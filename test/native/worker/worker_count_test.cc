@@ -82,12 +82,7 @@ class WorkerCount : public testing::Test {
     for (Client& client : clients) ASSERT_TRUE(client.roundTrip(port()));
   }
   [[nodiscard]] uint64_t received(uint32_t worker) const {
-    const auto region = plane->counters();
-    CountersHeader header;
-    std::memcpy(&header, region->data(), sizeof header);
-    const auto* block = reinterpret_cast<const CounterCell*>(region->data() + header.workerOffset +
-                                                             size_t{worker} * header.workerStride);
-    return block[static_cast<uint32_t>(Counter::receive_datagrams)].get();
+    return countersOf(*plane, Counter::receive_datagrams)[worker];
   }
   bool leavingEnd() {
     return eventually([this] {

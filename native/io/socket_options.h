@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+
+namespace quicproxy {
+
+// Each is false with errno set when the kernel refuses.
+
+/// setsockopt of a number.
+bool setOption(int fd, int level, int name, int value);
+
+/// No fragments, and no path MTU of the kernel's own: datagrams too big for the interface are refused, what routers
+/// said about the path is the endpoints' matter (RFC 9000 section 14).
+bool neverFragment(int fd, int family);
+
+/// Hop limit of what is sent without naming one.
+bool setHopLimit(int fd, int family, uint8_t hopLimit);
+
+/// Makes a socket tell DSCP and ECN of every datagram: a proxy that drops ECN marks hides congestion from both ends.
+bool receiveTrafficClass(int fd, int family);
+
+/// For a socket that is there for its port: whatever is sent to it is dropped.
+bool takeNothing(int fd);
+
+}  // namespace quicproxy
