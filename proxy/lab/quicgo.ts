@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Child, startChild, udpPortBound, untilReady } from "./child.ts";
@@ -97,19 +97,61 @@ export interface QuicGoReport {
 }
 
 /** Runs the connections in one client process. Throws when the client reports anything but one line for each. */
-export async function runQuicGoClient(plan: QuicGoClientPlan): Promise<QuicGoReport> {
-  const [file, args] = insideNamespace(plan.namespace, [plan.programs.client, ...clientOptions(plan)]);
-  const { code, output, faults } = await new Promise<{ code: number; output: string; faults: string }>((resolve) => {
-    const options = { maxBuffer: 64 * 1024 * 1024 };
-    execFile(file, args, options, (error, output, faults) =>
-      resolve({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, output, faults }),
-    );
+export function runQuicGoClient(plan: QuicGoClientPlan): Promise<QuicGoReport> {
+  return launch(plan).report;
+}
+
+/** Downloads that all go on, slowly. */
+export interface HeldDownloads {
+  /** Lets them run to their end. */
+  finish(): Promise<QuicGoReport>;
+}
+
+/**
+ * The same, but each connection is kept busy and slow until `finish`; one that ends earlier all the same reports a
+ * fault. Resolves when body arrives in all of them: every handshake is complete on both sides. Throws when the client
+ * ends before that.
+ */
+export async function holdQuicGoClient(plan: QuicGoClientPlan): Promise<HeldDownloads> {
+  const { child, report } = launch(plan, ["-hold"]);
+  const ended = report.then((early) => {
+    throw new Error(`quicgo-client ended before all connections had begun: ${JSON.stringify(early)}`);
   });
-  const lines = output.trimEnd().split("\n");
-  if ((code !== 0 && code !== 1) || lines.length !== plan.connections + 1) {
-    throw new Error(`quicgo-client ended with ${code} after ${lines.length} lines: ${faults || output}`);
-  }
-  return { code, connections: lines.slice(0, -1).map((line) => JSON.parse(line) as QuicGoConnection) };
+  await Promise.race([allBegun(child, plan.connections), ended]);
+  ended.catch(() => {});
+  const finish = (): Promise<QuicGoReport> => {
+    child.stdin?.end();
+    return report;
+  };
+  return { finish };
+}
+
+function allBegun({ stderr }: ChildProcess, connections: number): Promise<void> {
+  return new Promise((resolve) => {
+    let said = "";
+    stderr?.on("data", (text: string) => {
+      said += text;
+      if (said.split("\n").filter((line) => line.startsWith("begun ")).length === connections) resolve();
+    });
+  });
+}
+
+function launch(
+  plan: QuicGoClientPlan,
+  options: readonly string[] = [],
+): { child: ChildProcess; report: Promise<QuicGoReport> } {
+  const [file, args] = insideNamespace(plan.namespace, [plan.programs.client, ...options, ...clientOptions(plan)]);
+  const ended = Promise.withResolvers<QuicGoReport>();
+  const child = execFile(file, args, { maxBuffer: 64 * 1024 * 1024 }, (error, output, faults) => {
+    const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
+    const lines = output.trimEnd().split("\n");
+    if ((code === 0 || code === 1) && lines.length === plan.connections + 1) {
+      ended.resolve({ code, connections: lines.slice(0, -1).map((line) => JSON.parse(line) as QuicGoConnection) });
+    } else {
+      ended.reject(new Error(`quicgo-client ended with ${code} after ${lines.length} lines: ${faults || output}`));
+    }
+  });
+  return { child, report: ended.promise };
 }
 
 function clientOptions(plan: QuicGoClientPlan): string[] {

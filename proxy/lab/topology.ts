@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import {
   addressLines,
@@ -123,15 +122,4 @@ export function readdressClient({ client }: Topology): void {
     "route replace 10.79.2.0/24 via 10.79.1.1",
     "route replace fd79:2::/64 via fd79:1::1",
   ]);
-}
-
-/** Bounds the rate of both directions between client and edge. */
-export function limitRate({ client, edge }: Topology, megabitPerSecond: number): void {
-  for (const [namespace, device] of [
-    [client.namespace, client.device],
-    [edge.namespace, "clients"],
-  ] as const) {
-    const shape = `root tbf rate ${megabitPerSecond}mbit burst 64kb latency 100ms`;
-    execFileSync("tc", ["-n", namespace, "qdisc", "replace", "dev", device, ...shape.split(" ")], { stdio: "pipe" });
-  }
 }

@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { logEnd } from "../../proxy/lab/child.ts";
 import { type LabProxy, startProxyProcess } from "../../proxy/lab/proxy_process.ts";
-import type { QuicGoReport } from "../../proxy/lab/quicgo.ts";
-import { limitRate } from "../../proxy/lab/topology.ts";
+import type { HeldDownloads } from "../../proxy/lab/quicgo.ts";
 import { growthOf } from "./quic_lb_scene.ts";
 import { buildQuicGo } from "./quicgo/build.ts";
 import { createQuicGoLab, faultsOf, type IdLayout, type QuicGoLab } from "./quicgo/lab.ts";
@@ -18,27 +17,12 @@ const routable: IdLayout = {
   key: "8f95f09245765f80256934e50c66207f",
 };
 const connections = 12;
-const fileBytes = 1024 * 1024;
-/** First enough for every handshake to end; then little, so that no download ends before what happens has happened. */
-const megabitPerSecond = { first: 12, meanwhile: 2, afterwards: 100 };
+/** Lasts longer than what happens meanwhile, as slowly as downloads go while they are held. */
+const fileBytes = 8 * 1024 * 1024;
+const timeoutMs = 120_000;
 const metricsPorts = { first: 9464, other: 9465 };
 
 const programs = buildQuicGo();
-
-/** All downloads at once; resolves when each has a flow. */
-async function begin(lab: QuicGoLab, proxy: LabProxy, plan: object = {}): Promise<{ report: Promise<QuicGoReport> }> {
-  limitRate(lab.topology, megabitPerSecond.first);
-  const before = (await proxy.counters()).totals.flow_created;
-  const report = lab.run("v4", { connections, parallel: connections, timeoutMs: 120_000, ...plan });
-  const flows = async (): Promise<number> => (await proxy.counters()).totals.flow_created - before;
-  await expect.poll(flows, { timeout: 60_000 }).toBeGreaterThanOrEqual(connections);
-  // No server follows a client to another path before the handshake is complete (RFC 9000 section 9).
-  const answered = async (): Promise<number> => (await proxy.counters()).totals.return_sent;
-  const answers = await answered();
-  await expect.poll(answered, { timeout: 60_000 }).toBeGreaterThan(answers + 40 * connections);
-  limitRate(lab.topology, megabitPerSecond.meanwhile);
-  return { report };
-}
 
 const late = { kind: "rebind", afterOctets: (fileBytes * 7) / 8 } as const;
 
@@ -61,18 +45,20 @@ describe.each([
     return ids ? { change: late, locals: [own.v4, alternate.v4] } : {};
   }
 
-  async function expectServed(report: Promise<QuicGoReport>): Promise<void> {
-    limitRate(lab.topology, megabitPerSecond.afterwards);
-    expect(faultsOf(await report), logEnd(proxy.child.logFile)).toEqual([]);
-    const servers = new Set((await report).connections.map(({ server }) => server));
+  const begin = (more: object = {}): Promise<HeldDownloads> => lab.hold("v4", { connections, timeoutMs, ...more });
+
+  async function expectServed(downloads: HeldDownloads): Promise<void> {
+    const report = await downloads.finish();
+    expect(faultsOf(report), logEnd(proxy.child.logFile)).toEqual([]);
+    const servers = new Set(report.connections.map(({ server }) => server));
     expect(servers.size, "not all on one server by chance").toBeGreaterThan(1);
   }
 
   test("live connections outlast a restart of the proxy", async () => {
-    const { report } = await begin(lab, proxy, plan());
+    const downloads = await begin(plan());
     await proxy.stop();
     proxy = await startProxyProcess(lab.topology, lab.manifestFile, metricsPorts.first);
-    await expectServed(report);
+    await expectServed(downloads);
     expect((await proxy.counters()).totals.flow_created).toBeGreaterThanOrEqual(connections);
   });
 
@@ -82,14 +68,14 @@ describe.each([
     mkdirSync(state(metricsPorts.other), { recursive: true, mode: 0o700 });
     const key = "default.quicgo.key";
     copyFileSync(join(state(metricsPorts.first), key), join(state(metricsPorts.other), key));
-    const { report } = await begin(lab, proxy, plan());
+    const downloads = await begin(plan());
     await proxy.stop();
     proxy = await startProxyProcess(lab.topology, lab.manifestFile, metricsPorts.other);
-    await expectServed(report);
+    await expectServed(downloads);
   });
 
   test("live connections go on while the number of workers changes", async () => {
-    const { report } = await begin(lab, proxy);
+    const downloads = await begin();
     const { status } = await proxy.counters();
     for (const workers of [1, 4, status.workers]) {
       lab.serve(undefined, workers);
@@ -98,18 +84,18 @@ describe.each([
       const forwarded = async (): Promise<number> => (await proxy.counters()).totals.forward_sent;
       await expect.poll(forwarded, { timeout: 60_000 }).toBeGreaterThan(totals.forward_sent + connections);
     }
-    await expectServed(report);
+    await expectServed(downloads);
   });
 
   test("a backend that leaves the manifest keeps its live connections and gets no new one", async () => {
-    const { report } = await begin(lab, proxy);
+    const downloads = await begin();
     const { reloads } = await proxy.counters();
     lab.serve([1, 2]);
     await expect
       .poll(async () => (await proxy.counters()).reloads.applied, { timeout: 60_000 })
       .toBe(reloads.applied + 1);
-    await expectServed(report);
-    const young = await lab.run("v4", { connections: 6, parallel: 6, timeoutMs: 120_000 });
+    await expectServed(downloads);
+    const young = await lab.run("v4", { connections: 6, parallel: 6, timeoutMs });
     expect(faultsOf(young)).toEqual([]);
     expect(young.connections.map(({ server }) => server)).not.toContain("backend-1");
   });

@@ -6,6 +6,8 @@ import { removeLab } from "../../proxy/lab/namespace.ts";
 import { backendPort } from "../../proxy/lab/peers.ts";
 import { type LabProxy, startProxyProcess } from "../../proxy/lab/proxy_process.ts";
 import {
+  type HeldDownloads,
+  holdQuicGoClient,
   type QuicGoClientPlan,
   type QuicGoPrograms,
   type QuicGoReport,
@@ -38,6 +40,8 @@ export interface ProxySettings {
   backends: readonly LabBackend[];
   workers: number;
 }
+
+type ClientPlan = Partial<QuicGoClientPlan> & { connections: number };
 
 export const listenerPort = 443;
 
@@ -111,9 +115,18 @@ export class QuicLbScene {
     return name;
   }
 
-  runClient(family: "v4" | "v6", plan: Partial<QuicGoClientPlan> & { connections: number }): Promise<QuicGoReport> {
+  runClient(family: "v4" | "v6", plan: ClientPlan): Promise<QuicGoReport> {
+    return runQuicGoClient(this.#clientPlan(family, plan));
+  }
+
+  /** The downloads go on slowly until they are told to finish. */
+  holdClient(family: "v4" | "v6", plan: ClientPlan): Promise<HeldDownloads> {
+    return holdQuicGoClient(this.#clientPlan(family, plan));
+  }
+
+  #clientPlan(family: "v4" | "v6", plan: ClientPlan): QuicGoClientPlan {
     const { programs, certificate, topology } = this;
-    return runQuicGoClient({
+    return {
       programs,
       certificate,
       namespace: topology.client.namespace,
@@ -122,7 +135,7 @@ export class QuicLbScene {
       files: [this.contents[0]!.name],
       parallel: 10,
       ...plan,
-    });
+    };
   }
 
   remove(): void {

@@ -37,6 +37,8 @@ type result struct {
 // connection is one QUIC connection with all sockets that it has had.
 type connection struct {
 	options    *options
+	number     int
+	hold       hold
 	remote     net.Addr
 	quic       *quic.Conn
 	sockets    []*socket
@@ -46,11 +48,11 @@ type connection struct {
 }
 
 // run makes one connection, downloads everything in it and tells what came of it.
-func run(o *options, content *expectations, number int) result {
+func run(o *options, held hold, content *expectations, number int) result {
 	started := time.Now()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), o.timeout, fmt.Errorf("not done after %s", o.timeout))
 	defer cancel()
-	c := &connection{options: o}
+	c := &connection{options: o, number: number, hold: held}
 	r := result{Connection: number, Paths: []path{}}
 	err := c.open(ctx)
 	if err == nil {
@@ -87,7 +89,7 @@ func (c *connection) open(ctx context.Context) error {
 	}
 	// A client that only receives notices nothing of a path that is gone, unless it sends from time to time.
 	config := &quic.Config{MaxIdleTimeout: c.options.timeout, KeepAlivePeriod: c.options.keepAlive}
-	if c.options.trigger.octets > 0 {
+	if c.options.trigger.octets > 0 || c.options.hold {
 		// Of what the server has sent before a change, little is still unread: the rest has to come by the new socket.
 		config.InitialStreamReceiveWindow, config.MaxStreamReceiveWindow = windowOctets, windowOctets
 	}
@@ -186,13 +188,24 @@ func (c *connection) downloadAll(ctx context.Context, content *expectations, r *
 		if i > 0 {
 			time.Sleep(c.options.pause)
 		}
-		octets, err := download(ctx, client, target, content, changes.progress)
+		octets, err := download(ctx, client, target, content, c.progress(ctx, changes))
 		r.Octets += octets
 		if err != nil {
 			return errors.Join(fmt.Errorf("%s: %w", target, err), changes.stop())
 		}
 	}
-	return changes.stop()
+	return errors.Join(c.hold.check(), changes.stop())
+}
+
+func (c *connection) progress(ctx context.Context, changes *changes) func(int) error {
+	return func(octets int) error {
+		if changes.octets == 0 && octets > 0 {
+			c.hold.begun(c.number)
+		}
+		err := changes.progress(octets)
+		c.hold.pause(ctx)
+		return err
+	}
 }
 
 const mostNameOctets = 256

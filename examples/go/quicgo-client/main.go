@@ -36,13 +36,14 @@ func main() {
 
 func runAll(o *options, content *expectations) int {
 	started := time.Now()
+	held := newHold(o)
 	results := make(chan result)
 	numbers := make(chan int)
 	var workers sync.WaitGroup
 	for range min(o.parallel, o.count) {
 		workers.Go(func() {
 			for number := range numbers {
-				results <- run(o, content, number)
+				results <- run(o, held, content, number)
 			}
 		})
 	}

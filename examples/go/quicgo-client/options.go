@@ -60,6 +60,7 @@ type options struct {
 	keepAlive       time.Duration
 	pause           time.Duration
 	cidLength       int
+	hold            bool
 	urls            []*url.URL
 	tls             *tls.Config
 }
@@ -82,6 +83,7 @@ func readOptions() (*options, error) {
 	flag.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` for each connection")
 	flag.DurationVar(&o.keepAlive, "keep-alive", time.Second, "`time` of silence after which the client sends a PING; 0: never")
 	flag.DurationVar(&o.pause, "pause", 0, "`time` between two downloads of a connection")
+	flag.BoolVar(&o.hold, "hold", false, "download slowly until standard input ends; each connection says begun and its number on standard error once body arrives")
 	flag.IntVar(&o.cidLength, "cid-length", 8, "`octets` of the client's own Connection IDs, 0 to 20")
 	flag.Parse()
 	if local != "" {

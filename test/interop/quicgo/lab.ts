@@ -6,6 +6,8 @@ import { removeLab } from "../../../proxy/lab/namespace.ts";
 import { backendPort } from "../../../proxy/lab/peers.ts";
 import { type LabProxy, startProxyProcess } from "../../../proxy/lab/proxy_process.ts";
 import {
+  type HeldDownloads,
+  holdQuicGoClient,
   type QuicGoClientPlan,
   type QuicGoPrograms,
   type QuicGoReport,
@@ -30,6 +32,8 @@ export interface QuicGoLab {
   serve(backends?: readonly number[], workers?: number): void;
   /** Downloads the content in 20 connections, 5 at a time, unless the plan says otherwise. */
   run(family: "v4" | "v6", plan: Partial<QuicGoClientPlan>): Promise<QuicGoReport>;
+  /** The same, slowly and all at once until they are told to finish. */
+  hold(family: "v4" | "v6", plan: Partial<QuicGoClientPlan> & { connections: number }): Promise<HeldDownloads>;
   remove(): void;
 }
 
@@ -71,6 +75,13 @@ export async function createQuicGoLab(options: QuicGoLabOptions): Promise<QuicGo
       servers: await Promise.all(servers),
       proxy,
       run: (family, plan) => runQuicGoClient({ ...usualPlan(topology, certificate, family), programs, ...plan }),
+      hold: (family, plan) =>
+        holdQuicGoClient({
+          ...usualPlan(topology, certificate, family),
+          programs,
+          parallel: plan.connections,
+          ...plan,
+        }),
       remove: () => removeLab(topology.name),
     };
   } catch (error) {
