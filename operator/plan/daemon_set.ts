@@ -22,6 +22,8 @@ const KEY_DIR = "/etc/quicproxy/keys";
 const OWNER_READS = 0o400;
 /** Code, Node.js and stacks; the tables come on top. */
 const BASE_MEMORY_MIB = 128;
+/** Rings of single datagrams of eight workers, 8 MiB each; how many run is not for the pod to say. */
+const DECOUPLED_MEMORY_MIB = 64;
 const MIB = 1024 * 1024;
 
 /**
@@ -95,12 +97,16 @@ function nodeSelector({ namespace, name }: ObservedProxy, { nodes, scaling }: Qu
   return { ...nodes?.selector, ...chosen };
 }
 
+function memoryMibOf({ dataPlane }: QuicProxySpec): number {
+  const rings = dataPlane.mode === "Decoupled" ? DECOUPLED_MEMORY_MIB : 0;
+  return BASE_MEMORY_MIB + rings + Math.ceil((sizeBytes(dataPlane.flowMemory) ?? 0) / MIB);
+}
+
 function container(
   proxy: ObservedProxy,
   spec: QuicProxySpec,
   { image, imagePullPolicy, capabilities }: PodOptions,
 ): object {
-  const memoryMib = BASE_MEMORY_MIB + Math.ceil((sizeBytes(spec.dataPlane.flowMemory) ?? 0) / MIB);
   return {
     name: "proxy",
     image,
@@ -119,7 +125,7 @@ function container(
       { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
       { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
     ],
-    resources: { requests: { cpu: "100m", memory: `${memoryMib}Mi` } },
+    resources: { requests: { cpu: "100m", memory: `${memoryMibOf(spec)}Mi` } },
     securityContext: {
       allowPrivilegeEscalation: false,
       privileged: false,

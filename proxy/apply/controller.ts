@@ -182,7 +182,7 @@ export class Controller {
   /** After a reload only what is new. */
   #logFacts(plan: Plan): void {
     const warnings = plan.warnings.map((message): Fact => ({ level: "warn", message, fields: {} }));
-    const facts = [...warnings, ...startFacts(this.#plane.status(), plan.upstreamSocketMaxAsked)];
+    const facts = [...warnings, ...startFacts(this.#plane.status(), plan)];
     for (const { level, fields, message } of facts) {
       if (!this.#loggedFacts.has(message)) this.#log[level](fields, message);
     }

@@ -1,5 +1,6 @@
 import type { NativeEndpoint, NativeStatus } from "./addon.ts";
 import { formatAddress } from "./errors.ts";
+import type { Plan } from "./plan.ts";
 
 /** One line of the log: what holds now that the data plane runs. */
 export interface Fact {
@@ -87,15 +88,16 @@ function backendsFact(status: NativeStatus): Fact {
   });
 }
 
-/**
- * What holds now, in the order in which a datagram meets it.
- * `upstreamSocketMaxAsked`: what the manifest asks for, if it does.
- */
-export function startFacts(status: NativeStatus, upstreamSocketMaxAsked?: number): Fact[] {
+/** What holds now, in the order in which a datagram meets it, beside what the manifest asks for. */
+export function startFacts(
+  status: NativeStatus,
+  { mode, upstreamSocketMaxAsked }: Pick<Plan, "mode" | "upstreamSocketMaxAsked">,
+): Fact[] {
   const { workers, batch, flowCapacity, flowMemoryBytes } = status;
+  const count = `${workers} ${workers === 1 ? "worker" : "workers"}`;
   return [
     ...status.endpoints.flatMap(endpointFacts),
-    info(`${workers} ${workers === 1 ? "worker" : "workers"}, up to ${batch} datagrams per call`, { workers, batch }),
+    info(`mode ${mode}: ${count}, up to ${batch} datagrams per call`, { mode, workers, batch }),
     steeringFact(status),
     info(`room for ${flowCapacity} flows in ${flowMemoryBytes} bytes`, { flowCapacity, flowMemoryBytes }),
     ...upstreamFacts(status, upstreamSocketMaxAsked),

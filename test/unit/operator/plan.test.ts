@@ -104,6 +104,14 @@ describe("the DaemonSet", () => {
     expect(host({ port: 0 })).toBeUndefined();
   });
 
+  it.each([
+    [{}, "192Mi"],
+    [{ flowMemory: "256Mi" }, "384Mi"],
+    [{ mode: "Decoupled" }, "256Mi"],
+  ])("asks for the memory that %o needs", (dataPlane, memory) => {
+    expect(template({ dataPlane }).spec.containers[0].resources).toEqual({ requests: { cpu: "100m", memory } });
+  });
+
   it("does not change with what reaches a running proxy", () => {
     const backends = { static: [{ address: "10.0.0.9", port: 1, weight: 9 }] };
     const changed = {

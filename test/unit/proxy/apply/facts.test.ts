@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { NativeEndpoint } from "../../../../proxy/apply/addon.ts";
 import { countServingBackends, isReceiveBufferClamped, startFacts } from "../../../../proxy/apply/facts.ts";
-import { fakeStatus } from "./fakes.ts";
+import { fakePlan, fakeStatus } from "./fakes.ts";
 
 const ENDPOINT = fakeStatus().endpoints[0] as NativeEndpoint;
 const warnings = (status: ReturnType<typeof fakeStatus>, asked?: number): string[] =>
-  startFacts(status, asked)
+  startFacts(status, fakePlan({ upstreamSocketMaxAsked: asked }))
     .filter(({ level }) => level === "warn")
     .map(({ message }) => message);
 
@@ -15,10 +15,10 @@ describe("startFacts", () => {
   });
 
   it("says what holds in the order in which a datagram meets it", () => {
-    expect(startFacts(fakeStatus()).map(({ message }) => message)).toEqual([
+    expect(startFacts(fakeStatus(), fakePlan({ mode: "Decoupled" })).map(({ message }) => message)).toEqual([
       "listening on 0.0.0.0:4433",
       "receive buffer of 0.0.0.0:4433: 8388608 bytes granted",
-      "2 workers, up to 64 datagrams per call",
+      "mode Decoupled: 2 workers, up to 64 datagrams per call",
       "steering level KernelHash",
       "room for 50000 flows in 67108864 bytes",
       "upstream level ConnectedSocketPool, at most 1000 sockets",
@@ -50,7 +50,7 @@ describe("startFacts", () => {
 
   it("says why an optional endpoint is not listening, without warning of it", () => {
     const status = fakeStatus({ endpoints: [{ ...ENDPOINT, skipped: "no IPv6 on this host" }] });
-    expect(startFacts(status)[0]?.message).toBe("not listening on 0.0.0.0:4433: no IPv6 on this host");
+    expect(startFacts(status, fakePlan())[0]?.message).toBe("not listening on 0.0.0.0:4433: no IPv6 on this host");
     expect(warnings(status)).toEqual([]);
   });
 
