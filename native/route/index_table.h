@@ -13,18 +13,18 @@
 
 namespace quicproxy {
 
-/// The one table behind all look-ups: 128-bit keyed fingerprint -> 64-bit value, with the time of its last use.
+/// The one table behind all look-ups: 80-bit keyed fingerprint -> 64-bit value, with the time of its last use.
 ///
 /// A view of memory that belongs to the caller. Nothing in the memory is a pointer, so it may lie in a shared mapping:
 ///
-///   [Header, 128 bytes][bucket 0: 4 entries, 128 bytes][bucket 1]...
-///   entry, 32 bytes: key.low | key.high | value | sequence:32 stamp:32       key.low == 0: the place is free
+///   [Header, 128 bytes][bucket 0: 5 entries, 128 bytes][bucket 1]...
+///   entry, 24 bytes: key.word | value | key.rest:16 sequence:16 stamp:32       key.word == 0: the place is free
 ///
-/// A key may lie in two buckets (A from key.low, B from key.high) and goes to the emptier one, so a look-up reads at
-/// most 8 entries whatever is in the table, and there are no tombstones. When both are full, one of their entries moves
-/// to its own other bucket if there is room: at most 8 more buckets are looked at, nothing cascades. (Without that
-/// single move the first refusal comes at 44 % load of a million places, with it at 74 %.) Keys are digests under a
-/// secret key: nobody outside can choose the buckets.
+/// A key may lie in two buckets (A from the lower half of key.word, B from the upper) and goes to the emptier one, so a
+/// look-up reads at most 10 entries whatever is in the table, and there are no tombstones. When both are full, one of
+/// their entries moves to its own other bucket if there is room: at most 10 more buckets are looked at, nothing
+/// cascades. (Without that single move the first refusal comes at 53 to 57 % load of a million places, with it at 79 to
+/// 83 %.) Keys are digests under a secret key: nobody outside can choose the buckets.
 ///
 /// ONE thread writes (all members that are not const), any number read by findForeign() without a lock. Each entry is a
 /// sequence lock: the writer makes `sequence` odd, stores the words with release, makes it even with release; a reader
@@ -40,9 +40,9 @@ namespace quicproxy {
 class IndexTable {
  public:
   static constexpr uint32_t kMagic = 0x49505051;  // "QPPI"
-  static constexpr uint32_t kVersion = 1;
+  static constexpr uint32_t kVersion = 2;
   static constexpr size_t kAlignment = 128;  ///< of the memory: a bucket is two cache lines, fetched as a pair
-  static constexpr uint32_t kBucketEntries = 4;
+  static constexpr uint32_t kBucketEntries = 5;
   static constexpr uint32_t kMaxCapacity = uint32_t{1} << 31;
   static constexpr uint32_t kMaxIdleMs = uint32_t{1} << 30;
 
@@ -54,8 +54,26 @@ class IndexTable {
     uint64_t value;
     Handle handle;
   };
+  /// As much of a digest as an entry has room for. A key that is not there is taken for one of a million entries once
+  /// in 10^18 look-ups.
+  struct Key {
+    uint64_t word = 0;  ///< chooses the buckets; 0 only where there is no key
+    uint16_t rest = 0;
+
+    Key() = default;
+    // Not explicit: to the callers the digest is the key.
+    Key(const Digest128& digest)  // NOLINT(google-explicit-constructor)
+        : word((digest.high << 32) | static_cast<uint32_t>(digest.low)), rest(static_cast<uint16_t>(digest.low >> 32)) {
+      if (word == 0) word = 1;
+    }
+    bool operator==(const Key&) const = default;
+
+   private:
+    friend class IndexTable;
+    Key(uint64_t storedWord, uint16_t storedRest) : word(storedWord), rest(storedRest) {}
+  };
   struct Pair {
-    Digest128 key;
+    Key key;
     uint64_t value;
   };
   enum class Outcome : uint8_t {
@@ -69,8 +87,8 @@ class IndexTable {
     std::optional<Pair> displaced;  ///< idle entry whose place was taken: sweep() will not report it any more
   };
 
-  /// Bytes of memory for at least `capacityEntries` (at most kMaxCapacity) places. Plan for a load of two thirds:
-  /// random keys met the first kFull at 74 % of a million places, later in smaller tables.
+  /// Bytes of memory for at least `capacityEntries` (at most kMaxCapacity) places. Plan for a load of 72 %:
+  /// random keys met the first kFull at 78 to 80 % of 16 million places, later in smaller tables.
   [[nodiscard]] static constexpr size_t bytesFor(uint32_t capacityEntries) {
     return sizeof(Header) + size_t{bucketsFor(capacityEntries)} * sizeof(Bucket);
   }
@@ -83,14 +101,14 @@ class IndexTable {
   [[nodiscard]] static std::optional<IndexTable> attach(std::span<std::byte> memory);
 
   /// Starts to load the buckets of `key`: worth it when other work lies between this and the look-up (a batch).
-  void prefetch(Digest128 key) const {
+  void prefetch(const Key& key) const {
     __builtin_prefetch(&buckets_[bucketA(key)]);
     __builtin_prefetch(&buckets_[bucketB(key)]);
   }
 
   /// Writer only; an idle entry is a miss.
-  [[nodiscard]] std::optional<Found> find(Digest128 key, uint32_t nowMs, uint32_t idleMs) const {
-    const std::optional<Handle> at = search(storable(key));
+  [[nodiscard]] std::optional<Found> find(const Key& key, uint32_t nowMs, uint32_t idleMs) const {
+    const std::optional<Handle> at = search(key);
     if (!at) return std::nullopt;
     const Entry& entry = entryAt(*at);
     if (isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs)) return std::nullopt;
@@ -98,22 +116,22 @@ class IndexTable {
   }
 
   /// Any thread. A writer stopped in the middle of this very entry reads as a miss.
-  [[nodiscard]] std::optional<uint64_t> findForeign(Digest128 key, uint32_t nowMs, uint32_t idleMs) const;
+  [[nodiscard]] std::optional<uint64_t> findForeign(const Key& key, uint32_t nowMs, uint32_t idleMs) const;
 
-  Insertion insert(Digest128 key, uint64_t value, uint32_t nowMs, uint32_t idleMs);
+  Insertion insert(const Key& key, uint64_t value, uint32_t nowMs, uint32_t idleMs);
 
   void touch(Handle handle, uint32_t nowMs) {
     Entry& entry = entryAt(handle);
     const uint64_t meta = entry.meta.load(std::memory_order_relaxed);
     // Not stored when nothing changes: the line stays clean for the readers.
-    if (stampOf(meta) != nowMs) entry.meta.store(pack(sequenceOf(meta), nowMs), std::memory_order_release);
+    if (stampOf(meta) != nowMs) entry.meta.store(stamped(meta, nowMs), std::memory_order_release);
   }
 
   void update(Handle handle, uint64_t value, uint32_t nowMs) {
     Entry& entry = entryAt(handle);
-    const uint32_t odd = open(entry);
+    const uint64_t opened = open(entry);
     entry.value.store(value, std::memory_order_release);
-    close(entry, odd, nowMs);
+    close(entry, opened, restOf(opened), nowMs);
   }
 
   void erase(Handle handle) {
@@ -124,8 +142,8 @@ class IndexTable {
   }
 
   /// True if the key was there, idle or not.
-  bool erase(Digest128 key) {
-    const std::optional<Handle> at = search(storable(key));
+  bool erase(const Key& key) {
+    const std::optional<Handle> at = search(key);
     if (at) erase(*at);
     return at.has_value();
   }
@@ -159,15 +177,14 @@ class IndexTable {
     alignas(64) std::atomic<uint64_t> moves;  ///< changes seldom and every reader reads it: a line of its own
   };
   struct Entry {
-    std::atomic<uint64_t> low;
-    std::atomic<uint64_t> high;
+    std::atomic<uint64_t> word;
     std::atomic<uint64_t> value;
     std::atomic<uint64_t> meta;
   };
   struct alignas(kAlignment) Bucket {
     std::array<Entry, kBucketEntries> entries;
   };
-  static_assert(sizeof(Header) == kAlignment && sizeof(Entry) == 32 && sizeof(Bucket) == kAlignment);
+  static_assert(sizeof(Header) == kAlignment && sizeof(Entry) == 24 && sizeof(Bucket) == kAlignment);
   static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
   /// A reader gives a torn entry this many chances: the writer is inside for some ten nanoseconds unless it was
@@ -182,44 +199,44 @@ class IndexTable {
     return bounded == 0 ? 1 : (bounded - 1) / kBucketEntries + 1;
   }
 
-  /// 0 in the low word means free; a digest that has it, one in 2^64, shares its fingerprint with another.
-  static Digest128 storable(Digest128 key) { return {key.low == 0 ? 1 : key.low, key.high}; }
-
-  static uint64_t pack(uint32_t sequence, uint32_t stamp) { return uint64_t{sequence} << 32 | stamp; }
-  static uint32_t sequenceOf(uint64_t meta) { return static_cast<uint32_t>(meta >> 32); }
+  static uint64_t pack(uint16_t rest, uint16_t sequence, uint32_t stamp) {
+    return uint64_t{rest} << 48 | uint64_t{sequence} << 32 | stamp;
+  }
+  static uint64_t stamped(uint64_t meta, uint32_t stamp) { return (meta & ~uint64_t{UINT32_MAX}) | stamp; }
+  static uint16_t restOf(uint64_t meta) { return static_cast<uint16_t>(meta >> 48); }
+  static uint16_t sequenceOf(uint64_t meta) { return static_cast<uint16_t>(meta >> 32); }
   static uint32_t stampOf(uint64_t meta) { return static_cast<uint32_t>(meta); }
 
   static bool isIdle(uint64_t meta, uint32_t nowMs, uint32_t idleMs) {
     return static_cast<int32_t>(nowMs - stampOf(meta)) >= static_cast<int32_t>(idleMs);
   }
 
-  static bool isFree(const Entry& entry) { return entry.low.load(std::memory_order_relaxed) == 0; }
+  static bool isFree(const Entry& entry) { return entry.word.load(std::memory_order_relaxed) == 0; }
 
-  static Digest128 keyOf(const Entry& entry) {
-    return {entry.low.load(std::memory_order_relaxed), entry.high.load(std::memory_order_relaxed)};
+  static Key keyOf(const Entry& entry) {
+    return {entry.word.load(std::memory_order_relaxed), restOf(entry.meta.load(std::memory_order_relaxed))};
   }
 
   static Pair pairOf(const Entry& entry) { return {keyOf(entry), entry.value.load(std::memory_order_relaxed)}; }
 
   /// Makes the sequence odd, also when a writer died inside the entry and left it odd.
-  static uint32_t open(Entry& entry) {
-    const uint64_t meta = entry.meta.load(std::memory_order_relaxed);
-    const uint32_t odd = sequenceOf(meta) | 1;
+  static uint64_t open(Entry& entry) {
+    const uint64_t opened = entry.meta.load(std::memory_order_relaxed) | uint64_t{1} << 32;
     // Release for what came before (a move); what comes after is ordered by the release of the words themselves.
-    entry.meta.store(pack(odd, stampOf(meta)), std::memory_order_release);
-    return odd;
+    entry.meta.store(opened, std::memory_order_release);
+    return opened;
   }
 
-  static void close(Entry& entry, uint32_t odd, uint32_t stampMs) {
-    entry.meta.store(pack(odd + 1, stampMs), std::memory_order_release);
+  static void close(Entry& entry, uint64_t opened, uint16_t rest, uint32_t stampMs) {
+    const auto even = static_cast<uint16_t>(sequenceOf(opened) + 1);
+    entry.meta.store(pack(rest, even, stampMs), std::memory_order_release);
   }
 
   static void store(Entry& entry, const Pair& pair, uint32_t stampMs) {
-    const uint32_t odd = open(entry);
-    entry.low.store(pair.key.low, std::memory_order_release);
-    entry.high.store(pair.key.high, std::memory_order_release);
+    const uint64_t opened = open(entry);
+    entry.word.store(pair.key.word, std::memory_order_release);
     entry.value.store(pair.value, std::memory_order_release);
-    close(entry, odd, stampMs);
+    close(entry, opened, pair.key.rest, stampMs);
   }
 
   struct Snapshot {
@@ -227,7 +244,7 @@ class IndexTable {
     uint64_t meta;
   };
   static std::optional<Snapshot> readStable(const Entry& entry);
-  [[nodiscard]] std::optional<Snapshot> searchForeign(Digest128 key) const;
+  [[nodiscard]] std::optional<Snapshot> searchForeign(const Key& key) const;
 
   struct Vacancy {
     uint32_t places = 0;  ///< free or idle
@@ -241,23 +258,25 @@ class IndexTable {
     Handle at;                      ///< holds a copy of an entry that was moved away
     std::optional<Pair> displaced;  ///< idle entry that had to go for the move
   };
-  std::optional<Room> makeRoom(Digest128 key, uint32_t nowMs, uint32_t idleMs);
+  std::optional<Room> makeRoom(const Key& key, uint32_t nowMs, uint32_t idleMs);
 
   // Multiply and shift instead of a mask: any number of buckets, so a memory budget is used to the last bucket.
   [[nodiscard]] uint32_t scale(uint64_t word) const {
     return static_cast<uint32_t>((uint64_t{static_cast<uint32_t>(word)} * bucketCount_) >> 32);
   }
-  [[nodiscard]] uint32_t bucketA(Digest128 key) const { return scale(key.low); }
-  [[nodiscard]] uint32_t bucketB(Digest128 key) const { return scale(key.high); }
+  [[nodiscard]] uint32_t bucketA(const Key& key) const { return scale(key.word); }
+  [[nodiscard]] uint32_t bucketB(const Key& key) const { return scale(key.word >> 32); }
 
   [[nodiscard]] Entry& entryAt(Handle handle) const {
     return buckets_[handle.place / kBucketEntries].entries[handle.place % kBucketEntries];
   }
 
-  [[nodiscard]] std::optional<Handle> search(Digest128 key) const {
+  [[nodiscard]] std::optional<Handle> search(const Key& key) const {
     for (const uint32_t bucket : {bucketA(key), bucketB(key)}) {
       for (uint32_t i = 0; i < kBucketEntries; ++i) {
-        if (keyOf(buckets_[bucket].entries[i]) == key) return Handle{bucket * kBucketEntries + i};
+        const Entry& entry = buckets_[bucket].entries[i];
+        if (entry.word.load(std::memory_order_relaxed) != key.word) continue;
+        if (restOf(entry.meta.load(std::memory_order_relaxed)) == key.rest) return Handle{bucket * kBucketEntries + i};
       }
     }
     return std::nullopt;
@@ -299,21 +318,21 @@ inline std::optional<IndexTable> IndexTable::attach(std::span<std::byte> memory)
 inline std::optional<IndexTable::Snapshot> IndexTable::readStable(const Entry& entry) {
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
     const uint64_t before = entry.meta.load(std::memory_order_acquire);
-    const Digest128 key{entry.low.load(std::memory_order_acquire), entry.high.load(std::memory_order_acquire)};
+    const uint64_t word = entry.word.load(std::memory_order_acquire);
     const uint64_t value = entry.value.load(std::memory_order_acquire);
     const uint64_t after = entry.meta.load(std::memory_order_relaxed);
     if ((sequenceOf(before) & 1) == 0 && sequenceOf(before) == sequenceOf(after)) {
-      return Snapshot{{key, value}, before};
+      return Snapshot{{{word, restOf(before)}, value}, before};
     }
   }
   return std::nullopt;
 }
 
-inline std::optional<IndexTable::Snapshot> IndexTable::searchForeign(Digest128 key) const {
+inline std::optional<IndexTable::Snapshot> IndexTable::searchForeign(const Key& key) const {
   for (const uint32_t bucket : {bucketA(key), bucketB(key)}) {
     for (const Entry& entry : buckets_[bucket].entries) {
-      // A first look that finds nothing yet: it only spares the other three words where the key cannot be.
-      if (entry.low.load(std::memory_order_acquire) != key.low) continue;
+      // A first look that finds nothing yet: it only spares the other two words where the key cannot be.
+      if (entry.word.load(std::memory_order_acquire) != key.word) continue;
       const std::optional<Snapshot> seen = readStable(entry);
       if (seen && seen->pair.key == key) return seen;
     }
@@ -321,11 +340,10 @@ inline std::optional<IndexTable::Snapshot> IndexTable::searchForeign(Digest128 k
   return std::nullopt;
 }
 
-inline std::optional<uint64_t> IndexTable::findForeign(Digest128 key, uint32_t nowMs, uint32_t idleMs) const {
-  const Digest128 wanted = storable(key);
+inline std::optional<uint64_t> IndexTable::findForeign(const Key& key, uint32_t nowMs, uint32_t idleMs) const {
   uint64_t moves = header_->moves.load(std::memory_order_acquire);
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
-    const std::optional<Snapshot> seen = searchForeign(wanted);
+    const std::optional<Snapshot> seen = searchForeign(key);
     if (seen && isIdle(seen->meta, nowMs, idleMs)) return std::nullopt;
     if (seen) return seen->pair.value;
     const uint64_t movesSince = header_->moves.load(std::memory_order_acquire);
@@ -354,13 +372,13 @@ inline std::optional<IndexTable::Pair> IndexTable::fill(Handle vacant, const Pai
   Entry& entry = entryAt(vacant);
   const Pair before = pairOf(entry);
   store(entry, pair, stampMs);
-  if (before.key.low != 0) return before;
+  if (before.key.word != 0) return before;
   setOccupied(occupied() + 1);
   return std::nullopt;
 }
 
 /// Both buckets of `key` are full of live entries: copies one of them into its other bucket.
-inline std::optional<IndexTable::Room> IndexTable::makeRoom(Digest128 key, uint32_t nowMs, uint32_t idleMs) {
+inline std::optional<IndexTable::Room> IndexTable::makeRoom(const Key& key, uint32_t nowMs, uint32_t idleMs) {
   for (const uint32_t bucket : {bucketA(key), bucketB(key)}) {
     for (uint32_t i = 0; i < kBucketEntries; ++i) {
       const Handle from{bucket * kBucketEntries + i};
@@ -377,8 +395,8 @@ inline std::optional<IndexTable::Room> IndexTable::makeRoom(Digest128 key, uint3
   return std::nullopt;
 }
 
-inline IndexTable::Insertion IndexTable::insert(Digest128 key, uint64_t value, uint32_t nowMs, uint32_t idleMs) {
-  const Pair pair{storable(key), value};
+inline IndexTable::Insertion IndexTable::insert(const Key& key, uint64_t value, uint32_t nowMs, uint32_t idleMs) {
+  const Pair pair{key, value};
   if (const std::optional<Handle> at = search(pair.key)) {
     Entry& entry = entryAt(*at);
     const bool wasIdle = isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs);

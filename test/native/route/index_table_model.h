@@ -43,40 +43,40 @@ class IndexTableModel {
 
   void advance(uint32_t ms) { nowMs_ += ms; }
 
-  void insert(Digest128 key, uint64_t value) {
+  void insert(const IndexTable::Key& key, uint64_t value) {
     const bool wasLive = isLive(key);
     const IndexTable::Insertion done = table_.insert(key, value, nowMs_, idleMs_);
     if (done.outcome == IndexTable::Outcome::kFull) {
       ++refused_;
-      check_(!known_.contains(stored(key)) && !done.displaced, "full though the key has a place");
+      check_(!known_.contains(key) && !done.displaced, "full though the key has a place");
     } else {
       check_(wasLive == (done.outcome == IndexTable::Outcome::kUpdated), "inserted or updated");
       if (done.displaced) forget(*done.displaced);
-      known_[stored(key)] = {value, nowMs_};
+      known_[key] = {value, nowMs_};
     }
     compare(key);
   }
 
-  void touch(Digest128 key) {
+  void touch(const IndexTable::Key& key) {
     const auto found = table_.find(key, nowMs_, idleMs_);
     if (found) {
       table_.touch(found->handle, nowMs_);
-      known_[stored(key)].stampMs = nowMs_;
+      known_[key].stampMs = nowMs_;
     }
     compare(key);
   }
 
-  void update(Digest128 key, uint64_t value) {
+  void update(const IndexTable::Key& key, uint64_t value) {
     const auto found = table_.find(key, nowMs_, idleMs_);
     if (found) {
       table_.update(found->handle, value, nowMs_);
-      known_[stored(key)] = {value, nowMs_};
+      known_[key] = {value, nowMs_};
     }
     compare(key);
   }
 
-  void erase(Digest128 key) {
-    check_(table_.erase(key) == (known_.erase(stored(key)) == 1), "erased what was there");
+  void erase(const IndexTable::Key& key) {
+    check_(table_.erase(key) == (known_.erase(key) == 1), "erased what was there");
     compare(key);
   }
 
@@ -90,12 +90,11 @@ class IndexTableModel {
     check_(table_.occupied() == known_.size(), "count after a sweep");
   }
 
-  void compare(Digest128 key) const {
+  void compare(const IndexTable::Key& key) const {
     const auto found = table_.find(key, nowMs_, idleMs_);
     const auto foreign = table_.findForeign(key, nowMs_, idleMs_);
     check_(found.has_value() == isLive(key) && foreign.has_value() == isLive(key), "live keys are found");
-    if (found)
-      check_(found->value == known_.at(stored(key)).value && *foreign == found->value, "the value is the last one");
+    if (found) check_(found->value == known_.at(key).value && *foreign == found->value, "the value is the last one");
     check_(table_.occupied() == known_.size(), "count");
   }
 
@@ -112,15 +111,12 @@ class IndexTableModel {
     uint64_t value;
     uint32_t stampMs;
   };
-  /// The table keeps a low word of 0 as 1.
-  static Digest128 stored(Digest128 key) { return {key.low == 0 ? 1 : key.low, key.high}; }
-
-  struct HashOfDigest {
-    size_t operator()(const Digest128& key) const { return key.low ^ key.high; }
+  struct HashOfKey {
+    size_t operator()(const IndexTable::Key& key) const { return key.word ^ key.rest; }
   };
 
-  [[nodiscard]] bool isLive(Digest128 key) const {
-    const auto at = known_.find(stored(key));
+  [[nodiscard]] bool isLive(const IndexTable::Key& key) const {
+    const auto at = known_.find(key);
     return at != known_.end() && nowMs_ - at->second.stampMs < idleMs_;
   }
 
@@ -134,7 +130,7 @@ class IndexTableModel {
 
   IndexMemory memory_;
   IndexTable table_;
-  std::unordered_map<Digest128, Entry, HashOfDigest> known_;
+  std::unordered_map<IndexTable::Key, Entry, HashOfKey> known_;
   uint32_t nowMs_;
   uint32_t idleMs_;
   uint64_t refused_ = 0;
