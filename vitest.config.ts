@@ -10,8 +10,8 @@ export default defineConfig({
           name: "net",
           include: ["test/net/**/*.test.ts"],
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -21,8 +21,8 @@ export default defineConfig({
           include: ["test/net/{counters,counters_drops,counters_workers,headers,reload,lifecycle,health}.test.ts"],
           env: { QUICPROXY_TEST_UPSTREAM_LEVEL: "Sockets" },
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -39,8 +39,8 @@ export default defineConfig({
           name: "image",
           include: ["test/image/**/*.test.ts"],
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -49,7 +49,7 @@ export default defineConfig({
           name: "chart",
           include: ["test/chart/**/*.test.ts"],
           globalSetup: "test/chart/global_setup.ts",
-          testTimeout: 30_000,
+          testTimeout: 120_000,
         },
       },
       {
@@ -59,8 +59,8 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           globalSetup: "test/e2e/scene/global_setup.ts",
           fileParallelism: false,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
         },
       },
       {

@@ -19,7 +19,7 @@ namespace quicproxy {
 /// path it began on.
 class FlowTable {
  public:
-  /// Flows for which `memoryBytes` suffice: about 252 bytes each, of which 72 are the flow.
+  /// Flows for which `memoryBytes` suffice: about 251 bytes each, of which 72 are the flow.
   [[nodiscard]] static uint32_t flowsFor(uint64_t memoryBytes);
   [[nodiscard]] static size_t bytesFor(uint32_t flows);
 

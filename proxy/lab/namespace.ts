@@ -107,7 +107,7 @@ export function removeLab(lab: string): void {
 }
 
 function endProcesses(namespace: string): void {
-  const deadline = Date.now() + 5_000;
+  const deadline = Date.now() + 30_000;
   for (let pids = processesInside(namespace); pids.length > 0; pids = processesInside(namespace)) {
     if (Date.now() > deadline) throw new Error(`processes ${pids.join(", ")} in ${namespace} do not end`);
     for (const pid of pids) kill(pid);

@@ -47,7 +47,7 @@ export const ngtcp2: Stack = {
   },
   clientCommand({ address, port, clientOptions }, paths, directory) {
     const origin = `https://${address.includes(":") ? `[${address}]` : address}:${port}`;
-    const options = ["-q", "--exit-on-all-streams-close", "--timeout=10s", `--download=${directory}`];
+    const options = ["-q", "--exit-on-all-streams-close", "--timeout=30s", `--download=${directory}`];
     const uris = paths.map((path) => `${origin}/${path}`);
     return ["gtlsclient", ...options, ...(clientOptions ?? []), address, String(port), ...uris];
   },

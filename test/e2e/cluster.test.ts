@@ -103,13 +103,13 @@ beforeAll(async () => {
     await rm(directory, { recursive: true });
   }
   for (const name of ["web", "host-web"]) {
-    await kubectl(cluster, ["-n", namespace, "rollout", "status", `daemonset/${name}`, "--timeout=90s"]);
+    await kubectl(cluster, ["-n", namespace, "rollout", "status", `daemonset/${name}`, "--timeout=170s"]);
   }
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
-}, 200_000);
+}, 300_000);
 
 test("two nodes have addresses of both families", () => {
   expect(nodes).toHaveLength(2);

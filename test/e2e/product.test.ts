@@ -234,7 +234,7 @@ test("without an operator traffic goes on, and the next one catches up", { timeo
   await scaleOperator(cluster, 0);
   const during = traffic();
   await inNamespace("scale", "deployment/quic-server", "--replicas=3");
-  await inNamespace("rollout", "status", "deployment/quic-server", "--timeout=90s");
+  await inNamespace("rollout", "status", "deployment/quic-server", "--timeout=170s");
   expect(faultsOf(await during)).toEqual([]);
   await scaleOperator(cluster, 2);
   await untilReady("edge", "2 nodes forward to 3 backends");

@@ -47,7 +47,7 @@ const asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 const without = (rights: string): string[] => ["setpriv", `--bounding-set=${rights}`, "--inh-caps=-all"];
 
 /** Against hangs. */
-const WAIT = { timeout: 10_000 };
+const WAIT = { timeout: 50_000 };
 
 const somewhere: ManifestOptions["backends"] = [{ address: "10.79.2.11", port: BACKEND_PORT }];
 
@@ -63,7 +63,7 @@ async function runToEnd(place: Place, wrapper: readonly string[] = [], file = pl
   const { namespace } = network.topology.edge;
   const args = ["run", "-f", file, "--state-dir", `${place.directory}/state`];
   const program = new Program(args, { namespace, wrapper });
-  const limit = setTimeout(() => program.process.kill("SIGKILL"), 30_000);
+  const limit = setTimeout(() => program.process.kill("SIGKILL"), 100_000);
   try {
     return await program.ended;
   } finally {

@@ -54,7 +54,7 @@ interface Client {
   upstream?: Received;
 }
 
-const SETTLE_LIMIT_MS = 10_000;
+const SETTLE_LIMIT_MS = 50_000;
 
 /** Each socket of a client has a port of its own: one that comes again is a path that the proxy knows already. */
 let nextClientPort = 10_000;

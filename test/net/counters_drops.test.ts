@@ -407,7 +407,7 @@ describeProxy(
       const burst = { family: 4, payload: short("idle"), ports: ["7001-7003"], count: 3, forwarded: 3 } as const;
       const begun = { route_fallback: 3, flow_created: 3 };
       await playBurst(scene(), { ...burst, moves: begun });
-      await expect.poll(async () => (await proxy.counters()).totals.flow_expired, { timeout: 10_000 }).toBe(3);
+      await expect.poll(async () => (await proxy.counters()).totals.flow_expired, { timeout: 60_000 }).toBe(3);
       await playBurst(scene(), { ...burst, moves: begun });
     });
   },

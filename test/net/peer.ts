@@ -126,7 +126,7 @@ export class Peer {
   }
 
   /** Ends the load and waits for the answers that are still on their way, never longer than the limit. */
-  stopLoad(limitMs = 5_000): Promise<LoadResult> {
+  stopLoad(limitMs = 30_000): Promise<LoadResult> {
     return this.#ask({ name: "stopLoad", limitMs });
   }
 

@@ -6,7 +6,7 @@ import type { Answer, Load, LoadResult, OpenOptions, Order, Received, SendOption
 
 /* Runs inside a namespace and does what its parent asks over IPC; ends with its parent. */
 
-const TAKE_LIMIT_MS = 5_000;
+const TAKE_LIMIT_MS = 30_000;
 
 const sockets = new Map<number, Socket>();
 const echoing = new Set<number>();

@@ -153,7 +153,7 @@ async function reloadUnderTraffic(): Promise<void> {
   const loaded = flows.map((socket) => ({ socket, prefix: requestPrefix(socket) }));
   await network.client.startLoad({ flows: loaded, intervalMs: 1, address, port: LISTEN_PORT });
   await expect
-    .poll(async () => (await network.client.loadState()).answered, { timeout: 10_000 })
+    .poll(async () => (await network.client.loadState()).answered, { timeout: 60_000 })
     .toBeGreaterThan(2 * FLOWS);
 
   let generation = 1;

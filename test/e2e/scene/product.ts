@@ -58,5 +58,5 @@ export async function residentMebibytes(cluster: Cluster): Promise<{ command: st
 export async function scaleOperator(cluster: Cluster, replicas: number): Promise<void> {
   const name = await operatorName(cluster);
   await kubectl(cluster, ["-n", system, "scale", `deployment/${name}`, `--replicas=${replicas}`]);
-  await kubectl(cluster, ["-n", system, "rollout", "status", `deployment/${name}`, "--timeout=90s"]);
+  await kubectl(cluster, ["-n", system, "rollout", "status", `deployment/${name}`, "--timeout=170s"]);
 }

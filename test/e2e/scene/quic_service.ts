@@ -94,7 +94,7 @@ export async function deployQuicServer(
       spec: { selector: labels, ports: [{ name: "quic", port: 443, targetPort: port, protocol: "UDP" }] },
     },
   );
-  await kubectl(cluster, ["-n", namespace, "rollout", "status", `deployment/${name}`, "--timeout=90s"]);
+  await kubectl(cluster, ["-n", namespace, "rollout", "status", `deployment/${name}`, "--timeout=170s"]);
 }
 
 /** Names and addresses of the pods that are not going. */

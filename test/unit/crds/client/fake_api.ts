@@ -137,7 +137,7 @@ function fail(fault: Fault, response: ServerResponse): void {
 }
 
 /** Waits until something holds. */
-export async function until(holds: () => boolean, what = "the condition", withinMs = 5000): Promise<void> {
+export async function until(holds: () => boolean, what = "the condition", withinMs = 30_000): Promise<void> {
   const end = performance.now() + withinMs;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`not in time: ${what}`);
