@@ -3,9 +3,9 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import {
+  closingLines,
   demandReasons,
   readTally,
-  summaryLine,
   type Tally,
   tallyGoogleTest,
   tallyJUnit,
@@ -14,8 +14,8 @@ import {
 
 /*
  * Runs every test that needs no cluster, or the runners named as arguments, one after the other: a failure does not keep
- * the later ones from running. The last line sums them up: `N passed, N failed, N skipped`. With --sum it runs nothing
- * and sums up all that has run since the last `make clean`.
+ * the later ones from running. The last lines name what failed or was skipped and sum up: `N passed, N failed, N
+ * skipped`. With --sum it runs nothing and sums up all that has run since the last `make clean`.
  */
 
 interface Runner {
@@ -117,17 +117,14 @@ function run({ name, build, command, report, tally }: Runner): Tally {
   rmSync(report, { force: true });
   let fault: string | undefined;
   for (const step of [...(build ?? []), command]) fault ??= runCommand(step);
-  let counted: Tally = { passed: 0, failed: 0, skipped: [] };
+  let counted: Tally = { passed: 0, failed: [], skipped: [] };
   try {
-    counted = readTally(report, tally);
+    counted = demandReasons(readTally(report, tally));
   } catch {
     fault ??= "it left no report";
   }
-  const { tally: explained, unexplained } = demandReasons(counted);
-  for (const test of unexplained) console.error(`${name} failed: ${test} is skipped without a reason`);
-  if (fault === undefined || explained.failed > 0) return explained;
-  console.error(`${name} failed: ${fault}`);
-  return { ...explained, failed: 1 };
+  if (fault !== undefined && counted.failed.length === 0) counted.failed.push({ name: "the runner", reason: fault });
+  return { ...counted, failed: counted.failed.map((test) => ({ ...test, name: `${name}: ${test.name}` })) };
 }
 
 function runAndKeep(runner: Runner): Tally {
@@ -152,6 +149,5 @@ mkdirSync(reports, { recursive: true });
 const chosen = runners.filter(({ name, needsCluster }) => (asked.length === 0 ? !needsCluster : asked.includes(name)));
 const tallies = asked.includes("--sum") ? keptTallies() : chosen.map(runAndKeep);
 console.log("");
-for (const { name, reason } of tallies.flatMap(({ skipped }) => skipped)) console.log(`skipped: ${name}: ${reason}`);
-console.log(summaryLine(tallies));
-process.exitCode = tallies.some(({ failed }) => failed > 0) ? 1 : 0;
+console.log(closingLines(tallies).join("\n"));
+process.exitCode = tallies.some(({ failed }) => failed.length > 0) ? 1 : 0;

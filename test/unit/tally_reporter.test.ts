@@ -45,7 +45,11 @@ test("every test is counted once; what is skipped keeps its reason, if it has on
   });
   expect(counted).toEqual({
     passed: 1,
-    failed: 3,
+    failed: [
+      { name: "fails", reason: "x" },
+      { name: "b.test.ts", reason: "cannot be imported" },
+      { name: "hooks", reason: "hook" },
+    ],
     skipped: [
       { name: "group > leaves", reason: "no IPv6 here" },
       { name: "group > silent", reason: "" },
