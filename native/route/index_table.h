@@ -9,7 +9,7 @@
 #include <optional>
 #include <span>
 
-#include "route/siphash.h"
+#include "route/index_entry.h"
 
 namespace quicproxy {
 
@@ -17,8 +17,7 @@ namespace quicproxy {
 ///
 /// A view of memory that belongs to the caller. Nothing in the memory is a pointer, so it may lie in a shared mapping:
 ///
-///   [Header, 128 bytes][bucket 0: 5 entries, 128 bytes][bucket 1]...
-///   entry, 24 bytes: key.word | value | key.rest:16 sequence:16 stamp:32       key.word == 0: the place is free
+///   [Header, 128 bytes][bucket 0: 5 entries of 24 bytes, 128 bytes][bucket 1]...
 ///
 /// A key may lie in two buckets (A from the lower half of key.word, B from the upper) and goes to the emptier one, so a
 /// look-up reads at most 10 entries whatever is in the table, and there are no tombstones. When both are full, one of
@@ -26,13 +25,9 @@ namespace quicproxy {
 /// cascades. (Without that single move the first refusal comes at 53 to 57 % load of a million places, with it at 79 to
 /// 83 %.) Keys are digests under a secret key: nobody outside can choose the buckets.
 ///
-/// ONE thread writes (all members that are not const), any number read by findForeign() without a lock. Each entry is a
-/// sequence lock: the writer makes `sequence` odd, stores the words with release, makes it even with release; a reader
-/// loads the words with acquire between two loads of `sequence`. If it saw one word of a later write, that acquire
-/// makes the odd sequence before it visible to the second load, so a torn read never passes (Boehm, "Can seqlocks get
-/// along with programming language memory models?", 2012). No stand-alone fence: ThreadSanitizer cannot model those.
-/// A moved entry is written to its new place before it goes from the old one, and `moves` counts up in between: a
-/// reader that missed and sees another count looks again.
+/// ONE thread writes (all members that are not const), any number read by findForeign() without a lock: each entry is a
+/// sequence lock (index_entry.h). A moved entry is written to its new place before it goes from the old one, and
+/// `moves` counts up in between: a reader that missed and sees another count looks again.
 ///
 /// Times are milliseconds of one monotonic clock modulo 2^32; an entry is idle once `idleMs` went by since its stamp.
 /// A reader's clock may lag behind the writer's. Needs idleMs <= kMaxIdleMs and a sweep() of the whole table at least
@@ -54,28 +49,8 @@ class IndexTable {
     uint64_t value;
     Handle handle;
   };
-  /// As much of a digest as an entry has room for. A key that is not there is taken for one of a million entries once
-  /// in 10^18 look-ups.
-  struct Key {
-    uint64_t word = 0;  ///< chooses the buckets; 0 only where there is no key
-    uint16_t rest = 0;
-
-    Key() = default;
-    // Not explicit: to the callers the digest is the key.
-    Key(const Digest128& digest)  // NOLINT(google-explicit-constructor)
-        : word((digest.high << 32) | static_cast<uint32_t>(digest.low)), rest(static_cast<uint16_t>(digest.low >> 32)) {
-      if (word == 0) word = 1;
-    }
-    bool operator==(const Key&) const = default;
-
-   private:
-    friend class IndexTable;
-    Key(uint64_t storedWord, uint16_t storedRest) : word(storedWord), rest(storedRest) {}
-  };
-  struct Pair {
-    Key key;
-    uint64_t value;
-  };
+  using Key = IndexKey;
+  using Pair = IndexPair;
   enum class Outcome : uint8_t {
     kInserted,
     kUpdated,  ///< the key was there and live
@@ -110,9 +85,9 @@ class IndexTable {
   [[nodiscard]] std::optional<Found> find(const Key& key, uint32_t nowMs, uint32_t idleMs) const {
     const std::optional<Handle> at = search(key);
     if (!at) return std::nullopt;
-    const Entry& entry = entryAt(*at);
-    if (isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs)) return std::nullopt;
-    return Found{entry.value.load(std::memory_order_relaxed), *at};
+    const IndexEntry& entry = entryAt(*at);
+    if (entry.isIdle(nowMs, idleMs)) return std::nullopt;
+    return Found{entry.value(), *at};
   }
 
   /// Any thread. A writer stopped in the middle of this very entry reads as a miss.
@@ -120,24 +95,13 @@ class IndexTable {
 
   Insertion insert(const Key& key, uint64_t value, uint32_t nowMs, uint32_t idleMs);
 
-  void touch(Handle handle, uint32_t nowMs) {
-    Entry& entry = entryAt(handle);
-    const uint64_t meta = entry.meta.load(std::memory_order_relaxed);
-    // Not stored when nothing changes: the line stays clean for the readers.
-    if (stampOf(meta) != nowMs) entry.meta.store(stamped(meta, nowMs), std::memory_order_release);
-  }
-
-  void update(Handle handle, uint64_t value, uint32_t nowMs) {
-    Entry& entry = entryAt(handle);
-    const uint64_t opened = open(entry);
-    entry.value.store(value, std::memory_order_release);
-    close(entry, opened, restOf(opened), nowMs);
-  }
+  void touch(Handle handle, uint32_t nowMs) { entryAt(handle).touch(nowMs); }
+  void update(Handle handle, uint64_t value, uint32_t nowMs) { entryAt(handle).update(value, nowMs); }
 
   void erase(Handle handle) {
-    Entry& entry = entryAt(handle);
-    if (isFree(entry)) return;
-    store(entry, Pair{}, 0);
+    IndexEntry& entry = entryAt(handle);
+    if (entry.isFree()) return;
+    entry.store(Pair{}, 0);
     setOccupied(occupied() - 1);
   }
 
@@ -155,9 +119,9 @@ class IndexTable {
     for (uint32_t left = std::min(count, capacity()); left > 0; --left) {
       const Handle at{sweepPlace_};
       sweepPlace_ = sweepPlace_ + 1 == capacity() ? 0 : sweepPlace_ + 1;
-      const Entry& entry = entryAt(at);
-      if (isFree(entry) || !isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs)) continue;
-      const Pair pair = pairOf(entry);
+      const IndexEntry& entry = entryAt(at);
+      if (entry.isFree() || !entry.isIdle(nowMs, idleMs)) continue;
+      const Pair pair = entry.pair();
       erase(at);
       onExpired(pair);
     }
@@ -176,20 +140,13 @@ class IndexTable {
     std::atomic<uint64_t> occupied;
     alignas(64) std::atomic<uint64_t> moves;  ///< changes seldom and every reader reads it: a line of its own
   };
-  struct Entry {
-    std::atomic<uint64_t> word;
-    std::atomic<uint64_t> value;
-    std::atomic<uint64_t> meta;
-  };
   struct alignas(kAlignment) Bucket {
-    std::array<Entry, kBucketEntries> entries;
+    std::array<IndexEntry, kBucketEntries> entries;
   };
-  static_assert(sizeof(Header) == kAlignment && sizeof(Entry) == 24 && sizeof(Bucket) == kAlignment);
-  static_assert(std::atomic<uint64_t>::is_always_lock_free);
+  static_assert(sizeof(Header) == kAlignment && sizeof(Bucket) == kAlignment);
 
-  /// A reader gives a torn entry this many chances: the writer is inside for some ten nanoseconds unless it was
-  /// preempted there, and for that nobody may wait.
-  static constexpr int kReadAttempts = 8;
+  /// A reader that misses looks again when an entry was moved meanwhile, but not for ever.
+  static constexpr int kSearchAttempts = 8;
 
   IndexTable(Header* header, Bucket* buckets, uint32_t bucketCount)
       : header_(header), buckets_(buckets), bucketCount_(bucketCount) {}
@@ -199,52 +156,7 @@ class IndexTable {
     return bounded == 0 ? 1 : (bounded - 1) / kBucketEntries + 1;
   }
 
-  static uint64_t pack(uint16_t rest, uint16_t sequence, uint32_t stamp) {
-    return uint64_t{rest} << 48 | uint64_t{sequence} << 32 | stamp;
-  }
-  static uint64_t stamped(uint64_t meta, uint32_t stamp) { return (meta & ~uint64_t{UINT32_MAX}) | stamp; }
-  static uint16_t restOf(uint64_t meta) { return static_cast<uint16_t>(meta >> 48); }
-  static uint16_t sequenceOf(uint64_t meta) { return static_cast<uint16_t>(meta >> 32); }
-  static uint32_t stampOf(uint64_t meta) { return static_cast<uint32_t>(meta); }
-
-  static bool isIdle(uint64_t meta, uint32_t nowMs, uint32_t idleMs) {
-    return static_cast<int32_t>(nowMs - stampOf(meta)) >= static_cast<int32_t>(idleMs);
-  }
-
-  static bool isFree(const Entry& entry) { return entry.word.load(std::memory_order_relaxed) == 0; }
-
-  static Key keyOf(const Entry& entry) {
-    return {entry.word.load(std::memory_order_relaxed), restOf(entry.meta.load(std::memory_order_relaxed))};
-  }
-
-  static Pair pairOf(const Entry& entry) { return {keyOf(entry), entry.value.load(std::memory_order_relaxed)}; }
-
-  /// Makes the sequence odd, also when a writer died inside the entry and left it odd.
-  static uint64_t open(Entry& entry) {
-    const uint64_t opened = entry.meta.load(std::memory_order_relaxed) | uint64_t{1} << 32;
-    // Release for what came before (a move); what comes after is ordered by the release of the words themselves.
-    entry.meta.store(opened, std::memory_order_release);
-    return opened;
-  }
-
-  static void close(Entry& entry, uint64_t opened, uint16_t rest, uint32_t stampMs) {
-    const auto even = static_cast<uint16_t>(sequenceOf(opened) + 1);
-    entry.meta.store(pack(rest, even, stampMs), std::memory_order_release);
-  }
-
-  static void store(Entry& entry, const Pair& pair, uint32_t stampMs) {
-    const uint64_t opened = open(entry);
-    entry.word.store(pair.key.word, std::memory_order_release);
-    entry.value.store(pair.value, std::memory_order_release);
-    close(entry, opened, pair.key.rest, stampMs);
-  }
-
-  struct Snapshot {
-    Pair pair;
-    uint64_t meta;
-  };
-  static std::optional<Snapshot> readStable(const Entry& entry);
-  [[nodiscard]] std::optional<Snapshot> searchForeign(const Key& key) const;
+  [[nodiscard]] std::optional<IndexEntry::Snapshot> searchForeign(const Key& key) const;
 
   struct Vacancy {
     uint32_t places = 0;  ///< free or idle
@@ -267,16 +179,14 @@ class IndexTable {
   [[nodiscard]] uint32_t bucketA(const Key& key) const { return scale(key.word); }
   [[nodiscard]] uint32_t bucketB(const Key& key) const { return scale(key.word >> 32); }
 
-  [[nodiscard]] Entry& entryAt(Handle handle) const {
+  [[nodiscard]] IndexEntry& entryAt(Handle handle) const {
     return buckets_[handle.place / kBucketEntries].entries[handle.place % kBucketEntries];
   }
 
   [[nodiscard]] std::optional<Handle> search(const Key& key) const {
     for (const uint32_t bucket : {bucketA(key), bucketB(key)}) {
       for (uint32_t i = 0; i < kBucketEntries; ++i) {
-        const Entry& entry = buckets_[bucket].entries[i];
-        if (entry.word.load(std::memory_order_relaxed) != key.word) continue;
-        if (restOf(entry.meta.load(std::memory_order_relaxed)) == key.rest) return Handle{bucket * kBucketEntries + i};
+        if (buckets_[bucket].entries[i].holds(key)) return Handle{bucket * kBucketEntries + i};
       }
     }
     return std::nullopt;
@@ -300,7 +210,7 @@ inline std::optional<IndexTable> IndexTable::create(std::span<std::byte> memory,
   header->magic = kMagic;
   header->version = kVersion;
   header->bucketCount = bucketCount;
-  header->entryBytes = sizeof(Entry);
+  header->entryBytes = sizeof(IndexEntry);
   return IndexTable(header, buckets, bucketCount);
 }
 
@@ -309,31 +219,16 @@ inline std::optional<IndexTable> IndexTable::attach(std::span<std::byte> memory)
   if (address % kAlignment != 0 || memory.size() < sizeof(Header)) return std::nullopt;
   auto* header = reinterpret_cast<Header*>(memory.data());
   const uint32_t bucketCount = header->bucketCount;
-  const bool ours = header->magic == kMagic && header->version == kVersion && header->entryBytes == sizeof(Entry);
+  const bool ours = header->magic == kMagic && header->version == kVersion && header->entryBytes == sizeof(IndexEntry);
   const size_t room = (memory.size() - sizeof(Header)) / sizeof(Bucket);
   if (!ours || bucketCount == 0 || bucketCount > room || bucketCount > bucketsFor(kMaxCapacity)) return std::nullopt;
   return IndexTable(header, reinterpret_cast<Bucket*>(memory.data() + sizeof(Header)), bucketCount);
 }
 
-inline std::optional<IndexTable::Snapshot> IndexTable::readStable(const Entry& entry) {
-  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
-    const uint64_t before = entry.meta.load(std::memory_order_acquire);
-    const uint64_t word = entry.word.load(std::memory_order_acquire);
-    const uint64_t value = entry.value.load(std::memory_order_acquire);
-    const uint64_t after = entry.meta.load(std::memory_order_relaxed);
-    if ((sequenceOf(before) & 1) == 0 && sequenceOf(before) == sequenceOf(after)) {
-      return Snapshot{{{word, restOf(before)}, value}, before};
-    }
-  }
-  return std::nullopt;
-}
-
-inline std::optional<IndexTable::Snapshot> IndexTable::searchForeign(const Key& key) const {
+inline std::optional<IndexEntry::Snapshot> IndexTable::searchForeign(const Key& key) const {
   for (const uint32_t bucket : {bucketA(key), bucketB(key)}) {
-    for (const Entry& entry : buckets_[bucket].entries) {
-      // A first look that finds nothing yet: it only spares the other two words where the key cannot be.
-      if (entry.word.load(std::memory_order_acquire) != key.word) continue;
-      const std::optional<Snapshot> seen = readStable(entry);
+    for (const IndexEntry& entry : buckets_[bucket].entries) {
+      const std::optional<IndexEntry::Snapshot> seen = entry.readStable(key);
       if (seen && seen->pair.key == key) return seen;
     }
   }
@@ -342,9 +237,9 @@ inline std::optional<IndexTable::Snapshot> IndexTable::searchForeign(const Key& 
 
 inline std::optional<uint64_t> IndexTable::findForeign(const Key& key, uint32_t nowMs, uint32_t idleMs) const {
   uint64_t moves = header_->moves.load(std::memory_order_acquire);
-  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
-    const std::optional<Snapshot> seen = searchForeign(key);
-    if (seen && isIdle(seen->meta, nowMs, idleMs)) return std::nullopt;
+  for (int attempt = 0; attempt < kSearchAttempts; ++attempt) {
+    const std::optional<IndexEntry::Snapshot> seen = searchForeign(key);
+    if (seen && IndexEntry::isIdleAt(seen->stampMs, nowMs, idleMs)) return std::nullopt;
     if (seen) return seen->pair.value;
     const uint64_t movesSince = header_->moves.load(std::memory_order_acquire);
     if (movesSince == moves) return std::nullopt;
@@ -357,11 +252,11 @@ inline IndexTable::Vacancy IndexTable::vacancyOf(uint32_t bucket, uint32_t nowMs
   Vacancy vacancy;
   bool bestIsFree = false;
   for (uint32_t i = 0; i < kBucketEntries; ++i) {
-    const Entry& entry = buckets_[bucket].entries[i];
-    const bool isNowFree = isFree(entry);
-    if (!isNowFree && !isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs)) continue;
-    if (vacancy.places == 0 || (isNowFree && !bestIsFree)) vacancy.best = Handle{bucket * kBucketEntries + i};
-    bestIsFree |= isNowFree;
+    const IndexEntry& entry = buckets_[bucket].entries[i];
+    const bool isFree = entry.isFree();
+    if (!isFree && !entry.isIdle(nowMs, idleMs)) continue;
+    if (vacancy.places == 0 || (isFree && !bestIsFree)) vacancy.best = Handle{bucket * kBucketEntries + i};
+    bestIsFree |= isFree;
     ++vacancy.places;
   }
   return vacancy;
@@ -369,9 +264,9 @@ inline IndexTable::Vacancy IndexTable::vacancyOf(uint32_t bucket, uint32_t nowMs
 
 /// Writes over a free or idle place and answers what lay there.
 inline std::optional<IndexTable::Pair> IndexTable::fill(Handle vacant, const Pair& pair, uint32_t stampMs) {
-  Entry& entry = entryAt(vacant);
-  const Pair before = pairOf(entry);
-  store(entry, pair, stampMs);
+  IndexEntry& entry = entryAt(vacant);
+  const Pair before = entry.pair();
+  entry.store(pair, stampMs);
   if (before.key.word != 0) return before;
   setOccupied(occupied() + 1);
   return std::nullopt;
@@ -382,12 +277,11 @@ inline std::optional<IndexTable::Room> IndexTable::makeRoom(const Key& key, uint
   for (const uint32_t bucket : {bucketA(key), bucketB(key)}) {
     for (uint32_t i = 0; i < kBucketEntries; ++i) {
       const Handle from{bucket * kBucketEntries + i};
-      const Pair pair = pairOf(entryAt(from));
+      const Pair pair = entryAt(from).pair();
       const uint32_t a = bucketA(pair.key);
       const Vacancy elsewhere = vacancyOf(a == bucket ? bucketB(pair.key) : a, nowMs, idleMs);
       if (elsewhere.places == 0) continue;
-      const uint32_t stampMs = stampOf(entryAt(from).meta.load(std::memory_order_relaxed));
-      const std::optional<Pair> displaced = fill(elsewhere.best, pair, stampMs);
+      const std::optional<Pair> displaced = fill(elsewhere.best, pair, entryAt(from).stampMs());
       header_->moves.store(header_->moves.load(std::memory_order_relaxed) + 1, std::memory_order_release);
       return Room{from, displaced};
     }
@@ -398,10 +292,9 @@ inline std::optional<IndexTable::Room> IndexTable::makeRoom(const Key& key, uint
 inline IndexTable::Insertion IndexTable::insert(const Key& key, uint64_t value, uint32_t nowMs, uint32_t idleMs) {
   const Pair pair{key, value};
   if (const std::optional<Handle> at = search(pair.key)) {
-    Entry& entry = entryAt(*at);
-    const bool wasIdle = isIdle(entry.meta.load(std::memory_order_relaxed), nowMs, idleMs);
-    if (wasIdle) return {Outcome::kInserted, *at, fill(*at, pair, nowMs)};
-    store(entry, pair, nowMs);
+    IndexEntry& entry = entryAt(*at);
+    if (entry.isIdle(nowMs, idleMs)) return {Outcome::kInserted, *at, fill(*at, pair, nowMs)};
+    entry.store(pair, nowMs);
     return {Outcome::kUpdated, *at, std::nullopt};
   }
   const Vacancy a = vacancyOf(bucketA(pair.key), nowMs, idleMs);
@@ -410,7 +303,7 @@ inline IndexTable::Insertion IndexTable::insert(const Key& key, uint64_t value, 
   if (roomier.places > 0) return {Outcome::kInserted, roomier.best, fill(roomier.best, pair, nowMs)};
   const std::optional<Room> room = makeRoom(pair.key, nowMs, idleMs);
   if (!room) return {Outcome::kFull, Handle{0}, std::nullopt};
-  store(entryAt(room->at), pair, nowMs);
+  entryAt(room->at).store(pair, nowMs);
   return {Outcome::kInserted, room->at, room->displaced};
 }
 

@@ -2,33 +2,19 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstdio>
 #include <random>
-#include <thread>
 #include <vector>
 
-#include "index_table_model.h"
+#include "index_table_fixture.h"
 
 namespace quicproxy {
 namespace {
 
 using Outcome = IndexTable::Outcome;
 
-constexpr uint32_t kIdleMs = 1000;
-constexpr SipKey kKey{1, 2};
-
-Digest128 keyOf(uint64_t n) { return sipHash128(kKey, {reinterpret_cast<const uint8_t*>(&n), sizeof n}); }
-
-struct Fixture {
-  explicit Fixture(uint32_t capacity)
-      : memory(IndexTable::bytesFor(capacity)), table(*IndexTable::create(memory.span(), capacity)) {}
-  IndexMemory memory;
-  IndexTable table;
-};
-
 TEST(IndexTable, FindsWhatWasInsertedAndNothingElse) {
-  Fixture f(64);
+  IndexFixture f(64);
   const auto inserted = f.table.insert(keyOf(1), 11, 5, kIdleMs);
   EXPECT_EQ(inserted.outcome, Outcome::kInserted);
   EXPECT_FALSE(inserted.displaced);
@@ -43,7 +29,7 @@ TEST(IndexTable, FindsWhatWasInsertedAndNothingElse) {
 }
 
 TEST(IndexTable, ComparesAllThatItKeepsOfTheKey) {
-  Fixture f(4);
+  IndexFixture f(4);
   f.table.insert(Digest128{7, 7}, 1, 0, kIdleMs);
   constexpr uint64_t kRest = uint64_t{1} << 47;
   for (const Digest128 other : {Digest128{7, 8}, Digest128{8, 7}, Digest128{kRest | 7, 7}}) {
@@ -53,7 +39,7 @@ TEST(IndexTable, ComparesAllThatItKeepsOfTheKey) {
 }
 
 TEST(IndexTable, TheAllZeroKeyIsAKeyLikeAnyOther) {
-  Fixture f(4);
+  IndexFixture f(4);
   EXPECT_FALSE(f.table.find(Digest128{0, 0}, 0, kIdleMs));
   EXPECT_FALSE(f.table.findForeign(Digest128{0, 0}, 0, kIdleMs));
   EXPECT_EQ(f.table.insert(Digest128{0, 0}, 9, 0, kIdleMs).outcome, Outcome::kInserted);
@@ -64,7 +50,7 @@ TEST(IndexTable, TheAllZeroKeyIsAKeyLikeAnyOther) {
 }
 
 TEST(IndexTable, AnEntryIsIdleOnceItsTimeIsUp) {
-  Fixture f(64);
+  IndexFixture f(64);
   const auto at = f.table.insert(keyOf(1), 11, 100, kIdleMs).handle;
   EXPECT_TRUE(f.table.find(keyOf(1), 1099, kIdleMs));
   EXPECT_FALSE(f.table.find(keyOf(1), 1100, kIdleMs));
@@ -75,13 +61,13 @@ TEST(IndexTable, AnEntryIsIdleOnceItsTimeIsUp) {
 }
 
 TEST(IndexTable, AReaderWhoseClockLagsStillFindsAFreshEntry) {
-  Fixture f(64);
+  IndexFixture f(64);
   f.table.insert(keyOf(1), 11, 5000, kIdleMs);
   EXPECT_EQ(f.table.findForeign(keyOf(1), 4990, kIdleMs), 11u);
 }
 
 TEST(IndexTable, TheClockMayWrap) {
-  Fixture f(64);
+  IndexFixture f(64);
   f.table.insert(keyOf(1), 11, 0xffffff00, kIdleMs);
   EXPECT_TRUE(f.table.find(keyOf(1), 0xffffff00 + 999, kIdleMs));
   EXPECT_FALSE(f.table.find(keyOf(1), 0xffffff00 + 1000, kIdleMs));
@@ -91,7 +77,7 @@ TEST(IndexTable, TheClockMayWrap) {
 }
 
 TEST(IndexTable, UpdatesAndErases) {
-  Fixture f(64);
+  IndexFixture f(64);
   f.table.insert(keyOf(1), 11, 0, kIdleMs);
   EXPECT_EQ(f.table.insert(keyOf(1), 12, 1, kIdleMs).outcome, Outcome::kUpdated);
   EXPECT_EQ(f.table.occupied(), 1u);
@@ -107,7 +93,7 @@ TEST(IndexTable, UpdatesAndErases) {
 }
 
 TEST(IndexTable, RefusesWhenBothBucketsAreLiveAndEvictsNothing) {
-  Fixture f(5);
+  IndexFixture f(5);
   for (uint64_t n = 1; n <= 5; ++n) EXPECT_EQ(f.table.insert(keyOf(n), n, 0, kIdleMs).outcome, Outcome::kInserted);
   EXPECT_EQ(f.table.insert(keyOf(6), 6, 999, kIdleMs).outcome, Outcome::kFull);
   for (uint64_t n = 1; n <= 5; ++n) EXPECT_EQ(f.table.find(keyOf(n), 999, kIdleMs)->value, n);
@@ -115,7 +101,7 @@ TEST(IndexTable, RefusesWhenBothBucketsAreLiveAndEvictsNothing) {
 }
 
 TEST(IndexTable, TakesAnIdlePlaceAndSaysWhoseItWas) {
-  Fixture f(5);
+  IndexFixture f(5);
   for (uint64_t n = 1; n <= 5; ++n) f.table.insert(keyOf(n), n, n == 3 ? 0 : 500, kIdleMs);
   const auto taken = f.table.insert(keyOf(6), 6, 1000, kIdleMs);
   EXPECT_EQ(taken.outcome, Outcome::kInserted);
@@ -126,7 +112,7 @@ TEST(IndexTable, TakesAnIdlePlaceAndSaysWhoseItWas) {
 }
 
 TEST(IndexTable, AnIdleEntryOfTheSameKeyIsDisplacedNotUpdated) {
-  Fixture f(64);
+  IndexFixture f(64);
   f.table.insert(keyOf(1), 11, 0, kIdleMs);
   const auto again = f.table.insert(keyOf(1), 12, 1000, kIdleMs);
   EXPECT_EQ(again.outcome, Outcome::kInserted);
@@ -135,11 +121,8 @@ TEST(IndexTable, AnIdleEntryOfTheSameKeyIsDisplacedNotUpdated) {
   EXPECT_EQ(f.table.occupied(), 1u);
 }
 
-/// Low 32 bits of a word that choose bucket `n` of `count`.
-uint64_t wordFor(uint64_t n, uint64_t count, uint64_t salt) { return salt << 32 | ((n << 32) / count + 1); }
-
 TEST(IndexTable, MovesAnEntryToItsOtherBucketBeforeItRefuses) {
-  Fixture f(15);
+  IndexFixture f(15);
   const auto key = [](uint64_t a, uint64_t b, uint64_t salt) {
     return Digest128{wordFor(a, 3, salt), wordFor(b, 3, salt)};
   };
@@ -158,7 +141,7 @@ TEST(IndexTable, MovesAnEntryToItsOtherBucketBeforeItRefuses) {
 }
 
 TEST(IndexTable, PrefersAFreePlaceToAnIdleOne) {
-  Fixture f(4);
+  IndexFixture f(4);
   f.table.insert(keyOf(1), 1, 0, kIdleMs);
   const auto second = f.table.insert(keyOf(2), 2, 1000, kIdleMs);
   EXPECT_FALSE(second.displaced);
@@ -166,7 +149,7 @@ TEST(IndexTable, PrefersAFreePlaceToAnIdleOne) {
 }
 
 TEST(IndexTable, ASweepIsBoundedAndComesRoundToEveryPlace) {
-  Fixture f(64);
+  IndexFixture f(64);
   for (uint64_t n = 0; n < 32; ++n) ASSERT_EQ(f.table.insert(keyOf(n), n, 0, kIdleMs).outcome, Outcome::kInserted);
   uint64_t expired = 0;
   uint64_t sum = 0;
@@ -190,7 +173,7 @@ TEST(IndexTable, ASweepIsBoundedAndComesRoundToEveryPlace) {
 }
 
 TEST(IndexTable, ASweepMayChangeTheTableItSweeps) {
-  Fixture f(64);
+  IndexFixture f(64);
   f.table.insert(keyOf(1), 2, 0, kIdleMs);
   f.table.insert(keyOf(2), 1, 0, kIdleMs);
   int expired = 0;
@@ -246,7 +229,7 @@ TEST(IndexTable, AgreesWithAMapWhenItIsOverfull) {
 
 TEST(IndexTable, TakesThreeQuartersOfItsCapacityOfRandomKeysWithoutRefusal) {
   for (const uint32_t capacity : {1024u, 65536u, 262144u, 1048576u}) {
-    Fixture f(capacity);
+    IndexFixture f(capacity);
     uint64_t n = 0;
     while (f.table.insert(keyOf(n), n, 0, kIdleMs).outcome == Outcome::kInserted) ++n;
     const double load = static_cast<double>(n) / f.table.capacity();
@@ -259,7 +242,7 @@ TEST(IndexTable, TakesThreeQuartersOfItsCapacityOfRandomKeysWithoutRefusal) {
 
 TEST(IndexTable, AnyCapacityIsRoundedUpToWholeBuckets) {
   for (const uint32_t capacity : {0u, 1u, 3u, 4u, 5u, 100u, 1001u}) {
-    Fixture f(capacity);
+    IndexFixture f(capacity);
     EXPECT_GE(f.table.capacity(), std::max(capacity, 1u));
     EXPECT_LT(f.table.capacity(), capacity + 6);
     EXPECT_EQ(IndexTable::bytesFor(capacity), 128 + 128 * size_t{f.table.capacity() / 5});
@@ -276,7 +259,7 @@ TEST(IndexTable, CreateRefusesMemoryTooSmallOrMisaligned) {
 }
 
 TEST(IndexTable, ASecondViewOfTheMemorySeesTheSameEntries) {
-  Fixture f(64);
+  IndexFixture f(64);
   f.table.insert(keyOf(1), 11, 0, kIdleMs);
   const auto other = IndexTable::attach(f.memory.span());
   ASSERT_TRUE(other);
@@ -286,7 +269,7 @@ TEST(IndexTable, ASecondViewOfTheMemorySeesTheSameEntries) {
 }
 
 TEST(IndexTable, AttachRefusesAnyHeaderThatIsNotOurs) {
-  Fixture f(64);
+  IndexFixture f(64);
   for (size_t field = 0; field < 4; ++field) {
     const std::span<std::byte> word = f.memory.span().subspan(4 * field, 4);
     uint32_t good = 0;
@@ -302,13 +285,13 @@ TEST(IndexTable, AttachRefusesAnyHeaderThatIsNotOurs) {
   EXPECT_TRUE(IndexTable::attach(f.memory.span()));
 }
 
-/// The sequence word of the only entry, by the layout that index_table.h draws.
-std::span<std::byte> sequenceOf(const Fixture& f, IndexTable::Handle at) {
+/// The sequence word of the only entry, by the layouts that index_table.h and index_entry.h draw.
+std::span<std::byte> sequenceOf(const IndexFixture& f, IndexTable::Handle at) {
   return f.memory.span().subspan(128 + 128 * size_t{at.place / 5} + 24 * size_t{at.place % 5} + 20, 2);
 }
 
 TEST(IndexTable, AnEntryThatAWriterLeftHalfWrittenIsAMissUntilItIsWrittenAgain) {
-  Fixture f(64);
+  IndexFixture f(64);
   const auto at = f.table.insert(keyOf(1), 11, 0, kIdleMs).handle;
   uint16_t sequence = 0;
   std::memcpy(&sequence, sequenceOf(f, at).data(), 2);
@@ -319,114 +302,6 @@ TEST(IndexTable, AnEntryThatAWriterLeftHalfWrittenIsAMissUntilItIsWrittenAgain) 
   f.table.insert(keyOf(1), 12, 0, kIdleMs);
   EXPECT_EQ(f.table.findForeign(keyOf(1), 0, kIdleMs), 12u);
 }
-
-/// Keys that share few places, values that tell their key and only grow.
-class Stress {
- public:
-  static constexpr uint64_t kKeys = 48;
-  static constexpr int kReaders = 3;
-  static constexpr int kHitsPerReader = 10000;
-
-  void run() {
-    std::vector<std::thread> readers;
-    readers.reserve(kReaders);
-    for (uint32_t i = 0; i < kReaders; ++i) readers.emplace_back([this, i] { read(i); });
-    write();
-    for (std::thread& reader : readers) reader.join();
-    EXPECT_EQ(wrong_.load(), 0u);
-  }
-
- private:
-  void write() {
-    std::mt19937_64 random(99);
-    for (uint64_t version = 1; done_.load() < kReaders; ++version) {
-      const uint64_t n = random() % kKeys;
-      const auto nowMs = static_cast<uint32_t>(version >> 4);
-      const auto found = f_.table.find(keyOf(n), nowMs, kIdleMs);
-      if (!found) {
-        f_.table.insert(keyOf(n), n << 56 | version, nowMs, kIdleMs);
-      } else if (version % 4 == 0) {
-        f_.table.erase(found->handle);
-      } else if (version % 4 == 1) {
-        f_.table.update(found->handle, n << 56 | version, nowMs);
-      } else {
-        f_.table.touch(found->handle, nowMs);
-      }
-      if (version % 64 == 0) f_.table.sweep(8, nowMs, kIdleMs, [](const IndexTable::Pair&) {});
-      nowMs_.store(nowMs, std::memory_order_relaxed);
-    }
-  }
-
-  void read(uint32_t seed) {
-    const auto view = IndexTable::attach(f_.memory.span());
-    std::mt19937_64 random(seed);
-    std::vector<uint64_t> last(kKeys);
-    for (int hits = 0; hits < kHitsPerReader;) {
-      const uint64_t n = random() % kKeys;
-      const auto value = view->findForeign(keyOf(n), nowMs_.load(std::memory_order_relaxed), kIdleMs);
-      if (!value) continue;
-      ++hits;
-      const bool isOfKey = *value >> 56 == n;
-      const bool isNotOlder = *value >= last[n];
-      if (!isOfKey || !isNotOlder) wrong_.fetch_add(1, std::memory_order_relaxed);
-      last[n] = *value;
-    }
-    done_.fetch_add(1);
-  }
-
-  Fixture f_{32};
-  std::atomic<uint32_t> nowMs_{0};
-  std::atomic<int> done_{0};
-  std::atomic<uint64_t> wrong_{0};
-};
-
-TEST(IndexTable, ReadersNeverSeeATornOrAnOlderEntryWhileTheWriterWrites) { Stress().run(); }
-
-/// Two buckets with one free place between them, so that every insertion moves the one key that may lie in both.
-class MoveStress {
- public:
-  void run() {
-    f_.table.insert(kRoaming, 1, 0, kIdleMs);
-    for (uint64_t salt = 1; salt <= 4; ++salt) f_.table.insert(pinned(0, salt), 0, 0, kIdleMs);
-    for (uint64_t salt = 1; salt <= 4; ++salt) f_.table.insert(pinned(1, salt), 0, 0, kIdleMs);
-    std::thread reader([this] { read(); });
-    write();
-    reader.join();
-    EXPECT_EQ(missed_, 0u);
-  }
-
- private:
-  static constexpr uint64_t kMoves = 20000;
-  static constexpr uint64_t kLooks = 1000000;
-  inline static const Digest128 kRoaming{wordFor(0, 2, 99), wordFor(1, 2, 99)};
-
-  static Digest128 pinned(uint64_t bucket, uint64_t salt) {
-    return {wordFor(bucket, 2, salt), wordFor(bucket, 2, salt)};
-  }
-
-  void write() {
-    for (uint64_t n = 0; n < kMoves || looks_.load() < kLooks; ++n) {
-      const Digest128 key = pinned(n % 2, 5);
-      ASSERT_EQ(f_.table.insert(key, 0, 0, kIdleMs).outcome, Outcome::kInserted);
-      f_.table.erase(key);
-      // A reader has eight attempts: moves that follow each other faster than it looks would use them up.
-      for (uint64_t pause = 0; pause < 3; ++pause) static_cast<void>(keyOf(pause));
-    }
-    done_.store(true);
-  }
-
-  void read() {
-    const IndexTable& table = f_.table;
-    for (; !done_.load(); looks_.fetch_add(1)) missed_ += table.findForeign(kRoaming, 0, kIdleMs) == 1 ? 0 : 1;
-  }
-
-  Fixture f_{10};
-  std::atomic<bool> done_{false};
-  std::atomic<uint64_t> looks_{0};
-  uint64_t missed_ = 0;
-};
-
-TEST(IndexTable, ReadersNeverMissAnEntryThatIsBeingMoved) { MoveStress().run(); }
 
 }  // namespace
 }  // namespace quicproxy
