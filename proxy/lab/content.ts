@@ -33,7 +33,7 @@ export function createContent(
   backends: readonly string[],
   sizes: Record<string, number>,
 ): Content[] {
-  const shared = join(directory, "content");
+  const shared = contentDirectory(directory);
   mkdirSync(shared, { recursive: true });
   const contents = Object.entries(sizes).map(([name, bytes]) => {
     const data = randomBytes(bytes);
@@ -47,6 +47,11 @@ export function createContent(
     writeFileSync(join(root, whoamiFile), backend);
   }
   return contents;
+}
+
+/** The files that are the same for all backends, as the clients compare them. */
+export function contentDirectory(directory: string): string {
+  return join(directory, "content");
 }
 
 export function documentRoot(directory: string, backend: string): string {

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Child, startChild, udpPortBound, untilReady } from "./child.ts";
-import { type Certificate, documentRoot, whoamiFile } from "./content.ts";
+import { type Certificate, contentDirectory, documentRoot, whoamiFile } from "./content.ts";
 import { insideNamespace } from "./namespace.ts";
 import { backendPort, type ServerPlan } from "./peers.ts";
 
@@ -159,7 +159,7 @@ function clientOptions(plan: QuicGoClientPlan): string[] {
   const options: Record<string, string | undefined> = {
     connect: `${address.includes(":") ? `[${address}]` : address}:${port}`,
     ca: plan.certificate.certificate,
-    "expect-dir": join(plan.directory, "content"),
+    "expect-dir": contentDirectory(plan.directory),
     whoami: `/${whoamiFile}`,
     count: String(plan.connections),
     parallel: String(plan.parallel),

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runBounded } from "../../proxy/lab/bounded.ts";
+import { contentDirectory } from "../../proxy/lab/content.ts";
 import type { MappingPlan } from "../../proxy/lab/nat.ts";
 import { changedDuringTransfer, startNat } from "../../proxy/lab/nat_process.ts";
 import { type DownloadResult, type DownloadTarget, download } from "../../proxy/lab/peers.ts";
@@ -54,11 +55,7 @@ let nextPort = 20_001;
 /** Every second pair of clients changes its address as well, the others their port alone. */
 const changesAddress = (index: number): boolean => index % 4 >= 2;
 
-/**
- * Downloads and uploads at once. A client that only receives may have but one acknowledgement to send by its new path;
- * aioquic 1.2 sends nothing where three times what came (RFC 9000 section 9.3) is less than 128 octets, nobody repeats
- * an acknowledgement, and both sides wait for the other until the connection is idle.
- */
+/** Datagrams of a client before the NAT changes its mapping. */
 const rebindAfter = 40;
 
 test.each(rebindingFleets)("client ngtcp2 behind a NAT that rebinds keeps its server of %s", async (fleet) => {
@@ -79,7 +76,10 @@ test.each(rebindingFleets)("client ngtcp2 behind a NAT that rebinds keeps its se
   });
   const before = await proxy.restingCounters();
   const { topology, content } = scene;
-  const clientOptions = [`--data=${join(topology.directory, "content", content.name)}`];
+  // Uploads, too: a client that only receives may have but one acknowledgement to send by its new path. aioquic 1.2 sends
+  // nothing where three times what came (RFC 9000 section 9.3) is less than 128 octets, nobody repeats an
+  // acknowledgement, and both sides wait for the other until the connection is idle.
+  const clientOptions = [`--data=${join(contentDirectory(topology.directory), content.name)}`];
   const nat = await startNat(topology, plans);
   const downloads = await downloadAll(
     "ngtcp2",

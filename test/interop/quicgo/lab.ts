@@ -1,7 +1,7 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Child } from "../../../proxy/lab/child.ts";
-import { type Certificate, type Content, createCertificate, createContent } from "../../../proxy/lab/content.ts";
+import { type Content, createCertificate, createContent } from "../../../proxy/lab/content.ts";
 import { removeLab } from "../../../proxy/lab/namespace.ts";
 import { backendPort } from "../../../proxy/lab/peers.ts";
 import { type LabProxy, startProxyProcess } from "../../../proxy/lab/proxy_process.ts";
@@ -66,6 +66,16 @@ export async function createQuicGoLab(options: QuicGoLabOptions): Promise<QuicGo
     const serve = (served: readonly number[] = [...backends.keys()], count = workers): void =>
       writeManifest(manifestFile, { topology, workers: count, ids, served });
     serve();
+    const usualPlan = (family: "v4" | "v6"): QuicGoClientPlan => ({
+      namespace: topology.client.namespace,
+      directory,
+      certificate,
+      programs,
+      target: { address: topology.edge.towardClients[family], port: listenerPort },
+      files: ["content.bin"],
+      connections: 20,
+      parallel: 5,
+    });
     const proxy = await startProxyProcess(topology, manifestFile);
     return {
       topology,
@@ -74,14 +84,8 @@ export async function createQuicGoLab(options: QuicGoLabOptions): Promise<QuicGo
       serve,
       servers: await Promise.all(servers),
       proxy,
-      run: (family, plan) => runQuicGoClient({ ...usualPlan(topology, certificate, family), programs, ...plan }),
-      hold: (family, plan) =>
-        holdQuicGoClient({
-          ...usualPlan(topology, certificate, family),
-          programs,
-          parallel: plan.connections,
-          ...plan,
-        }),
+      run: (family, plan) => runQuicGoClient({ ...usualPlan(family), ...plan }),
+      hold: (family, plan) => holdQuicGoClient({ ...usualPlan(family), parallel: plan.connections, ...plan }),
       remove: () => removeLab(topology.name),
     };
   } catch (error) {
@@ -134,22 +138,6 @@ function writeManifest(file: string, { topology, workers, ids, served }: Served)
 
 function configOf({ key, ...layout }: IdLayout): object {
   return key === undefined ? layout : { ...layout, key: { file: "cid.key" } };
-}
-
-function usualPlan(
-  topology: Topology,
-  certificate: Certificate,
-  family: "v4" | "v6",
-): Omit<QuicGoClientPlan, "programs"> {
-  return {
-    namespace: topology.client.namespace,
-    directory: topology.directory,
-    certificate,
-    target: { address: topology.edge.towardClients[family], port: listenerPort },
-    files: ["content.bin"],
-    connections: 20,
-    parallel: 5,
-  };
 }
 
 /** What went wrong, one line for each connection. */

@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { writeFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,10 +33,22 @@ function watch(pollMs = NEVER_MS): void {
   watched = watchManifest(file, { read, onEvent, initialText: "one", debounceMs: DEBOUNCE_MS, pollMs, signals });
 }
 
+/** The limit only keeps a broken run from lasting for ever. */
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 30_000 });
+
+/** By rename: whoever reads meanwhile sees the old content or the new one. */
+async function replace(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+}
+
+/** As an editor that truncates the file first. It is empty for a moment, but this process does nothing in between. */
+const overwrite = (text: string): void => writeFileSync(file, text);
+
 /** A change after all others: when it has been seen, whatever was to come from them has come. */
 async function settle(): Promise<void> {
-  await writeFile(file, "last");
-  await vi.waitFor(() => expect(events.at(-1)).toMatchObject({ text: "last" }), { timeout: 30_000 });
+  await replace(file, "last");
+  await eventually(() => expect(events.at(-1)).toMatchObject({ text: "last" }));
 }
 
 const seen = () => events.map((event) => ("text" in event ? event.text : event.kind));
@@ -56,16 +69,15 @@ afterEach(async () => {
 describe("watchManifest", () => {
   it("tells of new content", async () => {
     watch();
-    await writeFile(file, "two");
-    await vi.waitFor(() => expect(events).toEqual([{ kind: "changed", text: "two", cause: "file" }]));
+    overwrite("two");
+    await eventually(() => expect(events).toEqual([{ kind: "changed", text: "two", cause: "file" }]));
   });
 
   it("sees a file renamed over it, again and again", async () => {
     watch();
     for (const text of ["two", "three"]) {
-      await writeFile(join(directory, "new"), text);
-      await rename(join(directory, "new"), file);
-      await vi.waitFor(() => expect(seen().at(-1)).toBe(text));
+      await replace(file, text);
+      await eventually(() => expect(seen().at(-1)).toBe(text));
     }
     expect(seen()).toEqual(["two", "three"]);
   });
@@ -84,12 +96,12 @@ describe("watchManifest", () => {
     watch();
     await symlink("..2", join(directory, "..data_tmp"));
     await rename(join(directory, "..data_tmp"), join(directory, "..data"));
-    await vi.waitFor(() => expect(seen()).toEqual(["two"]));
+    await eventually(() => expect(seen()).toEqual(["two"]));
   });
 
   it("says nothing of a file written with the same content, nor of its neighbours", async () => {
     watch();
-    await writeFile(file, "one");
+    overwrite("one");
     await writeFile(join(directory, "other.yaml"), "other");
     await settle();
     expect(seen()).toEqual(["last"]);
@@ -100,18 +112,18 @@ describe("watchManifest beside plain changes", () => {
   it("answers SIGHUP, changed or not", async () => {
     watch();
     signals.emit("SIGHUP");
-    await vi.waitFor(() => expect(events).toEqual([{ kind: "unchanged", text: "one", cause: "SIGHUP" }]));
-    await writeFile(file, "two");
+    await eventually(() => expect(events).toEqual([{ kind: "unchanged", text: "one", cause: "SIGHUP" }]));
+    await replace(file, "two");
     signals.emit("SIGHUP");
-    await vi.waitFor(() => expect(seen()).toEqual(["one", "two"]));
+    await eventually(() => expect(seen()).toEqual(["one", "two"]));
   });
 
   it("reports a file that went away once, and its return with any content", async () => {
     watch();
     await unlink(file);
-    await vi.waitFor(() => expect(events).toEqual([{ kind: "unreadable", reasons: ["ENOENT"], cause: "file" }]));
-    await writeFile(file, "one");
-    await vi.waitFor(() => expect(seen()).toEqual(["unreadable", "one"]));
+    await eventually(() => expect(events).toEqual([{ kind: "unreadable", reasons: ["ENOENT"], cause: "file" }]));
+    await replace(file, "one");
+    await eventually(() => expect(seen()).toEqual(["unreadable", "one"]));
   });
 
   it("polls where no event arrives, as behind a link into another directory", async () => {
@@ -120,8 +132,8 @@ describe("watchManifest beside plain changes", () => {
     await unlink(file);
     await symlink(join(elsewhere, "target.yaml"), file);
     watch(DEBOUNCE_MS);
-    await writeFile(join(elsewhere, "target.yaml"), "two");
-    await vi.waitFor(() => expect(seen()).toEqual(["two"]));
+    await replace(join(elsewhere, "target.yaml"), "two");
+    await eventually(() => expect(seen()).toEqual(["two"]));
     await rm(elsewhere, { recursive: true });
   });
 
@@ -137,7 +149,7 @@ describe("watchManifest beside plain changes", () => {
     };
     watched = watchManifest(file, { read, onEvent, initialText: "one", pollMs: NEVER_MS, signals });
     for (let count = 0; count < 3; count++) signals.emit("SIGHUP");
-    await vi.waitFor(() => expect(finished).toHaveLength(3));
+    await eventually(() => expect(finished).toHaveLength(3));
     expect(overlaps).toBe(0);
   });
 
