@@ -93,13 +93,13 @@ afterAll(async () => {
   await rm(content.directory, { recursive: true, force: true });
 }, 400_000);
 
-test("helm install brings an operator that passes its own test", { timeout: 180_000 }, async () => {
+test("helm install brings an operator that passes its own test", async () => {
   const said = await install(cluster);
   expect(said).toContain("STATUS: deployed");
   expect(await testRelease(cluster)).toMatch(/Phase:\s+Succeeded/);
 });
 
-test("kubectl apply makes every node forward", { timeout: 120_000 }, async () => {
+test("kubectl apply makes every node forward", async () => {
   const start = performance.now();
   await apply(cluster, edge());
   const first = nodes.map(async ({ name, v4 }) => {
@@ -134,7 +134,7 @@ test("200 downloads through both nodes, over both families, arrive whole from ev
   for (const ofTarget of got) expect(serversOf(ofTarget)).toEqual(pods);
 });
 
-test("servers come and go under traffic, and nobody notices", { timeout: 180_000 }, async () => {
+test("servers come and go under traffic, and nobody notices", async () => {
   const before = (await serverPods(cluster, server)).map(({ name }) => name);
   const growing = traffic();
   await inNamespace("scale", "deployment/quic-server", "--replicas=4");
@@ -158,7 +158,7 @@ test("servers come and go under traffic, and nobody notices", { timeout: 180_000
   expect(serversOf(await shrinking).filter((name) => !left.includes(name))).not.toEqual([]);
 });
 
-test("another port is opened, and closed, under traffic", { timeout: 120_000 }, async () => {
+test("another port is opened, and closed, under traffic", async () => {
   const during = traffic();
   await apply(cluster, edge({ listeners: [{ port }, { port: 8443 }] }));
   await untilReady("edge");
@@ -172,7 +172,7 @@ test("another port is opened, and closed, under traffic", { timeout: 120_000 }, 
   expect((await proxyPods()).map(({ restarts }) => restarts)).toEqual([0, 0]);
 });
 
-test("weights are changed under traffic", { timeout: 120_000 }, async () => {
+test("weights are changed under traffic", async () => {
   const pods = await serverPods(cluster, server);
   const weighted = (weights: number[]): object => ({
     ...edge({
@@ -194,7 +194,7 @@ test("weights are changed under traffic", { timeout: 120_000 }, async () => {
   await inNamespace("delete", "qp", "weighted", "--timeout=60s");
 });
 
-test("a node that loses its label loses the proxy, and gets it back with it", { timeout: 180_000 }, async () => {
+test("a node that loses its label loses the proxy, and gets it back with it", async () => {
   const [stays, leaves] = nodes as [ClusterNode, ClusterNode];
   const during = fetchFiles({ address: stays.v4!, connections: 6, parallel: 6, downloads: 30, pauseMs: 300 });
   await kubectl(cluster, ["label", "node", leaves.name, `${nodeLabel}-`]);
@@ -209,7 +209,7 @@ test("a node that loses its label loses the proxy, and gets it back with it", { 
   expect(faultsOf(await during)).toEqual([]);
 });
 
-test("a proxy that dies while no API server answers comes back with what it had", { timeout: 180_000 }, async () => {
+test("a proxy that dies while no API server answers comes back with what it had", async () => {
   const [node, other] = nodes as [ClusterNode, ClusterNode];
   const pod = (await proxyPods()).find((each) => each.node === node.name)!;
   const elsewhere = fetchFiles({ address: other.v4!, connections: 4, parallel: 4, downloads: 20, pauseMs: 300 });
@@ -230,7 +230,7 @@ test("a proxy that dies while no API server answers comes back with what it had"
   await untilReady("edge", "2 nodes forward to 2 backends");
 });
 
-test("without an operator traffic goes on, and the next one catches up", { timeout: 240_000 }, async () => {
+test("without an operator traffic goes on, and the next one catches up", async () => {
   await scaleOperator(cluster, 0);
   const during = traffic();
   await inNamespace("scale", "deployment/quic-server", "--replicas=3");
@@ -253,7 +253,7 @@ test("operator pods and proxy pods have no more rights than they need", async ()
   expect(JSON.stringify(daemonSet!.spec)).not.toContain('"ports"');
 });
 
-test("a deleted QuicProxy leaves nothing behind", { timeout: 120_000 }, async () => {
+test("a deleted QuicProxy leaves nothing behind", async () => {
   await inNamespace("delete", "qp", "edge", "--timeout=60s");
   const kinds = "daemonsets,quicproxynodes,roles,rolebindings,serviceaccounts,pods";
   await until("everything of it is gone", async () => {
@@ -264,7 +264,7 @@ test("a deleted QuicProxy leaves nothing behind", { timeout: 120_000 }, async ()
   expect(labels.filter((label) => label.includes(`edge.${namespace}`))).toEqual([]);
 });
 
-test("helm uninstall leaves what its notes name, and nothing else", { timeout: 120_000 }, async () => {
+test("helm uninstall leaves what its notes name, and nothing else", async () => {
   await uninstall(cluster);
   const kept = [
     "CustomResourceDefinition/quicproxies.quicproxy.io",

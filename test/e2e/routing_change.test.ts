@@ -56,7 +56,7 @@ async function untilEverywhere(since: number, label: string): Promise<number[]> 
   return echo.since(since, label, addresses).map((at) => at! - since);
 }
 
-test("the first datagram after kubectl apply", { timeout: 120_000 }, async () => {
+test("the first datagram after kubectl apply", async () => {
   const host = await clientsHostAddress(cluster);
   const metadata = { namespace, name: "echo" };
   await apply(
@@ -77,7 +77,7 @@ test("the first datagram after kubectl apply", { timeout: 120_000 }, async () =>
   await until("it is ready", async () => (await condition(cluster, namespace, "echo", "Ready")).startsWith("True"));
 });
 
-test(`an EndpointSlice changes ${changes} times`, { timeout: 180_000 }, async () => {
+test(`an EndpointSlice changes ${changes} times`, async () => {
   const host = await clientsHostAddress(cluster);
   const took: number[] = [];
   for (let change = 1; change <= changes; change++) {

@@ -115,9 +115,7 @@ describe("a wrong manifest", () => {
 });
 
 describe("the operator", () => {
-  test("says that a right was taken from it, keeps running, and goes on when it is back", {
-    timeout: 120_000,
-  }, async () => {
+  test("says that a right was taken from it, keeps running, and goes on when it is back", async () => {
     const name = await operatorName(cluster);
     const operators = (): Promise<string[]> => podsAndRestarts(system, "app.kubernetes.io/name=quicproxy");
     const before = await operators();
@@ -135,7 +133,7 @@ describe("the operator", () => {
     await kubectl(cluster, ["-n", namespace, "delete", "qp", "sound-too", "--timeout=60s"]);
   });
 
-  test("puts back what somebody deletes", { timeout: 120_000 }, async () => {
+  test("puts back what somebody deletes", async () => {
     await kubectl(cluster, ["-n", namespace, "delete", "role", "quicproxy-sound"]);
     await kubectl(cluster, ["-n", namespace, "delete", "quicproxynode", `sound.${nodes[0]!.name}`]);
     await until("both are back", async () => {
@@ -147,7 +145,7 @@ describe("the operator", () => {
     expect(await proxies()).toEqual(proxiesAtFirst);
   });
 
-  test("tells of an image that cannot be had, and stops at the first node", { timeout: 180_000 }, async () => {
+  test("tells of an image that cannot be had, and stops at the first node", async () => {
     const name = await operatorName(cluster);
     const [deployment] = await list(cluster, "deployments", ["-n", system]);
     const spec = deployment!.spec as { template: { spec: { containers: { args: string[] }[] } } };
