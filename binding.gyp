@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "quicproxy",
-      "sources": ["<!@(ls native/abi/*.cc native/route/*.cc native/io/*.cc native/receive/*.cc native/forward/*.cc native/return/*.cc native/bpf/*.cc native/steer/*.cc native/worker/*.cc native/binding/*.cc)"],
+      "sources": ["<!@(ls native/abi/*.cc native/route/*.cc native/io/*.cc native/bpf/*.cc native/steer/*.cc native/network/*.cc native/snapshot/*.cc native/context/*.cc native/receive/*.cc native/forward/*.cc native/return/*.cc native/worker/*.cc native/binding/*.cc)"],
       "include_dirs": ["native", "build/bpf", "<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"],

@@ -14,7 +14,7 @@ headers=/usr/include/$(c++ -print-multiarch)
 
 stale() {
   [ -e "$1" ] || return 0
-  [ -n "$(find native/bpf/*.bpf.c native/bpf/*.h setup/bpf.sh -newer "$1")" ]
+  [ -n "$(find native/bpf/*.bpf.c native/bpf/*.h native/wire/path.h setup/bpf.sh -newer "$1")" ]
 }
 
 # upstream_lookup -> kUpstreamLookupObject

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "io/failure.h"
+#include "snapshot/explain.h"
 #include "worker/data_plane.h"
-#include "worker/explain.h"
 
 namespace {
 
@@ -170,14 +170,14 @@ const char* nameOf(quicproxy::QuicLbRouting::Outcome outcome) {
   return kNames[static_cast<size_t>(outcome)];
 }
 
-/// explain(contract, tuple, datagram): tuple is a FourTuple as its 40 octets.
+/// explain(contract, tuple, datagram): tuple is a udp_path as its 36 octets.
 Napi::Value explain(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto contract = octetsOf(info[0]);
   const auto tupleOctets = octetsOf(info[1]);
   const auto datagram = octetsOf(info[2]);
   if (!contract || !tupleOctets || !datagram || tupleOctets->size() != sizeof(quicproxy::FourTuple)) {
-    Napi::TypeError::New(env, "explain takes a contract, a 4-tuple of 40 octets and a datagram, as Uint8Arrays")
+    Napi::TypeError::New(env, "explain takes a contract, a 4-tuple of 36 octets and a datagram, as Uint8Arrays")
         .ThrowAsJavaScriptException();
     return env.Undefined();
   }

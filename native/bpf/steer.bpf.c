@@ -12,6 +12,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "../wire/path.h"
 #include "steer.h"
 
 /* RFC 8999 section 5.1: flags, version, length of the DCID. */
@@ -37,7 +38,7 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, QP_STEER_PATHS);
-  __type(key, struct steer_path);
+  __type(key, struct udp_path);
   __type(value, __u32);
 } paths SEC(".maps");
 
@@ -67,10 +68,10 @@ static __always_inline int steer(struct sk_reuseport_md* ctx, __u32 worker, __u3
   return pass(outcome);
 }
 
-static __always_inline int read_path(struct sk_reuseport_md* ctx, struct steer_path* path) {
-  __u32* client = (__u32*)path->client;
+static __always_inline int read_path(struct sk_reuseport_md* ctx, struct udp_path* path) {
+  __u32* client = (__u32*)path->remote;
   __u32* local = (__u32*)path->local;
-  if (bpf_skb_load_bytes(ctx, 0, &path->client_port, sizeof path->client_port + sizeof path->local_port)) return -1;
+  if (bpf_skb_load_bytes(ctx, 0, &path->remote_port, sizeof path->remote_port + sizeof path->local_port)) return -1;
   if (ctx->eth_protocol == bpf_htons(ETH_P_IP)) {
     client[2] = bpf_htonl(0xffff);
     local[2] = bpf_htonl(0xffff);
@@ -82,7 +83,7 @@ static __always_inline int read_path(struct sk_reuseport_md* ctx, struct steer_p
                : 0;
   }
   const __u32 source = offsetof(struct ipv6hdr, saddr);
-  return bpf_skb_load_bytes_relative(ctx, source, path->client, sizeof path->client + sizeof path->local,
+  return bpf_skb_load_bytes_relative(ctx, source, path->remote, sizeof path->remote + sizeof path->local,
                                      BPF_HDR_START_NET)
              ? -1
              : 0;
@@ -115,7 +116,7 @@ int steer_datagram(struct sk_reuseport_md* ctx) {
   const struct steer_settings* known = bpf_map_lookup_elem(&settings, &zero);
   if (!known) return pass(QP_STEER_UNREADABLE);
   if (known->paths_in_use) {
-    struct steer_path path = {};
+    struct udp_path path = {};
     if (read_path(ctx, &path)) return pass(QP_STEER_UNREADABLE);
     const __u32* worker = bpf_map_lookup_elem(&paths, &path);
     if (worker) return steer(ctx, *worker, QP_STEER_BY_PATH);

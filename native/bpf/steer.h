@@ -24,14 +24,6 @@ struct steer_cid {
   __u8 reserved[3];
 };
 
-/* A client's 4-tuple: IPv4 as IPv4-mapped IPv6, ports in network order. */
-struct steer_path {
-  __u8 client[16];
-  __u8 local[16];
-  __be16 client_port;
-  __be16 local_port;
-};
-
 /* Written by the workers, read by the program. */
 struct steer_settings {
   __u8 cid_lengths[QP_STEER_LENGTHS]; /* of the Connection IDs in the map, in falling order; 0 behind the last */

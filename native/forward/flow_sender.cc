@@ -2,7 +2,7 @@
 
 #include <cerrno>
 
-#include "worker/worker_context.h"
+#include "context/worker_context.h"
 
 namespace quicproxy {
 

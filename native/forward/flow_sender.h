@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "forward/upstream.h"
+#include "context/upstream.h"
 #include "io/send_batch.h"
 #include "io/train_pause.h"
 

@@ -81,7 +81,7 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
                                       : context_.router.decide(view, message.tuple, payload, context_.nowMs);
   counters.add(parseCounter(decision.form));
   if (const auto unroutable = unroutableCounter(decision.quicLb)) counters.add(*unroutable);
-  if (message.tuple.clientPort == 0) {
+  if (message.tuple.remotePort() == 0) {
     counters.add(Counter::route_dropped_source);
     return;
   }

@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "forward/upstream.h"
+#include "context/upstream.h"
+#include "context/worker_context.h"
 #include "io/receive_batch.h"
 #include "receive/receive_ring.h"
-#include "worker/worker_context.h"
 
 namespace quicproxy {
 

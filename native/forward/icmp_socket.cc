@@ -25,7 +25,7 @@ uint16_t port(std::span<const uint8_t> octets) { return static_cast<uint16_t>(oc
 
 size_t headerBytes(uint8_t versionAndLength) { return size_t{4} * (versionAndLength & 15); }
 
-std::optional<UpstreamPath> quotedV4(std::span<const uint8_t> quoted) {
+std::optional<FourTuple> quotedV4(std::span<const uint8_t> quoted) {
   if (quoted.size() < sizeof(iphdr)) return std::nullopt;
   iphdr ip;
   std::memcpy(&ip, quoted.data(), sizeof ip);
@@ -33,24 +33,24 @@ std::optional<UpstreamPath> quotedV4(std::span<const uint8_t> quoted) {
   const bool isFirstFragment = (ntohs(ip.frag_off) & IP_OFFMASK) == 0;
   if (ip.version != 4 || ip.protocol != IPPROTO_UDP || !isFirstFragment) return std::nullopt;
   if (ipBytes < sizeof ip || quoted.size() < ipBytes + kPortsBytes) return std::nullopt;
-  UpstreamPath path{};
-  mapAddress(path.source.data(), in_addr{ip.saddr});
-  mapAddress(path.backend.data(), in_addr{ip.daddr});
-  path.sourcePort = port(quoted.subspan(ipBytes));
-  path.backendPort = port(quoted.subspan(ipBytes + 2));
+  FourTuple path{};
+  mapAddress(path.local, in_addr{ip.saddr});
+  mapAddress(path.remote, in_addr{ip.daddr});
+  path.setLocalPort(port(quoted.subspan(ipBytes)));
+  path.setRemotePort(port(quoted.subspan(ipBytes + 2)));
   return path;
 }
 
-std::optional<UpstreamPath> quotedV6(std::span<const uint8_t> quoted) {
+std::optional<FourTuple> quotedV6(std::span<const uint8_t> quoted) {
   constexpr size_t kIpBytes = 40;
   constexpr size_t kNextHeaderAt = 6;
   if (quoted.size() < kIpBytes + kPortsBytes || quoted[0] >> 4 != 6) return std::nullopt;
   if (quoted[kNextHeaderAt] != IPPROTO_UDP) return std::nullopt;
-  UpstreamPath path{};
-  std::memcpy(path.source.data(), quoted.data() + 8, 16);
-  std::memcpy(path.backend.data(), quoted.data() + 24, 16);
-  path.sourcePort = port(quoted.subspan(kIpBytes));
-  path.backendPort = port(quoted.subspan(kIpBytes + 2));
+  FourTuple path{};
+  std::memcpy(path.local, quoted.data() + 8, 16);
+  std::memcpy(path.remote, quoted.data() + 24, 16);
+  path.setLocalPort(port(quoted.subspan(kIpBytes)));
+  path.setRemotePort(port(quoted.subspan(kIpBytes + 2)));
   return path;
 }
 

@@ -12,7 +12,7 @@ namespace quicproxy {
 struct IcmpError {
   enum class Kind : uint8_t { kUnreachable, kTooBig };
   Kind kind;
-  UpstreamPath path;  ///< of the datagram that it quotes
+  FourTuple path;  ///< of the datagram that it quotes: from local to remote
 };
 
 /// Reads an ICMP error about a UDP datagram. message: as a raw socket of the family gives it, for IPv4 from the IP

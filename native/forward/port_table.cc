@@ -4,7 +4,7 @@ namespace quicproxy {
 
 PortTable::PortTable(uint32_t flows, SipKey key) : key_(key), places_(flows + flows / 2 + 2) {}
 
-uint32_t PortTable::hash(const UpstreamPath& path) const {
+uint32_t PortTable::hash(const FourTuple& path) const {
   return static_cast<uint32_t>(sipHash64(key_, {reinterpret_cast<const uint8_t*>(&path), sizeof path}));
 }
 

@@ -3,30 +3,21 @@
 #include <cstdint>
 #include <vector>
 
-#include "forward/mapped_address.h"
 #include "route/flow.h"
 #include "route/siphash.h"
+#include "wire/four_tuple.h"
 
 namespace quicproxy {
 
-/// What tells the flows of a worker apart on the way to backends and back. Ports in host order.
-struct UpstreamPath {
-  MappedAddress backend;
-  MappedAddress source;
-  uint16_t backendPort;
-  uint16_t sourcePort;
-};
-static_assert(sizeof(UpstreamPath) == 36, "hashed as octets: no gaps");
-
-/// Finds the flow of an upstream path; about 12 octets for each flow. A place holds 32 bits of the path's keyed hash
-/// and the flow. Linear probing, and a removal moves later entries up, so that no path needs a second place and nothing
-/// is left behind.
+/// Finds the flow of a path between a backend (remote) and a source address and port of ours (local); about 12 octets
+/// for each flow. A place holds 32 bits of the path's keyed hash and the flow. Linear probing, and a removal moves
+/// later entries up, so that no path needs a second place and nothing is left behind.
 class PortTable {
  public:
   /// flows: how many entries there may be at most.
   PortTable(uint32_t flows, SipKey key);
 
-  [[nodiscard]] uint32_t hash(const UpstreamPath& path) const;
+  [[nodiscard]] uint32_t hash(const FourTuple& path) const;
 
   /// Calls isMatch(flow) for each flow whose path has this hash until it says true. Returns that flow, or kNoFlow.
   template <typename IsMatch>

@@ -8,9 +8,9 @@
 #include <cerrno>
 #include <cstring>
 
-#include "forward/source_addresses.h"
+#include "context/worker_context.h"
 #include "io/socket_options.h"
-#include "worker/worker_context.h"
+#include "network/source_addresses.h"
 
 namespace quicproxy {
 
@@ -83,9 +83,9 @@ MappedAddress mappedOf(const sockaddr* address) {
 /// Of either family: the port stands at the same place.
 uint16_t portOf(const sockaddr* address) { return ntohs(reinterpret_cast<const sockaddr_in*>(address)->sin_port); }
 
-UpstreamPath pathOf(const Snapshot& snapshot, const Flow& flow) {
+FourTuple pathOf(const Snapshot& snapshot, const Flow& flow) {
   const SocketAddress& backend = snapshot.backends[flow.backendSlot].address;
-  return {mappedOf(&backend.any), snapshot.sources[flow.upstreamSource], backend.port(), flow.upstreamPort};
+  return {mappedOf(&backend.any), backend.port(), snapshot.sources[flow.upstreamSource], flow.upstreamPort};
 }
 
 std::string failed(const char* step, bool v6, int error) {
@@ -197,9 +197,9 @@ bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, const Backe
   uint16_t& used = portsUsed_[flow.backendSlot * kMaxSourceAddresses + ordinal];
   if (used >= usable_ - usable_ / kSpareShare) claim(context.nowMs);
   flow.upstreamSource = backend.sources[ordinal];
-  UpstreamPath path = pathOf(*context.snapshot, flow);
+  FourTuple path = pathOf(*context.snapshot, flow);
   const auto take = [&](uint16_t port) {
-    path.sourcePort = port;
+    path.setLocalPort(port);
     if (ports_.excluded(port) || context.snapshot->portsNamed[port] || findFlow(context, path) != kNoFlow) return false;
     flow.upstreamPort = port;
     table_.insert(table_.hash(path), index);
@@ -243,10 +243,9 @@ void RawUpstream::close(WorkerContext& context, uint32_t index) {
   if (found != end && used > 0) used--;
 }
 
-uint32_t RawUpstream::findFlow(const WorkerContext& context, const UpstreamPath& path) const {
+uint32_t RawUpstream::findFlow(const WorkerContext& context, const FourTuple& path) const {
   return table_.find(table_.hash(path), [&context, &path](uint32_t flow) {
-    const UpstreamPath found = pathOf(*context.snapshot, context.flows.at(flow));
-    return std::memcmp(&found, &path, sizeof path) == 0;
+    return pathOf(*context.snapshot, context.flows.at(flow)) == path;
   });
 }
 
@@ -268,10 +267,10 @@ void RawUpstream::send(WorkerContext& context, std::span<Departure> departures) 
 
 void RawUpstream::prepare(const WorkerContext& context, const Departure& departure, uint32_t at) {
   const Flow& flow = context.flows.at(departure.flow);
-  const UpstreamPath path = pathOf(*context.snapshot, flow);
+  const FourTuple path = pathOf(*context.snapshot, flow);
   const std::span<const uint8_t> payload = departure.payload;
-  const UdpHeaders headers{path.source,      path.backend,           path.sourcePort,
-                           path.backendPort, departure.trafficClass, departure.hopLimit};
+  const UdpHeaders headers{path.localAddress(), path.remoteAddress(),   path.localPort(),
+                           path.remotePort(),   departure.trafficClass, departure.hopLimit};
   const size_t headerBytes = writeUdpHeaders(headers, payload, headers_[at].octets);
   iovec* const vectors = &vectors_[size_t{2} * at];
   vectors[0] = {headers_[at].octets, headerBytes};
@@ -313,7 +312,7 @@ uint32_t RawUpstream::receive(WorkerContext& context, const EventTag& tag, Recei
     flows[i] = kNoFlow;
     if (destination == nullptr) continue;
     const sockaddr* sender = &batch.sender(i).any;
-    flows[i] = findFlow(context, {mappedOf(sender), mappedOf(destination), portOf(sender), portOf(destination)});
+    flows[i] = findFlow(context, {mappedOf(sender), portOf(sender), mappedOf(destination), portOf(destination)});
   }
   return static_cast<uint32_t>(received);
 }

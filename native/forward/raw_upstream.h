@@ -7,11 +7,11 @@
 #include <variant>
 #include <vector>
 
+#include "context/upstream.h"
 #include "forward/icmp_socket.h"
 #include "forward/port_table.h"
 #include "forward/train_sockets.h"
 #include "forward/udp_headers.h"
-#include "forward/upstream.h"
 #include "forward/upstream_ports.h"
 #include "io/listen_socket.h"
 
@@ -65,7 +65,7 @@ class RawUpstream final : public Upstream {
   bool chooseFrom(WorkerContext& context, uint32_t flow, const Backend& backend, size_t ordinal);
   [[nodiscard]] uint16_t nextPort();
   bool claim(uint32_t nowMs);
-  [[nodiscard]] uint32_t findFlow(const WorkerContext& context, const UpstreamPath& path) const;
+  [[nodiscard]] uint32_t findFlow(const WorkerContext& context, const FourTuple& path) const;
   void prepare(const WorkerContext& context, const Departure& departure, uint32_t at);
   void sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures, uint32_t count);
   void receiveErrors(WorkerContext& context, bool v6);

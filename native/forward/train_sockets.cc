@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "context/worker_context.h"
 #include "io/socket_options.h"
-#include "worker/worker_context.h"
 
 namespace quicproxy {
 

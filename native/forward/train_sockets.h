@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "context/upstream.h"
 #include "forward/flow_sender.h"
-#include "forward/upstream.h"
 #include "io/file_descriptor.h"
 #include "io/socket_address.h"
 #include "route/flow.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include "forward/mapped_address.h"
+#include "wire/mapped_address.h"
 
 namespace quicproxy {
 

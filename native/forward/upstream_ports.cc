@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "forward/ports_in_use.h"
 #include "io/socket_options.h"
+#include "network/ports_in_use.h"
 #include "upstream_lookup.object.h"
 
 namespace quicproxy {

@@ -7,9 +7,9 @@
 
 #include <cerrno>
 
+#include "context/worker_context.h"
 #include "io/event_tag.h"
 #include "io/socket_options.h"
-#include "worker/worker_context.h"
 
 namespace quicproxy {
 

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "context/upstream.h"
 #include "forward/flow_sender.h"
-#include "forward/upstream.h"
 #include "io/file_descriptor.h"
 
 namespace quicproxy {

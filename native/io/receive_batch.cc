@@ -21,7 +21,7 @@ Value valueOf(const cmsghdr* control) {
 void readIpv4(const cmsghdr* control, Received& received) {
   switch (control->cmsg_type) {
     case IP_PKTINFO:
-      mapAddress(received.tuple.localAddress, valueOf<in_pktinfo>(control).ipi_addr);
+      mapAddress(received.tuple.local, valueOf<in_pktinfo>(control).ipi_addr);
       break;
     case IP_TTL:
       received.hopLimit = static_cast<uint8_t>(valueOf<int>(control));
@@ -38,8 +38,8 @@ void readIpv6(const cmsghdr* control, Received& received) {
   switch (control->cmsg_type) {
     case IPV6_PKTINFO: {
       const auto info = valueOf<in6_pktinfo>(control);
-      std::memcpy(received.tuple.localAddress, &info.ipi6_addr, 16);
-      if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) received.tuple.interfaceIndex = info.ipi6_ifindex;
+      std::memcpy(received.tuple.local, &info.ipi6_addr, 16);
+      received.tuple.setInterface(info.ipi6_ifindex);
       break;
     }
     case IPV6_HOPLIMIT:
@@ -105,14 +105,14 @@ Received ReceiveBatch::received(uint32_t index, uint16_t localPort) const {
   received.payload = {slot(index), messages_[index].msg_len};
   received.segmentBytes = messages_[index].msg_len;
   received.hopLimit = kUnknownHopLimit;
-  received.tuple.localPort = localPort;
+  received.tuple.setLocalPort(localPort);
   const SocketAddress& client = names_[index];
   if (client.family() == AF_INET) {
-    mapAddress(received.tuple.clientAddress, client.v4.sin_addr);
+    mapAddress(received.tuple.remote, client.v4.sin_addr);
   } else {
-    std::memcpy(received.tuple.clientAddress, &client.v6.sin6_addr, 16);
+    std::memcpy(received.tuple.remote, &client.v6.sin6_addr, 16);
   }
-  received.tuple.clientPort = client.port();
+  received.tuple.setRemotePort(client.port());
   auto& message = const_cast<msghdr&>(messages_[index].msg_hdr);
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
     if (c->cmsg_level == IPPROTO_IP) readIpv4(c, received);

@@ -10,7 +10,7 @@
 
 #include "io/mapped_memory.h"
 #include "io/socket_address.h"
-#include "route/four_tuple.h"
+#include "wire/four_tuple.h"
 
 namespace quicproxy {
 

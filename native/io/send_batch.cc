@@ -24,15 +24,15 @@ void appendControl(msghdr& message, int level, int type, const Value& value) {
   message.msg_controllen += CMSG_SPACE(sizeof(Value));
 }
 
-void appendSource(msghdr& message, const FourTuple& tuple) {
-  if (isMapped(tuple.localAddress)) {
+void appendSource(msghdr& message, const FourTuple& tuple, uint32_t interfaceIndex) {
+  if (isMapped(tuple.local)) {
     in_pktinfo info{};
-    std::memcpy(&info.ipi_spec_dst, tuple.localAddress + 12, 4);
+    std::memcpy(&info.ipi_spec_dst, tuple.local + 12, 4);
     appendControl(message, IPPROTO_IP, IP_PKTINFO, info);
   } else {
     in6_pktinfo info{};
-    std::memcpy(&info.ipi6_addr, tuple.localAddress, 16);
-    info.ipi6_ifindex = tuple.interfaceIndex;
+    std::memcpy(&info.ipi6_addr, tuple.local, 16);
+    info.ipi6_ifindex = interfaceIndex;
     appendControl(message, IPPROTO_IPV6, IPV6_PKTINFO, info);
   }
 }
@@ -40,8 +40,8 @@ void appendSource(msghdr& message, const FourTuple& tuple) {
 /// An IPv4 socket ignores what is for IPv6 and the other way round, and a connected socket does not say what it is.
 void appendTrafficClass(msghdr& message, const FourTuple* client, uint8_t trafficClass) {
   const int value = trafficClass;
-  if (client == nullptr || isMapped(client->localAddress)) appendControl(message, IPPROTO_IP, IP_TOS, value);
-  if (client == nullptr || !isMapped(client->localAddress)) appendControl(message, IPPROTO_IPV6, IPV6_TCLASS, value);
+  if (client == nullptr || isMapped(client->local)) appendControl(message, IPPROTO_IP, IP_TOS, value);
+  if (client == nullptr || !isMapped(client->local)) appendControl(message, IPPROTO_IPV6, IPV6_TCLASS, value);
 }
 
 /// The kernel cannot send this train as one: longer pieces than the path's MTU (EMSGSIZE, before 6.14 EINVAL), or a
@@ -78,11 +78,12 @@ void SendBatch::begin(std::span<const uint8_t> datagram, const Heading& heading)
   header.msg_control = controls_[index].bytes;
   header.msg_controllen = 0;
   if (heading.client != nullptr) {
-    const FourTuple& tuple = *heading.client;
-    names_[index] = SocketAddress::fromMapped(tuple.clientAddress, tuple.clientPort, tuple.interfaceIndex);
+    const uint32_t interfaceIndex = heading.client->interfaceIndex();
+    const FourTuple tuple = heading.client->withoutInterface();
+    names_[index] = SocketAddress::fromMapped(tuple.remote, tuple.remotePort(), interfaceIndex);
     header.msg_name = &names_[index].any;
     header.msg_namelen = names_[index].length;
-    appendSource(header, tuple);
+    appendSource(header, tuple, interfaceIndex);
   } else if (heading.to != nullptr) {
     names_[index] = *heading.to;
     header.msg_name = &names_[index].any;

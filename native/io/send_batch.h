@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "io/socket_address.h"
-#include "route/four_tuple.h"
+#include "wire/four_tuple.h"
 
 namespace quicproxy {
 

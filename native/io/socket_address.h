@@ -6,8 +6,6 @@
 #include <cstring>
 #include <string>
 
-#include "abi/contract.h"
-
 namespace quicproxy {
 
 /// An IPv4 or IPv6 address and port as the kernel takes it.

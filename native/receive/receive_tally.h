@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
+#include "context/worker_counters.h"
 #include "io/receive_batch.h"
-#include "worker/worker_counters.h"
 
 namespace quicproxy {
 

@@ -6,12 +6,12 @@
 #include <memory>
 #include <optional>
 
+#include "context/worker_counters.h"
 #include "io/failure.h"
 #include "io/file_descriptor.h"
 #include "io/thread.h"
 #include "receive/receive_ring.h"
-#include "worker/snapshot.h"
-#include "worker/worker_counters.h"
+#include "snapshot/snapshot.h"
 
 namespace quicproxy {
 

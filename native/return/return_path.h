@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "context/worker_context.h"
 #include "io/receive_batch.h"
 #include "io/send_batch.h"
 #include "io/train_pause.h"
-#include "worker/worker_context.h"
 
 namespace quicproxy {
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "route/four_tuple.h"
+#include "wire/four_tuple.h"
 
 namespace quicproxy {
 
@@ -45,7 +45,7 @@ struct Flow {
   uint8_t upstreamSource;  ///< local address that it reaches its backend from: index in the snapshot
   uint16_t upstreamPort;   ///< source port toward its backend, where the upstream level chooses it
 };
-static_assert(sizeof(Flow) == 72);
+static_assert(sizeof(Flow) == 68);
 
 /// What the index tables hold for a key: a backend, and the flow that used the key last.
 struct FlowReference {

@@ -1,6 +1,5 @@
 #include "steer/steering.h"
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include <bit>
@@ -15,7 +14,7 @@ namespace quicproxy {
 
 static_assert(QP_STEER_CID_BYTES == CidLengths::kMaxLength && QP_STEER_WORKERS == kMaxWorkers);
 static_assert(QP_STEER_LENGTHS == CidLengths::kMaxDistinct);
-static_assert(sizeof(steer_cid) == 24 && sizeof(steer_path) == 36);
+static_assert(sizeof(steer_cid) == 24);
 
 bool SteeredGroup::setSocket(uint32_t worker, int fd) const {
   const auto value = static_cast<uint64_t>(fd);
@@ -64,11 +63,7 @@ void Steering::keepCid(uint32_t worker, std::span<const uint8_t> cid) {
 }
 
 void Steering::keepPath(uint32_t worker, const FourTuple& tuple) {
-  steer_path key{};
-  std::memcpy(key.client, tuple.clientAddress, sizeof key.client);
-  std::memcpy(key.local, tuple.localAddress, sizeof key.local);
-  key.client_port = htons(tuple.clientPort);
-  key.local_port = htons(tuple.localPort);
+  const FourTuple key = tuple.withoutInterface();
   setMapElement(object_.map("paths"), &key, &worker);
   if (!pathsInUse_.exchange(true, std::memory_order_relaxed)) publishSettings();
 }

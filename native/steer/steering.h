@@ -10,7 +10,7 @@
 #include "bpf/bpf_object.h"
 #include "bpf/steer.h"
 #include "io/file_descriptor.h"
-#include "route/four_tuple.h"
+#include "wire/four_tuple.h"
 
 namespace quicproxy {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "worker/snapshot_builder.h"
+#include "snapshot/snapshot_builder.h"
 
 namespace quicproxy {
 

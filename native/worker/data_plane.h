@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "abi/contract_view.h"
+#include "context/counter_region.h"
 #include "io/failure.h"
-#include "worker/counter_region.h"
-#include "worker/snapshot.h"
+#include "snapshot/snapshot.h"
 #include "worker/worker_set.h"
 
 namespace quicproxy {

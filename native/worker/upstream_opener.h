@@ -7,10 +7,10 @@
 #include <variant>
 #include <vector>
 
-#include "forward/upstream.h"
+#include "context/upstream.h"
 #include "forward/upstream_ports.h"
 #include "route/siphash.h"
-#include "worker/snapshot.h"
+#include "snapshot/snapshot.h"
 
 namespace quicproxy {
 

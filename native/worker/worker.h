@@ -6,13 +6,13 @@
 #include <memory>
 #include <optional>
 
+#include "context/worker_context.h"
 #include "forward/forward_path.h"
 #include "io/failure.h"
 #include "io/mapped_memory.h"
 #include "io/thread.h"
 #include "receive/receiver.h"
 #include "return/return_path.h"
-#include "worker/worker_context.h"
 
 namespace quicproxy {
 

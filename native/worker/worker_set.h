@@ -6,10 +6,10 @@
 #include <variant>
 #include <vector>
 
+#include "context/counter_region.h"
 #include "io/failure.h"
 #include "io/mapped_memory.h"
 #include "route/flow_table.h"
-#include "worker/counter_region.h"
 #include "worker/upstream_opener.h"
 #include "worker/worker.h"
 

@@ -100,7 +100,7 @@ export interface NativeExplanation {
 }
 
 export interface Addon {
-  /** tuple: FourTuple of native/route/four_tuple.h, 40 octets. Throws NativeError. */
+  /** tuple: udp_path of native/wire/path.h, 36 octets. Throws NativeError. */
   explain(contract: Uint8Array, tuple: Uint8Array, datagram: Uint8Array): NativeExplanation;
   DataPlane: new (contract: Uint8Array) => NativeDataPlane;
 }

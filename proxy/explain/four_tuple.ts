@@ -2,11 +2,9 @@ import { parseIpAddress } from "../../crds/ip_address.ts";
 import type { Place } from "./datagram.ts";
 import { InputError } from "./input_error.ts";
 
-/* FourTuple of native/route/four_tuple.h: two IPv6 addresses, two ports in host order, an interface index. */
-const TUPLE_BYTES = 40;
+/* udp_path of native/wire/path.h: two IPv6 addresses, two ports, all in network order. */
+const TUPLE_BYTES = 36;
 const PORTS = 32;
-
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** `10.0.0.1:443` or `[2001:db8::1]:443`. Throws InputError. `what` names the value in messages. */
 export function parsePlace(text: string, what: string): Place {
@@ -29,8 +27,8 @@ export function encodeTuple({ from, to }: { from: Place; to: Place }): Uint8Arra
   tuple.set(mapped(client!), 0);
   tuple.set(mapped(local!), 16);
   const view = new DataView(tuple.buffer);
-  view.setUint16(PORTS, from.port, LITTLE_ENDIAN);
-  view.setUint16(PORTS + 2, to.port, LITTLE_ENDIAN);
+  view.setUint16(PORTS, from.port);
+  view.setUint16(PORTS + 2, to.port);
   return tuple;
 }
 

@@ -16,6 +16,15 @@ interface Rule {
   readonly why: string;
 }
 
+/** Who builds on whom, the lowest first. Forwarding and returning know nothing of each other, workers know all. */
+const ORDER = ["abi", "wire", "io", "bpf", "route", "steer", "network", "snapshot", "context", "receive"];
+
+function ordered(folder: string): Rule {
+  const lower = ORDER.slice(0, ORDER.includes(folder) ? ORDER.indexOf(folder) : ORDER.length);
+  const quoted = new RegExp(`^(${[...lower, folder].join("|")})/|^[a-z_]+\\.object\\.h$`);
+  return { folder: `native/${folder}`, quoted, system: true, why: `it builds on ${lower.join(", ")} alone` };
+}
+
 const RULES: readonly Rule[] = [
   {
     folder: "native/abi",
@@ -24,18 +33,25 @@ const RULES: readonly Rule[] = [
     why: "both languages and BPF build on it: standard library only",
   },
   {
+    folder: "native/wire",
+    quoted: /^wire\//,
+    system: true,
+    why: "what stands on the wire is the same for BPF, sockets and routing",
+  },
+  {
     folder: "native/route",
-    quoted: /^(abi|route)\//,
+    quoted: /^(abi|wire|route)\//,
     system: false,
-    why: "fuzzers, sanitizers and simulations link it alone: standard library, abi and route only",
+    why: "fuzzers, sanitizers and simulations link it alone: standard library, abi, wire and route only",
   },
   {
     folder: "native/bpf",
-    quoted: /^(bpf\/|[a-z_]+\.object\.h$)/,
+    quoted: /^(bpf\/|\.\.\/wire\/path\.h$|[a-z_]+\.object\.h$)/,
     system: true,
     why: "what runs in the kernel, and how it gets there, knows nothing of workers",
   },
-  { folder: "native/io", quoted: /^(abi|route|io)\//, system: true, why: "sockets know nothing of workers" },
+  { folder: "native/io", quoted: /^(wire|io)\//, system: true, why: "sockets know nothing of routing and contracts" },
+  ...["steer", "network", "snapshot", "context", "receive", "forward", "return"].map(ordered),
 ];
 
 const LIBBPF = /^bpf\//;

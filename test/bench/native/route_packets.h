@@ -42,7 +42,7 @@ class BusyProxy {
   }
   [[nodiscard]] static FourTuple tuple(uint32_t n) {
     FourTuple made = tupleOf(static_cast<uint8_t>(n), static_cast<uint16_t>(1 + n % 65'000));
-    made.clientAddress[13] = static_cast<uint8_t>(n >> 16);
+    made.remote[13] = static_cast<uint8_t>(n >> 16);
     return made;
   }
   /// The learned ID of flow `n` of a worker; 0xff first: not routable.

@@ -46,10 +46,10 @@ TEST_P(IcmpErrors, NameThePathOfTheDatagramThatTheyQuote) {
   const auto refused = parseIcmpError(errorOf(v6, v6 ? 1 : 3, v6 ? 4 : 3), v6);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->kind, IcmpError::Kind::kUnreachable);
-  EXPECT_EQ(refused->path.source, headersOf(v6).source);
-  EXPECT_EQ(refused->path.backend, headersOf(v6).destination);
-  EXPECT_EQ(refused->path.sourcePort, 10241);
-  EXPECT_EQ(refused->path.backendPort, 4433);
+  EXPECT_EQ(refused->path.localAddress(), headersOf(v6).source);
+  EXPECT_EQ(refused->path.remoteAddress(), headersOf(v6).destination);
+  EXPECT_EQ(refused->path.localPort(), 10241);
+  EXPECT_EQ(refused->path.remotePort(), 4433);
   const auto tooBig = parseIcmpError(errorOf(v6, v6 ? 2 : 3, v6 ? 0 : 4), v6);
   ASSERT_TRUE(tooBig);
   EXPECT_EQ(tooBig->kind, IcmpError::Kind::kTooBig);

@@ -10,11 +10,11 @@ namespace {
 
 constexpr SipKey kKey{1, 2};
 
-UpstreamPath pathOf(uint16_t port) {
-  UpstreamPath path{};
-  path.backend[15] = 7;
-  path.backendPort = 4433;
-  path.sourcePort = port;
+FourTuple pathOf(uint16_t port) {
+  FourTuple path{};
+  path.remote[15] = 7;
+  path.setRemotePort(4433);
+  path.setLocalPort(port);
   return path;
 }
 
@@ -26,16 +26,16 @@ uint32_t find(const PortTable& table, uint32_t flow) {
 
 TEST(PortTable, EveryPartOfAPathCounts) {
   const PortTable table(16, kKey);
-  const UpstreamPath path = pathOf(5);
+  const FourTuple path = pathOf(5);
   const auto differs = [&table, &path](auto change) {
-    UpstreamPath other = path;
+    FourTuple other = path;
     change(other);
     return table.hash(other) != table.hash(path);
   };
-  EXPECT_TRUE(differs([](UpstreamPath& p) { p.backend[0] = 1; }));
-  EXPECT_TRUE(differs([](UpstreamPath& p) { p.source[15] = 1; }));
-  EXPECT_TRUE(differs([](UpstreamPath& p) { p.backendPort++; }));
-  EXPECT_TRUE(differs([](UpstreamPath& p) { p.sourcePort++; }));
+  EXPECT_TRUE(differs([](FourTuple& p) { p.remote[0] = 1; }));
+  EXPECT_TRUE(differs([](FourTuple& p) { p.local[15] = 1; }));
+  EXPECT_TRUE(differs([](FourTuple& p) { p.remote_port++; }));
+  EXPECT_TRUE(differs([](FourTuple& p) { p.local_port++; }));
 }
 
 TEST(PortTable, HoldsAsManyAsItWasMadeForAndForgetsWhatWasErased) {

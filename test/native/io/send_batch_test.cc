@@ -12,9 +12,9 @@ constexpr uint32_t kCapacity = 256;
 FourTuple toward(const TrainSocket& client) {
   FourTuple tuple{};
   in_addr loopback{htonl(INADDR_LOOPBACK)};
-  mapAddress(tuple.clientAddress, loopback);
-  mapAddress(tuple.localAddress, loopback);
-  tuple.clientPort = client.port();
+  mapAddress(tuple.remote, loopback);
+  mapAddress(tuple.local, loopback);
+  tuple.setRemotePort(client.port());
   return tuple;
 }
 
@@ -117,8 +117,8 @@ TEST(SendBatch, TrafficClassAndTrainReachTheReceiver) {
     const TrainSocket receiver(family);
     FourTuple to = toward(receiver);
     if (family == AF_INET6) {
-      std::memcpy(to.clientAddress, &in6addr_loopback, 16);
-      std::memcpy(to.localAddress, &in6addr_loopback, 16);
+      std::memcpy(to.remote, &in6addr_loopback, 16);
+      std::memcpy(to.local, &in6addr_loopback, 16);
     }
     const int on = 1;
     ASSERT_EQ(setsockopt(receiver.fd(), SOL_UDP, UDP_GRO, &on, sizeof on), 0);
@@ -135,7 +135,7 @@ TEST(SendBatch, TrafficClassAndTrainReachTheReceiver) {
     ASSERT_EQ(in.receive(receiver.fd(), 0), 1) << "one message";
     const Received train = in.received(0, receiver.port());
     EXPECT_EQ(train.trafficClass, 0xb9);
-    EXPECT_EQ(train.tuple.clientPort, sender.port());
+    EXPECT_EQ(train.tuple.remotePort(), sender.port());
     EXPECT_EQ(train.segmentBytes, 100U);
     ASSERT_EQ(train.datagrams(), 3U);
     for (uint32_t i = 0; i < 3; i++) {

@@ -54,7 +54,7 @@ TEST(ReceiveRing, WhatWasReceivedIsSeenOnlyOncePublished) {
   EXPECT_EQ(numberOf(ring.at(0).message), 1U);
   EXPECT_EQ(numberOf(ring.at(1).message), 2U);
   EXPECT_EQ(ring.at(0).endpoint, kOrigin.endpoint);
-  EXPECT_EQ(ring.at(0).message.tuple.localPort, kOrigin.port);
+  EXPECT_EQ(ring.at(0).message.tuple.localPort(), kOrigin.port);
   EXPECT_NE(ring.at(0).receivedNs, 0U);
 }
 

@@ -8,8 +8,8 @@
 #include "../io/thread_failure.h"
 #include "../io/train_socket.h"
 #include "../worker/loopback_fixture.h"
+#include "context/counter_region.h"
 #include "io/listen_socket.h"
-#include "worker/counter_region.h"
 
 namespace quicproxy {
 namespace {
@@ -96,8 +96,8 @@ TEST(Receiver, HandsOverWhatComesAndWakesTheWorker) {
   expectWaiting(ring, 1, 1);
   const ReceiveRing::Entry& entry = ring.at(0);
   EXPECT_EQ(entry.endpoint, 0);
-  EXPECT_EQ(entry.message.tuple.localPort, scene.ports[0]);
-  EXPECT_EQ(entry.message.tuple.clientPort, scene.client.port());
+  EXPECT_EQ(entry.message.tuple.localPort(), scene.ports[0]);
+  EXPECT_EQ(entry.message.tuple.remotePort(), scene.client.port());
   EXPECT_NE(entry.receivedNs, 0U);
   EXPECT_TRUE(scene.comesTo(Counter::receive_datagrams, 1));
   EXPECT_TRUE(scene.comesTo(Counter::receive_bytes, 64));
@@ -152,7 +152,7 @@ TEST(Receiver, TakesFromANewEndpointOnlyOnceTheWorkerKnowsIt) {
   ASSERT_TRUE(eventually([&] { return ring.waiting() == 3; }));
   EXPECT_EQ(ring.at(1).endpoint, 1);
   EXPECT_EQ(ring.at(1).message.payload[1], 10);
-  EXPECT_EQ(ring.at(1).message.tuple.localPort, scene.ports[1]);
+  EXPECT_EQ(ring.at(1).message.tuple.localPort(), scene.ports[1]);
 }
 
 TEST(Receiver, LeavesAnEndpointWithAllThatItReceivedInTheRing) {

@@ -13,10 +13,10 @@ namespace quicproxy {
 
 inline FourTuple tupleOf(uint8_t client, uint16_t port) {
   FourTuple tuple{};
-  tuple.clientAddress[15] = client;
-  tuple.localAddress[15] = 1;
-  tuple.clientPort = port;
-  tuple.localPort = 443;
+  tuple.remote[15] = client;
+  tuple.local[15] = 1;
+  tuple.setRemotePort(port);
+  tuple.setLocalPort(443);
   return tuple;
 }
 

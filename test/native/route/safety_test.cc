@@ -19,7 +19,7 @@ std::vector<uint8_t> randomCid(std::mt19937& random, size_t length) {
 
 FourTuple spoofed(std::mt19937& random) {
   FourTuple tuple = tupleOf(0, static_cast<uint16_t>(1 + random() % 65535));
-  for (size_t i = 10; i < 16; i++) tuple.clientAddress[i] = static_cast<uint8_t>(random());
+  for (size_t i = 10; i < 16; i++) tuple.remote[i] = static_cast<uint8_t>(random());
   return tuple;
 }
 

@@ -11,7 +11,7 @@
 #include "abi/contract_view.h"
 #include "io/failure.h"
 #include "io/listen_socket.h"
-#include "worker/snapshot.h"
+#include "snapshot/snapshot.h"
 
 namespace quicproxy {
 

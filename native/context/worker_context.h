@@ -4,14 +4,14 @@
 #include <cstdint>
 #include <cstring>
 
-#include "forward/upstream.h"
+#include "context/flow_budget.h"
+#include "context/sample_ring.h"
+#include "context/upstream.h"
+#include "context/worker_counters.h"
 #include "route/flow_table.h"
 #include "route/router.h"
+#include "snapshot/snapshot.h"
 #include "steer/steering.h"
-#include "worker/flow_budget.h"
-#include "worker/sample_ring.h"
-#include "worker/snapshot.h"
-#include "worker/worker_counters.h"
 
 namespace quicproxy {
 
@@ -34,9 +34,9 @@ struct WorkerContext {
     const Flow& flow = flows.at(index);
     sample.connection = flow.connection;
     sample.backendSlot = flow.backendSlot;
-    sample.clientPort = flow.tuple.clientPort;
+    sample.clientPort = flow.tuple.remotePort();
     sample.worker = static_cast<uint8_t>(worker);
-    std::memcpy(sample.clientAddress, flow.tuple.clientAddress, sizeof sample.clientAddress);
+    std::memcpy(sample.clientAddress, flow.tuple.withoutInterface().remote, sizeof sample.clientAddress);
     counters.add(samples.push(sample) ? Counter::sample_events : Counter::sample_lost);
   }
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "abi/contract.h"
-#include "forward/source_addresses.h"
 #include "io/file_descriptor.h"
 #include "io/socket_address.h"
+#include "network/source_addresses.h"
 #include "route/router.h"
 #include "route/siphash.h"
 #include "steer/steering.h"

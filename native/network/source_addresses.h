@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "forward/mapped_address.h"
 #include "io/socket_address.h"
+#include "wire/mapped_address.h"
 
 namespace quicproxy {
 

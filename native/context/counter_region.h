@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "abi/counters.h"
+#include "context/worker_counters.h"
 #include "io/mapped_memory.h"
-#include "worker/worker_counters.h"
 
 namespace quicproxy {
 

@@ -1,4 +1,4 @@
-#include "worker/counter_region.h"
+#include "context/counter_region.h"
 
 #include <cstring>
 

@@ -1,10 +1,10 @@
-#include "worker/explain.h"
+#include "snapshot/explain.h"
 
 #include <memory>
 
 #include "abi/contract_view.h"
 #include "io/mapped_memory.h"
-#include "worker/snapshot_builder.h"
+#include "snapshot/snapshot_builder.h"
 
 namespace quicproxy {
 

@@ -1,4 +1,4 @@
-#include "worker/snapshot_builder.h"
+#include "snapshot/snapshot_builder.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "worker/explain.h"
+#include "snapshot/explain.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "forward/ports_in_use.h"
+#include "network/ports_in_use.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "forward/source_addresses.h"
+#include "network/source_addresses.h"
 
 #include <sys/socket.h>
 
