@@ -2,7 +2,7 @@ import type { Addon, NativeExplanation } from "../apply/addon.ts";
 import { formatAddress } from "../apply/errors.ts";
 import type { Plan, PlannedQuicLb } from "../apply/plan.ts";
 import type { Place } from "./datagram.ts";
-import { encodeTuple } from "./four_tuple.ts";
+import { encodeTuple, TUPLE_BYTES } from "./four_tuple.ts";
 
 export interface Question {
   readonly datagram: Uint8Array;
@@ -47,7 +47,7 @@ export interface Answer {
 /** Asks the router of the packet path; its tables are empty. Throws NativeError, InputError. */
 export function answer({ datagram, tuple }: Question, setting: Setting): Answer {
   const { plan, explain } = setting;
-  const native = explain(plan.encode(1), tuple ? encodeTuple(tuple) : new Uint8Array(40), datagram);
+  const native = explain(plan.encode(1), tuple ? encodeTuple(tuple) : new Uint8Array(TUPLE_BYTES), datagram);
   const known = new Knowledge(native, setting, tuple !== undefined);
   const config = plan.quicLbConfigs.find(({ rotation }) => rotation === native.rotation);
   const isLong = native.form === "long";

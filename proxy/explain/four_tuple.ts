@@ -3,7 +3,7 @@ import type { Place } from "./datagram.ts";
 import { InputError } from "./input_error.ts";
 
 /* udp_path of native/wire/path.h: two IPv6 addresses, two ports, all in network order. */
-const TUPLE_BYTES = 36;
+export const TUPLE_BYTES = 36;
 const PORTS = 32;
 
 /** `10.0.0.1:443` or `[2001:db8::1]:443`. Throws InputError. `what` names the value in messages. */
