@@ -37,7 +37,7 @@ BpfRefusal refusal(int error) {
 void BpfObject::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
 
 std::variant<BpfObject, BpfRefusal> BpfObject::load(std::span<const uint8_t> object, const char* name,
-                                                    std::span<const SharedMap> shared) {
+                                                    std::span<const SharedMap> shared, std::span<const MapSize> sizes) {
   libbpf_set_print(keepWarning);
   firstWarning.clear();
   bpf_object_open_opts options{};
@@ -48,6 +48,11 @@ std::variant<BpfObject, BpfRefusal> BpfObject::load(std::span<const uint8_t> obj
   for (const SharedMap& map : shared) {
     const int reused = bpf_map__reuse_fd(bpf_object__find_map_by_name(result.object_.get(), map.name), map.fd);
     if (reused != 0) return refusal(-reused);
+  }
+  for (const MapSize& map : sizes) {
+    const int sized =
+        bpf_map__set_max_entries(bpf_object__find_map_by_name(result.object_.get(), map.name), map.entries);
+    if (sized != 0) return refusal(-sized);
   }
   const int error = bpf_object__load(result.object_.get());
   if (error != 0) return refusal(-error);

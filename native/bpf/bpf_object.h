@@ -22,14 +22,21 @@ struct SharedMap {
   int fd;
 };
 
+struct MapSize {
+  const char* name;
+  uint32_t entries;
+};
+
 /// Programs and maps of one compiled object (setup/bpf.sh), loaded into the kernel. They go away with this object and
 /// with the links made from it; nothing is pinned. The one place that knows libbpf. Control thread only.
 class BpfObject {
  public:
   /// object: a whole ELF file, as kSomethingObject of a generated header; name: of the map and program set, for
-  /// bpftool; shared: maps of objects loaded before that take the place of this object's own.
+  /// bpftool; shared: maps of objects loaded before that take the place of this object's own; sizes: of maps that are
+  /// to have others than the object says.
   static std::variant<BpfObject, BpfRefusal> load(std::span<const uint8_t> object, const char* name,
-                                                  std::span<const SharedMap> shared = {});
+                                                  std::span<const SharedMap> shared = {},
+                                                  std::span<const MapSize> sizes = {});
 
   /// Descriptors, owned by this object; negative if there is none of that name.
   [[nodiscard]] int map(const char* name) const;

@@ -11,9 +11,9 @@
 #define QP_STEER_CID_BYTES 20
 
 /* Each length costs a look-up per short header: as many as the workers try (route/cid_lengths.h). */
-#define QP_STEER_LENGTHS 4
+#define QP_STEER_LENGTHS 8
 
-/* About 100 octets of kernel memory each. */
+/* At least; more with the flow memory, see Steering::create. About 100 octets of kernel memory each. */
 #define QP_STEER_CIDS 65536
 #define QP_STEER_PATHS 16384
 

@@ -10,15 +10,21 @@ namespace quicproxy {
 class FlowBudget {
  public:
   /// True if a flow may begin now.
-  bool take(uint32_t perSecond, uint32_t nowMs) {
+  [[nodiscard]] bool has(uint32_t perSecond, uint32_t nowMs) {
     const uint64_t burst = std::max<uint64_t>(uint64_t{perSecond} * 1000 / 4, kMilliPerFlow);
     const uint32_t elapsedMs = nowMs - refilledAtMs_;
     refilledAtMs_ = nowMs;
     milliFlows_ = started_ ? std::min(milliFlows_ + uint64_t{elapsedMs} * perSecond, burst) : burst;
     started_ = true;
-    if (milliFlows_ < kMilliPerFlow) return false;
-    milliFlows_ -= kMilliPerFlow;
-    return true;
+    return milliFlows_ >= kMilliPerFlow;
+  }
+  /// It does. After has() said so.
+  void spend() { milliFlows_ -= kMilliPerFlow; }
+
+  bool take(uint32_t perSecond, uint32_t nowMs) {
+    const bool may = has(perSecond, nowMs);
+    if (may) spend();
+    return may;
   }
 
  private:

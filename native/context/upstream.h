@@ -43,6 +43,10 @@ class Upstream {
   virtual Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) = 0;
   virtual void close(WorkerContext& context, uint32_t flow) = 0;
 
+  /// Whether a flow can send from the port of another worker's flow (kFlowBorrowed), whose worker gets the replies.
+  /// Such a flow is not opened, but closed.
+  [[nodiscard]] virtual bool canBorrow() const { return false; }
+
   /// No flow can be opened now, to no backend.
   [[nodiscard]] virtual bool atBound(const WorkerContext& context) const = 0;
   [[nodiscard]] virtual uint32_t socketCount() const = 0;

@@ -9,6 +9,7 @@
 #include "context/upstream.h"
 #include "context/worker_counters.h"
 #include "route/flow_table.h"
+#include "route/learner.h"
 #include "route/router.h"
 #include "snapshot/snapshot.h"
 #include "steer/steering.h"
@@ -21,18 +22,21 @@ struct WorkerContext {
   const Snapshot* snapshot;
   FlowTable& flows;
   Router router;
+  Learner learner;
   Upstream& upstream;
   WorkerCounters counters;
   SampleRing samples;
-  FlowBudget budget;
-  uint32_t nowMs = 0;  ///< monotonic, modulo 2^32; read once per wake-up
+  FlowBudget strangers;  ///< new flows of clients that nobody knows
+  FlowBudget movers;     ///< new flows of known connections: no flood of strangers takes from these
+  FlowBudget searches;   ///< looks into the other workers' tables
+  uint32_t nowMs = 0;    ///< monotonic, modulo 2^32; read once per wake-up
 
   [[nodiscard]] int listenFd(uint8_t endpoint) const { return snapshot->listenFd(endpoint, worker); }
 
   /// Notes a datagram of a sampled flow; `sample` has the times and the outcome.
   void note(uint32_t index, Sample sample) {
     const Flow& flow = flows.at(index);
-    sample.connection = flow.connection;
+    sample.connection = flows.historyOf(index).connection;
     sample.backendSlot = flow.backendSlot;
     sample.clientPort = flow.tuple.remotePort();
     sample.worker = static_cast<uint8_t>(worker);
@@ -59,12 +63,29 @@ struct WorkerContext {
     }
   }
 
-  /// Ends a flow: its upstream port and its places in the tables are free.
+  /// Ends a flow: its upstream port and its places in the tables are free. What an unconfirmed flow taught goes with
+  /// it, a confirmed connection may live on elsewhere.
   void endFlow(uint32_t flow) {
     const uint16_t slot = flows.at(flow).backendSlot;
+    if (steering() != nullptr && flows.at(flow).is(kFlowPathKept)) steering()->forgetPath(flows.at(flow).tuple);
     upstream.close(*this, flow);
-    flows.remove(flow);
+    flows.remove(flow, !flows.at(flow).is(kFlowConfirmed));
     counters.add(slot, BackendCounter::kFlows, static_cast<uint64_t>(-1));
+  }
+
+  /// What a datagram taught: into counters, and what the kernel should know of it to the steering program.
+  void take(const Lesson& lesson, uint32_t flow) {
+    if (lesson.learned != 0) counters.add(Counter::cid_learned, lesson.learned);
+    if (lesson.claimed != 0) counters.add(Counter::cid_claimed, lesson.claimed);
+    if (lesson.tableFull != 0) counters.add(Counter::cid_table_full, lesson.tableFull);
+    if (lesson.lengthRefused != 0) counters.add(Counter::cid_length_refused, lesson.lengthRefused);
+    if (lesson.confirmed) counters.add(Counter::flow_confirmed);
+    if (steering() == nullptr) return;
+    steering()->keepCid(worker, lesson.forSteering);
+    if (lesson.pathSettled && !flows.at(flow).is(kFlowPathKept)) {
+      steering()->keepPath(worker, flows.at(flow).tuple);
+      flows.at(flow).set(kFlowPathKept);
+    }
   }
 };
 

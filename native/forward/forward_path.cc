@@ -10,7 +10,13 @@ namespace quicproxy {
 
 namespace {
 
-constexpr int kMaxUnassuredLookedAt = 64;
+constexpr int kMaxEvictableLookedAt = 64;
+
+/// What a worker's strangers may cost: a look into the other workers' tables is about a fourth of a new flow.
+constexpr uint32_t kSearchesPerNewFlow = 4;
+
+/// The least that a client's first datagram has (RFC 9000 section 14.1).
+constexpr size_t kOpeningBytes = 1200;
 
 Counter droppedCounter(int error) {
   switch (error) {
@@ -73,12 +79,25 @@ void ForwardPath::routeAll(const Received& message, uint8_t endpoint) {
   for (uint32_t at = 0; at < count; at++) route(message, message.datagram(at), endpoint);
 }
 
+Decision ForwardPath::decide(const RouteView& view, const Received& message, std::span<const uint8_t> payload) {
+  if (context_.snapshot->mode == Mode::kBaseline) {
+    return context_.router.decideStateless(view, message.tuple, payload, context_.nowMs);
+  }
+  Decision decision = context_.router.decide(view, message.tuple, payload, context_.nowMs);
+  if (!decision.askElsewhere) return decision;
+  if (context_.searches.take(kSearchesPerNewFlow * context_.snapshot->newFlowsPerSecond, context_.nowMs)) {
+    context_.router.decideElsewhere(view, message.tuple, payload, context_.nowMs, decision);
+  } else {
+    // It may belong to a connection: better lost than at another server.
+    decision.overBudget = true;
+  }
+  return decision;
+}
+
 void ForwardPath::route(const Received& message, std::span<const uint8_t> payload, uint8_t endpoint) {
   WorkerCounters& counters = context_.counters;
   const RouteView view = context_.snapshot->routeView();
-  const bool stateless = context_.snapshot->mode == Mode::kBaseline;
-  const Decision decision = stateless ? context_.router.decideStateless(view, message.tuple, payload, context_.nowMs)
-                                      : context_.router.decide(view, message.tuple, payload, context_.nowMs);
+  Decision decision = decide(view, message, payload);
   counters.add(parseCounter(decision.form));
   if (const auto unroutable = unroutableCounter(decision.quicLb)) counters.add(*unroutable);
   if (message.tuple.remotePort() == 0) {
@@ -89,42 +108,91 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
     counters.add(Counter::route_dropped_hop_limit);
     return;
   }
-  const uint32_t flow = decision.flow != kNoFlow ? decision.flow : admit(decision, message, endpoint);
+  const uint32_t flow = flowOf(view, decision, message, payload, endpoint);
   if (flow == kNoFlow) return;
   counters.add(routeCounter(decision.rule));
   if (decision.foundElsewhere && decision.rule == Rule::kDcid) counters.add(Counter::cid_found_elsewhere);
-  if (!stateless) {
-    const Recorded recorded = context_.router.record(view, decision, flow, context_.nowMs);
-    counters.add(Counter::cid_claimed, recorded.cids);
-    counters.add(Counter::cid_table_full, recorded.tableFull);
-    if (context_.steering() != nullptr) context_.steering()->keepCid(context_.worker, recorded.vouched);
+  if (context_.snapshot->mode == Mode::kBaseline) {
+    // Of what servers answer it uses the lengths of their IDs.
+    if (decision.form == HeaderForm::kLong) context_.learner.noteVersion(flow, Invariants::parse(payload).version);
+  } else {
+    context_.take(context_.learner.fromClient(view, decision, flow, payload, context_.nowMs), flow);
   }
-  noteSeen(context_.flows.at(flow), payload.size());
-  const bool sampled = (context_.flows.at(flow).flags & kFlowSampled) != 0;
+  Flow& taken = context_.flows.at(flow);
+  taken.see(context_.nowMs);
+  const bool sampled = taken.is(kFlowSampled);
   if (departures_.size() == Upstream::kMaxDepartures) send();
   inRound_[flow] = true;
   departures_.push_back({payload, receivedNs_, sampled ? realtimeNs() : 0, flow, 0, static_cast<uint8_t>(decision.rule),
                          static_cast<uint8_t>(message.hopLimit - 1), message.trafficClass});
 }
 
-/// Whoever answers to what was returned here does receive here; until then little more than three times what came is
-/// returned.
-void ForwardPath::noteSeen(Flow& flow, size_t datagramBytes) const {
-  flow.lastSeenMs = context_.nowMs;
-  if ((flow.flags & kFlowUnconfirmed) == 0) return;
-  if ((flow.flags & kFlowReturnedTo) != 0) {
-    flow.flags &= static_cast<uint8_t>(~kFlowUnconfirmed);
-  } else {
-    flow.allowance += static_cast<uint32_t>(3 * datagramBytes);
+/// The flow that the datagram belongs to, a new one where it has none; kNoFlow with the reason counted.
+uint32_t ForwardPath::flowOf(const RouteView& view, Decision& decision, const Received& message,
+                             std::span<const uint8_t> payload, uint8_t endpoint) {
+  if (decision.flow != kNoFlow) {
+    if (!context_.flows.at(decision.flow).is(kFlowBorrowed) || ownerGoesOn(decision.flow)) return decision.flow;
+    // Its port may be another's by now.
+    if (inRound_[decision.flow]) send();
+    context_.endFlow(decision.flow);
+    decision.flow = kNoFlow;
+    decision.known = true;
+  }
+  const Admission admission = decision.overBudget
+                                  ? Admission::kOverBudget
+                                  : admissionOf(decision.rule, decision.known, decision.owner.has_value(), room());
+  const bool moved = decision.readdressed && decision.rule != Rule::kTuple;
+  FlowTable::NewFlow wanted{message.tuple, decision.backendSlot, 0, endpoint, moved};
+  uint32_t flow = kNoFlow;
+  switch (admission) {
+    case Admission::kBorrow:
+      makeRoom();
+      flow = borrowFlow(*decision.owner, wanted);
+      break;
+    case Admission::kOpen:
+    case Admission::kOpenKnown:
+      (admission == Admission::kOpen ? context_.strangers : context_.movers).spend();
+      makeRoom();
+      if (decision.rule == Rule::kDcid) wanted.cidLengths = uint32_t{1} << std::min<size_t>(decision.cid.size(), 31);
+      flow = openFlow(wanted, static_cast<uint8_t>(message.hopLimit - 1));
+      break;
+    default:
+      context_.counters.add(refusalCounter(admission));
+      return kNoFlow;
+  }
+  if (flow == kNoFlow) return kNoFlow;
+  context_.learner.begin(view, decision, flow);
+  if (decision.form == HeaderForm::kLong && payload.size() >= kOpeningBytes) context_.flows.at(flow).set(kFlowOpening);
+  countNew(decision, flow);
+  return flow;
+}
+
+Room ForwardPath::room() {
+  const uint32_t perSecond = context_.snapshot->newFlowsPerSecond;
+  return {context_.strangers.has(perSecond, context_.nowMs),
+          context_.movers.has(perSecond, context_.nowMs),
+          context_.flows.full(),
+          context_.upstream.atBound(context_),
+          oldestEvictable() != kNoFlow,
+          context_.upstream.canBorrow()};
+}
+
+/// The flow that has to go first, unless datagrams of the present round wait for it. Those that another worker saw
+/// confirmed are on the list no longer.
+uint32_t ForwardPath::oldestEvictable() {
+  for (;;) {
+    const uint32_t oldest = context_.flows.oldestEvictable();
+    if (oldest == kNoFlow || inRound_[oldest]) return kNoFlow;
+    if (!context_.flows.hasNote(oldest, kNoteConfirmed)) return oldest;
+    context_.flows.confirm(oldest, context_.nowMs);
   }
 }
 
-/// A flow without answer goes before a new one is refused; one with an answer never does, nor one that datagrams of the
-/// present round wait for.
+/// A flow that nobody has confirmed goes before a new one is refused.
 void ForwardPath::makeRoom() {
   if (!context_.upstream.atBound(context_) && !context_.flows.full()) return;
-  const uint32_t oldest = context_.flows.oldestUnassured();
-  if (oldest == kNoFlow || inRound_[oldest]) return;
+  const uint32_t oldest = oldestEvictable();
+  if (oldest == kNoFlow) return;
   context_.endFlow(oldest);
   context_.counters.add(Counter::flow_evicted);
 }
@@ -132,10 +200,10 @@ void ForwardPath::makeRoom() {
 /// The same where only flows to one backend stand in the way. Looks at the oldest few: with many backends it may find
 /// none, and the new flow is refused.
 bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
-  uint32_t flow = context_.flows.oldestUnassured();
-  for (int looked = 0; flow != kNoFlow && looked < kMaxUnassuredLookedAt; looked++) {
+  uint32_t flow = context_.flows.oldestEvictable();
+  for (int looked = 0; flow != kNoFlow && looked < kMaxEvictableLookedAt; looked++) {
     const Flow& candidate = context_.flows.at(flow);
-    if (candidate.backendSlot == backendSlot && !inRound_[flow]) {
+    if (candidate.backendSlot == backendSlot && !candidate.is(kFlowBorrowed) && !inRound_[flow]) {
       // Not the new flow itself, which is the youngest and has no way yet.
       if (candidate.next == kNoFlow) return false;
       context_.endFlow(flow);
@@ -147,65 +215,75 @@ bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
   return false;
 }
 
-/// A flow for a datagram that has none, or kNoFlow with the reason counted.
-uint32_t ForwardPath::admit(const Decision& decision, const Received& message, uint8_t endpoint) {
-  if (decision.rule == Rule::kNone) {
-    context_.counters.add(Counter::route_dropped_no_backend);
-    return kNoFlow;
-  }
-  if (!context_.budget.take(context_.snapshot->newFlowsPerSecond, context_.nowMs)) {
-    context_.counters.add(Counter::route_dropped_budget);
-    return kNoFlow;
-  }
-  const uint32_t flow = openFlow(decision, message, endpoint);
-  if (flow != kNoFlow) context_.router.sampleNew(context_.snapshot->routeView(), decision, flow);
-  return flow;
+/// Whether the flow whose port this one sends from is still there; it stays as long as this one sends.
+bool ForwardPath::ownerGoesOn(uint32_t index) const {
+  const Flow& flow = context_.flows.at(index);
+  const FlowHistory& history = context_.flows.historyOf(index);
+  const std::vector<const FlowTable*>& tables = context_.snapshot->tables;
+  if (flow.owner >= tables.size()) return false;
+  const FlowReference reference{history.ownerFlow, flow.backendSlot, flow.backendEpoch, history.ownerEpoch};
+  if (!tables[flow.owner]->wayOf(reference)) return false;
+  tables[flow.owner]->keepAlive(history.ownerFlow, context_.nowMs);
+  return true;
 }
 
-uint32_t ForwardPath::openFlow(const Decision& decision, const Received& message, uint8_t endpoint) {
+uint32_t ForwardPath::borrowFlow(const Owner& owner, FlowTable::NewFlow wanted) {
+  const FlowWay& way = owner.way;
+  wanted.backendEpoch = owner.reference.backendEpoch;
+  wanted.cidLengths = way.serverCidLength == 0 ? 0 : uint32_t{1} << way.serverCidLength;
+  const uint32_t index = context_.flows.create(wanted, context_.nowMs);
+  if (index == kNoFlow) {
+    context_.counters.add(Counter::route_dropped_table_full);
+    return kNoFlow;
+  }
+  Flow& flow = context_.flows.at(index);
+  flow.set(kFlowBorrowed);
+  if (way.confirmed) flow.set(kFlowAnswered);
+  flow.owner = owner.worker;
+  flow.upstreamPort = way.upstreamPort;
+  flow.upstreamSource = way.upstreamSource;
+  flow.serverCidLength = way.serverCidLength;
+  FlowHistory& history = context_.flows.historyOf(index);
+  history.ownerFlow = owner.reference.flow;
+  history.ownerEpoch = owner.reference.flowEpoch;
+  return index;
+}
+
+uint32_t ForwardPath::openFlow(const FlowTable::NewFlow& asked, uint8_t hopLimit) {
   WorkerCounters& counters = context_.counters;
-  makeRoom();
-  // Before the sockets: their bound is never above the number of flows, and the remedies differ.
-  if (context_.flows.full()) {
-    counters.add(Counter::route_dropped_table_full);
-    return kNoFlow;
-  }
-  if (context_.upstream.atBound(context_)) {
-    counters.add(Counter::route_dropped_no_socket);
-    return kNoFlow;
-  }
-  const uint8_t epoch = context_.snapshot->backends[decision.backendSlot].epoch;
-  const uint32_t flow = context_.flows.create({message.tuple, decision.backendSlot, epoch, endpoint}, context_.nowMs);
+  FlowTable::NewFlow wanted = asked;
+  wanted.backendEpoch = context_.snapshot->backends[wanted.backendSlot].epoch;
+  const uint32_t flow = context_.flows.create(wanted, context_.nowMs);
   if (flow == kNoFlow) {
     counters.add(Counter::route_dropped_table_full);
     return kNoFlow;
   }
-  const auto hopLimit = static_cast<uint8_t>(message.hopLimit - 1);
   Upstream::Outcome outcome = context_.upstream.open(context_, flow, hopLimit);
-  if (outcome == Upstream::Outcome::kAtBound && makeRoomToward(decision.backendSlot)) {
+  if (outcome == Upstream::Outcome::kAtBound && makeRoomToward(wanted.backendSlot)) {
     outcome = context_.upstream.open(context_, flow, hopLimit);
   }
   if (outcome != Upstream::Outcome::kOpened) {
-    context_.flows.remove(flow);
+    context_.flows.remove(flow, true);
     if (outcome == Upstream::Outcome::kFailed) counters.add(Counter::flow_socket_error);
     counters.add(Counter::route_dropped_no_socket);
     return kNoFlow;
   }
+  context_.flows.publish(flow);
+  return flow;
+}
+
+void ForwardPath::countNew(const Decision& decision, uint32_t flow) {
+  WorkerCounters& counters = context_.counters;
   counters.add(Counter::flow_created);
-  if (decision.foundElsewhere && decision.rule == Rule::kTuple) counters.add(Counter::flow_found_elsewhere);
-  // Its next Connection ID may be one that nobody has learned; the kernel's hash could lead to another worker.
-  const bool routableMoved = decision.rule == Rule::kQuicLb && decision.form == HeaderForm::kShort;
-  if (context_.steering() != nullptr && (decision.readdressed || routableMoved)) {
-    context_.steering()->keepPath(context_.worker, message.tuple);
+  if (decision.owner) {
+    counters.add(Counter::flow_found_elsewhere);
+    if (decision.provesOwner) {
+      context_.snapshot->tables[decision.owner->worker]->note(decision.owner->reference.flow, kNoteConfirmed);
+    }
   }
-  if (decision.readdressed) {
-    counters.add(Counter::flow_readdressed);
-    context_.flows.at(flow).flags |= kFlowUnconfirmed;
-    context_.flows.at(flow).allowance = kPathAllowance;
-  }
+  if (context_.flows.at(flow).is(kFlowMoved)) counters.add(Counter::flow_readdressed);
   counters.add(decision.backendSlot, BackendCounter::kFlowsCreated);
   counters.add(decision.backendSlot, BackendCounter::kFlows);
-  return flow;
 }
 
 void ForwardPath::send() {

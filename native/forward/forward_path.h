@@ -5,6 +5,7 @@
 
 #include "context/upstream.h"
 #include "context/worker_context.h"
+#include "forward/admission.h"
 #include "io/receive_batch.h"
 #include "receive/receive_ring.h"
 
@@ -30,11 +31,17 @@ class ForwardPath {
  private:
   void routeAll(const Received& message, uint8_t endpoint);
   void route(const Received& message, std::span<const uint8_t> payload, uint8_t endpoint);
-  [[nodiscard]] uint32_t admit(const Decision& decision, const Received& message, uint8_t endpoint);
-  [[nodiscard]] uint32_t openFlow(const Decision& decision, const Received& message, uint8_t endpoint);
+  [[nodiscard]] Decision decide(const RouteView& view, const Received& message, std::span<const uint8_t> payload);
+  [[nodiscard]] uint32_t flowOf(const RouteView& view, Decision& decision, const Received& message,
+                                std::span<const uint8_t> payload, uint8_t endpoint);
+  [[nodiscard]] bool ownerGoesOn(uint32_t flow) const;
+  [[nodiscard]] Room room();
+  [[nodiscard]] uint32_t openFlow(const FlowTable::NewFlow& wanted, uint8_t hopLimit);
+  [[nodiscard]] uint32_t borrowFlow(const Owner& owner, FlowTable::NewFlow wanted);
+  void countNew(const Decision& decision, uint32_t flow);
+  [[nodiscard]] uint32_t oldestEvictable();
   void makeRoom();
   bool makeRoomToward(uint16_t backendSlot);
-  void noteSeen(Flow& flow, size_t datagramBytes) const;
   void send();
   void countSent(const Departure& departure);
   void countDropped(const Departure& departure);

@@ -233,6 +233,7 @@ uint16_t RawUpstream::nextPort() {
 void RawUpstream::close(WorkerContext& context, uint32_t index) {
   trains_.giveBack(index);
   const Flow& flow = context.flows.at(index);
+  if (flow.is(kFlowBorrowed)) return;
   const Backend& backend = context.snapshot->backends[flow.backendSlot];
   table_.erase(table_.hash(pathOf(*context.snapshot, flow)), index);
   lastClosed_ = flow.upstreamPort;

@@ -41,6 +41,8 @@ class RawUpstream final : public Upstream {
   bool announceTo(int epollFd) override;
   Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) override;
   void close(WorkerContext& context, uint32_t flow) override;
+  /// A raw socket sends from any port.
+  [[nodiscard]] bool canBorrow() const override { return true; }
   /// Ports run out toward one backend at a time: open tells.
   [[nodiscard]] bool atBound(const WorkerContext& /*context*/) const override { return false; }
   [[nodiscard]] uint32_t socketCount() const override;

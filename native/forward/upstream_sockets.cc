@@ -72,7 +72,7 @@ void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departur
 uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                                   std::span<uint32_t> flows) {
   const Flow& flow = context.flows.at(tag.index);
-  const bool sameFlow = (flow.flags & kFlowLive) != 0 && flow.epoch == tag.epoch;
+  const bool sameFlow = flow.is(kFlowLive) && flow.epoch == tag.epoch;
   if (!sameFlow) return 0;
   const int received = batch.receive(sockets_[tag.index].get(), first);
   if (received < 0) {

@@ -75,17 +75,16 @@ void ReturnPath::take(uint32_t index, const Received& message, uint64_t received
   }
   Flow& flow = context_.flows.at(index);
   const RouteView view = context_.snapshot->routeView();
-  flow.lastSeenMs = context_.nowMs;
+  flow.see(context_.nowMs);
   for (uint32_t i = 0; i < count; i++) {
     const std::span<const uint8_t> payload = message.datagram(i);
-    const bool allowed = isAllowed(flow, payload.size());
-    const Recorded recorded = context_.router.learn(view, index, payload, context_.nowMs);
-    if (recorded.cids != 0) counters.add(Counter::cid_learned, recorded.cids);
-    if (context_.steering() != nullptr) context_.steering()->keepCid(context_.worker, recorded.vouched);
-    if (recorded.tableFull != 0) counters.add(Counter::cid_table_full, recorded.tableFull);
-    const bool sampled = (flow.flags & kFlowSampled) != 0;
-    const Datagram datagram{payload, sampled ? receivedNs : 0, 0, message.trafficClass};
+    // Room for a challenge and three times what came from an address may go there until somebody goes on from there
+    // (RFC 9000 sections 8 and 9.3).
+    const bool allowed = path_proof::mayReturn(flow, context_.flows.historyOf(index), payload.size());
+    context_.take(context_.learner.fromBackend(view, index, payload, context_.nowMs), index);
+    const Datagram datagram{payload, flow.is(kFlowSampled) ? receivedNs : 0, 0, message.trafficClass};
     if (allowed) {
+      flow.set(kFlowReturnedTo);
       enqueue(index, datagram);
       continue;
     }
@@ -93,16 +92,6 @@ void ReturnPath::take(uint32_t index, const Received& message, uint64_t received
     counters.add(flow.backendSlot, BackendCounter::kDropped);
     note(index, datagram, SampleOutcome::kDropped);
   }
-}
-
-/// Room for a challenge and three times what came from an address may go there until it has shown to receive (RFC 9000
-/// sections 8 and 9.3).
-bool ReturnPath::isAllowed(Flow& flow, size_t datagramBytes) {
-  if ((flow.flags & kFlowUnconfirmed) == 0) return true;
-  if (datagramBytes > flow.allowance) return false;
-  flow.allowance -= static_cast<uint32_t>(datagramBytes);
-  flow.flags |= kFlowReturnedTo;
-  return true;
 }
 
 void ReturnPath::enqueue(uint32_t index, const Datagram& datagram) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "wire/four_tuple.h"
@@ -9,57 +10,125 @@ namespace quicproxy {
 inline constexpr uint32_t kNoFlow = 0xffffffff;
 inline constexpr uint16_t kNoBackend = 0xffff;
 
-/// How many Connection IDs a client may have recorded for one flow by using them. Bounds what one client can put
-/// into the tables; IDs that a backend vouches for do not count.
-inline constexpr uint8_t kMaxClaimedCids = 8;
-
-enum FlowFlag : uint8_t {
+enum FlowFlag : uint16_t {
   kFlowLive = 1,
-  kFlowAssured = 2,      ///< the backend answered: it is no flow that somebody made up to fill the table
-  kFlowUnconfirmed = 4,  ///< a known connection came from here, but nobody has shown yet to receive here
-  kFlowReturnedTo = 8,   ///< something was returned to an unconfirmed path
-  kFlowSampled = 16,     ///< its datagrams are noted for the log
+  kFlowAnswered = 2,     ///< the backend sent something, be it what it sends to any stranger
+  kFlowConfirmed = 4,    ///< the client has shown that it receives (route/path_proof.h): nothing evicts it
+  kFlowMoved = 8,        ///< a known connection came from here; little is returned until somebody goes on from here
+  kFlowReturnedTo = 16,  ///< something was returned since the client's last datagram
+  kFlowSampled = 32,     ///< its datagrams are noted for the log
+  kFlowBorrowed = 64,    ///< sends from the upstream port of another worker's flow, which gets the replies
+  kFlowPathKept = 128,   ///< the steering program knows its path
+  kFlowOpening = 256,  ///< began with what a QUIC server answers: a long header in 1,200 octets (RFC 9000 section 14.1)
+  kFlowIdPending = 1024,  ///< FlowHistory::vouched is in no table yet: its client has to use it first
+  kFlowNoQuic = 512,      ///< its long headers show ever new versions: look-alikes (RTP), nothing is learned from them
 };
 
-/// Octets that an unconfirmed path gets in any case: three datagrams of the size that a server's PATH_CHALLENGE has
-/// (RFC 9000 section 8.2.1). A strict three times what came, often one small acknowledgement, lost the challenge of
-/// servers that pad it, and connections stood for seconds.
-inline constexpr uint32_t kPathAllowance = 3 * 1200;
-
-/// One client path to one backend. Plain old data: no pointers, no descriptors.
-struct Flow {
+/// One client path to one backend, as every datagram of it needs it. Plain old data: no pointers, no descriptors.
+struct alignas(64) Flow {
   FourTuple tuple;
-  uint32_t lastSeenMs;
-  uint32_t next;        ///< in the list of free flows, or of unassured ones in the order of their creation
-  uint32_t previous;    ///< in the latter
-  uint32_t connection;  ///< keyed hash of the Connection ID that names it in the log
-  uint32_t allowance;   ///< octets that may still be returned to an unconfirmed path
+  uint32_t lastSeenMs;    ///< of either direction; other workers touch it too: seenAtMs(), see()
+  uint32_t next;          ///< in the list of free flows, or of evictable ones
+  uint32_t previous;      ///< in the latter
+  uint32_t cidLengths;    ///< of the IDs that backends chose on this 4-tuple: bit n stands for n octets
+  uint16_t upstreamPort;  ///< source port toward its backend, where the upstream level chooses it
   uint16_t backendSlot;
-  uint8_t backendEpoch;  ///< tells a reused backend slot from its former owner
-  uint8_t epoch;         ///< tells a reused flow from its former owner
-  uint8_t endpoint;
-  uint8_t flags;
-  uint8_t serverCidLength;  ///< of the backend's latest long header; 0 when none was seen
-  uint8_t claimedCids;
-  uint8_t claimedScids;
   uint8_t upstreamSource;  ///< local address that it reaches its backend from: index in the snapshot
-  uint16_t upstreamPort;   ///< source port toward its backend, where the upstream level chooses it
+  uint8_t backendEpoch;    ///< tells a reused backend slot from its former owner
+  uint8_t epoch;           ///< tells a reused flow from its former owner
+  uint8_t endpoint;
+  uint16_t flags;
+  uint8_t serverCidLength;  ///< of the ID that its backend chose last; 0: none was seen
+  uint8_t owner;            ///< of a borrowed flow: the worker whose port it sends from
+
+  [[nodiscard]] bool is(FlowFlag flag) const { return (flags & flag) != 0; }
+  void set(FlowFlag flag) { flags = static_cast<uint16_t>(flags | flag); }
+  void clear(FlowFlag flag) { flags = static_cast<uint16_t>(flags & ~flag); }
+
+  [[nodiscard]] uint32_t seenAtMs() const {
+    return std::atomic_ref(const_cast<uint32_t&>(lastSeenMs)).load(std::memory_order_relaxed);
+  }
+  /// Any worker.
+  void see(uint32_t nowMs) { std::atomic_ref(lastSeenMs).store(nowMs, std::memory_order_relaxed); }
 };
-static_assert(sizeof(Flow) == 68);
+static_assert(sizeof(Flow) == 64);
+
+/// What is needed of a flow now and then: when it begins, moves, learns or ends.
+struct FlowHistory {
+  static constexpr size_t kCids = 4;
+  static constexpr uint32_t kNoPlace = 0xffffffff;
+
+  uint64_t vouched;    ///< key word of the Connection ID that its backend showed last; 0: none
+  uint64_t published;  ///< FlowWay, for other workers
+  uint32_t
+      connection;  ///< keyed hash of the Connection ID that names it in the log; of its first DCID until it is learned
+  union {
+    uint32_t clientVersion;  ///< of the client's latest long header; 0: none was seen
+    uint32_t ownerFlow;      ///< of a borrowed flow
+  };
+  uint32_t sibling;      ///< the next flow of the same 4-tuple, to another backend
+  uint32_t cids[kCids];  ///< where its Connection IDs stand in the table, the oldest gives way
+  uint32_t scid;         ///< where its client's own ID stands
+  uint16_t roundAt;      ///< the last round trip that counted, in units of 16 ms
+  uint16_t allowance;    ///< octets that may still be returned to a moved path
+  uint8_t rounds;        ///< round trips that counted
+  uint8_t movedRounds;
+  uint8_t versions;  ///< how often the client's version changed
+  uint8_t nextCid;   ///< in cids
+  uint8_t ownerEpoch;
+  uint8_t notes;  ///< FlowNote, set by other workers
+  uint8_t reserved[2];
+};
+static_assert(sizeof(FlowHistory) == 64);
+
+/// What a worker tells of another one's flow.
+enum FlowNote : uint8_t {
+  kNoteConfirmed = 1,  ///< its client has shown that it receives, to a worker that borrows the flow
+};
+
+/// What another worker needs to send as a flow does, in one word that is read and written whole.
+struct FlowWay {
+  uint16_t upstreamPort;
+  uint16_t backendSlot;
+  uint8_t upstreamSource;
+  uint8_t epoch;  ///< of the flow
+  uint8_t serverCidLength;
+  bool lends;  ///< a live flow that sends from a port of its own
+  bool confirmed;
+
+  [[nodiscard]] uint64_t pack() const {
+    return uint64_t{upstreamPort} | uint64_t{backendSlot} << 16 | uint64_t{upstreamSource} << 32 |
+           uint64_t{epoch} << 40 | uint64_t{serverCidLength} << 48 | uint64_t{lends} << 56 | uint64_t{confirmed} << 57;
+  }
+  static FlowWay unpack(uint64_t word) {
+    return {static_cast<uint16_t>(word),
+            static_cast<uint16_t>(word >> 16),
+            static_cast<uint8_t>(word >> 32),
+            static_cast<uint8_t>(word >> 40),
+            static_cast<uint8_t>(word >> 48),
+            (word >> 56 & 1) != 0,
+            (word >> 57 & 1) != 0};
+  }
+};
 
 /// What the index tables hold for a key: a backend, and the flow that used the key last.
 struct FlowReference {
+  static constexpr uint32_t kFlowMask = 0x7fffffff;
+
   uint32_t flow;
   uint16_t backendSlot;
   uint8_t backendEpoch;
   uint8_t flowEpoch;
+  bool claimed = false;  ///< of a Connection ID: a client used it; a backend did not show it
 
   [[nodiscard]] uint64_t pack() const {
-    return uint64_t{flow} | uint64_t{backendSlot} << 32 | uint64_t{backendEpoch} << 48 | uint64_t{flowEpoch} << 56;
+    return uint64_t{(flow & kFlowMask) | uint32_t{claimed} << 31} | uint64_t{backendSlot} << 32 |
+           uint64_t{backendEpoch} << 48 | uint64_t{flowEpoch} << 56;
   }
   static FlowReference unpack(uint64_t value) {
-    return {static_cast<uint32_t>(value), static_cast<uint16_t>(value >> 32), static_cast<uint8_t>(value >> 48),
-            static_cast<uint8_t>(value >> 56)};
+    const auto low = static_cast<uint32_t>(value);
+    return {low & kFlowMask, static_cast<uint16_t>(value >> 32), static_cast<uint8_t>(value >> 48),
+            static_cast<uint8_t>(value >> 56), (low & ~kFlowMask) != 0};
   }
 };
 

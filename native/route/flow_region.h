@@ -11,14 +11,14 @@ namespace quicproxy {
 /// Begins the memory of a FlowTable. Everything that the table knows is in that memory, so that another process that
 /// maps it can go on with it (FlowTable::attach), and fixed in width and place, so that C and BPF can read it:
 ///
-///   [FlowRegion][IndexTable by 4-tuple][by 4-tuple + SCID][by DCID][by 4-tuple + backend][Flow 0][Flow 1]...
+///   [FlowRegion][IndexTable by 4-tuple][by 4-tuple + SCID][by DCID][Flow 0][Flow 1]...[FlowHistory 0]...
 ///
 /// The one worker that owns the table writes. Offsets are in octets from the start; times are milliseconds of
 /// CLOCK_MONOTONIC, the same for all processes of one boot. It holds the key of the digests: hand it to nobody else.
 struct FlowRegion {
   static constexpr uint32_t kMagic = 0x4c465051;  // "QPFL"
-  /// Raised whenever a layout below changes: FlowRegion, Flow, FlowReference, IndexTable, FourTuple.
-  static constexpr uint32_t kVersion = 1;
+  /// Raised whenever a layout below changes: FlowRegion, Flow, FlowHistory, FlowReference, IndexTable, FourTuple.
+  static constexpr uint32_t kVersion = 2;
 
   uint32_t magic;
   uint32_t version;
@@ -28,14 +28,14 @@ struct FlowRegion {
   uint64_t byTupleOffset;
   uint64_t byTupleScidOffset;
   uint64_t byDcidOffset;
-  uint64_t byPathOffset;
   uint64_t flowsOffset;
+  uint64_t historiesOffset;
   uint64_t key0;  ///< SipHash key of all digests in the indexes
   uint64_t key1;
   uint32_t live;
   uint32_t firstFree;
-  uint32_t firstUnassured;
-  uint32_t lastUnassured;
+  uint32_t firstEvictable;
+  uint32_t lastEvictable;
   uint32_t sweepNext;
   uint8_t reserved[28];
 };

@@ -8,12 +8,43 @@ namespace quicproxy {
 namespace {
 
 /// Places per flow: at most 72 % of them are taken, see IndexTable::bytesFor.
-/// A connection has two Connection IDs while it begins: the client's random one and its server's.
 constexpr uint32_t tuplePlaces(uint32_t flows) { return flows + (2 * flows + 4) / 5; }
-constexpr uint32_t cidPlaces(uint32_t flows) { return 2 * tuplePlaces(flows); }
+/// Most connections show one Connection ID for the table, those of servers that answer with Retry two; where more find
+/// no room, those that clients claimed give way.
+constexpr uint32_t cidPlaces(uint32_t flows) { return 2 * flows; }
 
-/// Entries that end with their flow need no idle time of their own.
-constexpr uint32_t kFlowLifetime = IndexTable::kMaxIdleMs;
+/// Member by member: what other workers read or write is never written but as they do.
+void begin(Flow& flow, const FlowTable::NewFlow& wanted, uint8_t epoch, uint32_t nowMs) {
+  flow.tuple = wanted.tuple;
+  flow.see(nowMs);
+  flow.cidLengths = wanted.cidLengths;
+  flow.upstreamPort = 0;
+  flow.backendSlot = wanted.backendSlot;
+  flow.upstreamSource = 0;
+  flow.backendEpoch = wanted.backendEpoch;
+  flow.epoch = epoch;
+  flow.endpoint = wanted.endpoint;
+  flow.flags = kFlowLive;
+  flow.serverCidLength = 0;
+  flow.owner = 0;
+}
+
+void begin(FlowHistory& history, uint32_t nowMs) {
+  std::atomic_ref(history.notes).store(0, std::memory_order_relaxed);
+  history.vouched = 0;
+  history.connection = 0;
+  history.clientVersion = 0;
+  history.sibling = kNoFlow;
+  std::fill(std::begin(history.cids), std::end(history.cids), FlowHistory::kNoPlace);
+  history.scid = FlowHistory::kNoPlace;
+  history.allowance = 0;
+  history.rounds = 0;
+  history.movedRounds = 0;
+  history.versions = 0;
+  history.nextCid = 0;
+  history.ownerEpoch = 0;
+  path_proof::begin(history, nowMs);
+}
 
 std::span<const uint8_t> octets(const FourTuple& tuple) {
   return {reinterpret_cast<const uint8_t*>(&tuple), sizeof tuple};
@@ -30,11 +61,11 @@ FlowRegion FlowTable::layoutOf(uint32_t flows) {
   region.byTupleOffset = sizeof(FlowRegion);
   region.byTupleScidOffset = region.byTupleOffset + IndexTable::bytesFor(tuplePlaces(flows));
   region.byDcidOffset = region.byTupleScidOffset + IndexTable::bytesFor(tuplePlaces(flows));
-  region.byPathOffset = region.byDcidOffset + IndexTable::bytesFor(cidPlaces(flows));
-  region.flowsOffset = region.byPathOffset + IndexTable::bytesFor(tuplePlaces(flows));
-  region.totalBytes = region.flowsOffset + uint64_t{flows} * sizeof(Flow);
-  region.firstUnassured = kNoFlow;
-  region.lastUnassured = kNoFlow;
+  region.flowsOffset = region.byDcidOffset + IndexTable::bytesFor(cidPlaces(flows));
+  region.historiesOffset = region.flowsOffset + uint64_t{flows} * sizeof(Flow);
+  region.totalBytes = region.historiesOffset + uint64_t{flows} * sizeof(FlowHistory);
+  region.firstEvictable = kNoFlow;
+  region.lastEvictable = kNoFlow;
   return region;
 }
 
@@ -59,12 +90,12 @@ std::optional<FlowTable> FlowTable::create(std::span<std::byte> memory, uint32_t
   const auto byTuple = index(layout.byTupleOffset, tuplePlaces(flows));
   const auto byTupleScid = index(layout.byTupleScidOffset, tuplePlaces(flows));
   const auto byDcid = index(layout.byDcidOffset, cidPlaces(flows));
-  const auto byPath = index(layout.byPathOffset, tuplePlaces(flows));
-  if (!byTuple || !byTupleScid || !byDcid || !byPath) return std::nullopt;
+  if (!byTuple || !byTupleScid || !byDcid) return std::nullopt;
   FlowTable table(*std::construct_at(reinterpret_cast<FlowRegion*>(memory.data()), layout),
-                  {*byTuple, *byTupleScid, *byDcid, *byPath});
+                  {*byTuple, *byTupleScid, *byDcid});
   for (uint32_t i = 0; i < flows; i++) {
     Flow& flow = *std::construct_at(&table.flows_[i]);
+    std::construct_at(&table.histories_[i]);
     flow.next = i + 1 < flows ? i + 1 : kNoFlow;
   }
   return table;
@@ -86,18 +117,19 @@ std::optional<FlowTable> FlowTable::attach(std::span<std::byte> memory) {
   const auto byTuple = index(layout.byTupleOffset, tuplePlaces(flows));
   const auto byTupleScid = index(layout.byTupleScidOffset, tuplePlaces(flows));
   const auto byDcid = index(layout.byDcidOffset, cidPlaces(flows));
-  const auto byPath = index(layout.byPathOffset, tuplePlaces(flows));
-  if (!byTuple || !byTupleScid || !byDcid || !byPath) return std::nullopt;
-  FlowTable table(region, {*byTuple, *byTupleScid, *byDcid, *byPath});
+  if (!byTuple || !byTupleScid || !byDcid) return std::nullopt;
+  FlowTable table(region, {*byTuple, *byTupleScid, *byDcid});
   return table.linksAreSound() ? std::optional(table) : std::nullopt;
 }
 
 bool FlowTable::linksAreSound() const {
   const auto leads = [this](uint32_t flow) { return flow == kNoFlow || flow < capacity(); };
   if (region_->live > capacity() || region_->sweepNext >= capacity()) return false;
-  if (!leads(region_->firstFree) || !leads(region_->firstUnassured) || !leads(region_->lastUnassured)) return false;
-  return std::all_of(flows_, flows_ + capacity(),
-                     [&](const Flow& flow) { return leads(flow.next) && leads(flow.previous); });
+  if (!leads(region_->firstFree) || !leads(region_->firstEvictable) || !leads(region_->lastEvictable)) return false;
+  const bool flows = std::all_of(flows_, flows_ + capacity(),
+                                 [&](const Flow& flow) { return leads(flow.next) && leads(flow.previous); });
+  return flows && std::all_of(histories_, histories_ + capacity(),
+                              [&](const FlowHistory& history) { return leads(history.sibling); });
 }
 
 Digest128 FlowTable::tupleKey(const FourTuple& tuple) const { return sipHash128(key_, octets(tuple)); }
@@ -109,32 +141,15 @@ Digest128 FlowTable::tupleScidKey(const FourTuple& tuple, std::span<const uint8_
   return sipHash128(key_, {input, sizeof tuple + scid.size()});
 }
 
-Digest128 FlowTable::pathKey(const FourTuple& tuple, uint16_t backendSlot) const {
-  uint8_t input[sizeof(FourTuple) + sizeof backendSlot];
-  std::memcpy(input, &tuple, sizeof tuple);
-  std::memcpy(input + sizeof tuple, &backendSlot, sizeof backendSlot);
-  return sipHash128(key_, input);
+uint32_t FlowTable::findByTuple(const Digest128& tupleKey) const {
+  const auto found = byTuple_.find(tupleKey, 0, IndexTable::kNeverIdle);
+  return found ? FlowReference::unpack(found->value).flow : kNoFlow;
 }
 
-uint32_t FlowTable::findFlow(const IndexTable& index, const Digest128& key, uint32_t nowMs) const {
-  const auto found = index.find(key, nowMs, kFlowLifetime);
-  if (!found) return kNoFlow;
-  const FlowReference reference = FlowReference::unpack(found->value);
-  return isLive(reference) ? reference.flow : kNoFlow;
-}
-
-uint32_t FlowTable::findByTuple(const Digest128& tupleKey, uint32_t nowMs) const {
-  return findFlow(byTuple_, tupleKey, nowMs);
-}
-
-std::optional<FlowReference> FlowTable::findForeignByTuple(const Digest128& tupleKey, uint32_t nowMs) const {
-  const auto value = byTuple_.findForeign(tupleKey, nowMs, kFlowLifetime);
-  if (!value) return std::nullopt;
-  return FlowReference::unpack(*value);
-}
-
-uint32_t FlowTable::findByPath(const FourTuple& tuple, uint16_t backendSlot, uint32_t nowMs) const {
-  return findFlow(byPath_, pathKey(tuple, backendSlot), nowMs);
+uint32_t FlowTable::findByPath(const FourTuple& tuple, uint16_t backendSlot) const {
+  uint32_t flow = findByTuple(tupleKey(tuple));
+  while (flow != kNoFlow && flows_[flow].backendSlot != backendSlot) flow = histories_[flow].sibling;
+  return flow;
 }
 
 uint32_t FlowTable::create(const NewFlow& wanted, uint32_t nowMs) {
@@ -143,69 +158,139 @@ uint32_t FlowTable::create(const NewFlow& wanted, uint32_t nowMs) {
   Flow& flow = flows_[index];
   const uint32_t nextFree = flow.next;
   const auto epoch = static_cast<uint8_t>(flow.epoch + 1);
-  flow = Flow{};
-  flow.tuple = wanted.tuple;
-  flow.lastSeenMs = nowMs;
-  flow.backendSlot = wanted.backendSlot;
-  flow.backendEpoch = wanted.backendEpoch;
-  flow.epoch = epoch;
-  flow.endpoint = wanted.endpoint;
-  flow.flags = kFlowLive;
-  const uint64_t reference = referenceTo(index).pack();
-  const Digest128 path = pathKey(flow.tuple, flow.backendSlot);
-  const auto byPath = byPath_.insert(path, reference, nowMs, kFlowLifetime);
-  const auto byTuple = byTuple_.insert(tupleKey(flow.tuple), reference, nowMs, kFlowLifetime);
-  if (byPath.outcome == IndexTable::Outcome::kFull || byTuple.outcome == IndexTable::Outcome::kFull) {
-    if (byPath.outcome != IndexTable::Outcome::kFull) byPath_.erase(path);
+  begin(flow, wanted, epoch, nowMs);
+  FlowHistory& history = histories_[index];
+  begin(history, nowMs);
+  if (wanted.moved) path_proof::move(flow, history);
+  if (!placeAmongSiblings(index, wanted.moved, nowMs)) {
     flow.flags = 0;
     flow.next = nextFree;
     return kNoFlow;
   }
   region_->firstFree = nextFree;
   region_->live++;
-  appendUnassured(index);
+  appendEvictable(index);
   return index;
 }
 
-void FlowTable::appendUnassured(uint32_t index) {
+bool FlowTable::placeAmongSiblings(uint32_t index, bool moved, uint32_t nowMs) {
+  const Digest128 key = tupleKey(flows_[index].tuple);
+  const auto found = byTuple_.find(key, nowMs, IndexTable::kNeverIdle);
+  if (!found) {
+    const auto placed = byTuple_.insert(key, referenceTo(index).pack(), nowMs, IndexTable::kNeverIdle);
+    return placed.outcome != IndexTable::Outcome::kFull;
+  }
+  const uint32_t first = FlowReference::unpack(found->value).flow;
+  uint32_t siblings = 1;
+  for (uint32_t at = first; histories_[at].sibling != kNoFlow; at = histories_[at].sibling) siblings++;
+  if (siblings >= kMaxSiblings) return false;
+  if (yieldsTo(flows_[first], flows_[index], moved, nowMs)) {
+    flows_[index].cidLengths |= flows_[first].cidLengths;
+    histories_[index].sibling = first;
+    byTuple_.update(found->handle, referenceTo(index).pack(), nowMs);
+  } else {
+    flows_[first].cidLengths |= flows_[index].cidLengths;
+    histories_[index].sibling = histories_[first].sibling;
+    histories_[first].sibling = index;
+  }
+  return true;
+}
+
+bool FlowTable::yieldsTo(const Flow& first, const Flow& next, bool moved, uint32_t nowMs) const {
+  if (!first.is(kFlowConfirmed)) return !moved || next.is(kFlowConfirmed);
+  const bool stale = static_cast<int32_t>(nowMs - first.seenAtMs()) >= static_cast<int32_t>(kFirstStaleMs);
+  return next.is(kFlowConfirmed) && (stale || !moved);
+}
+
+void FlowTable::promote(uint32_t index, uint32_t nowMs) {
+  const auto found = byTuple_.find(tupleKey(flows_[index].tuple), nowMs, IndexTable::kNeverIdle);
+  if (!found) return;
+  const uint32_t first = FlowReference::unpack(found->value).flow;
+  // Whoever came by a Connection ID alone may be anybody; with one that its backend showed it here it is the client.
+  const bool moved = histories_[index].vouched == 0;
+  if (first == index || !yieldsTo(flows_[first], flows_[index], moved, nowMs)) return;
+  leaveSiblings(index);
+  flows_[index].cidLengths |= flows_[first].cidLengths;
+  histories_[index].sibling = first;
+  byTuple_.update(found->handle, referenceTo(index).pack(), nowMs);
+}
+
+/// Of a flow that is not the first one.
+void FlowTable::leaveSiblings(uint32_t index) {
+  uint32_t at = findByTuple(tupleKey(flows_[index].tuple));
+  while (at != kNoFlow && histories_[at].sibling != index) at = histories_[at].sibling;
+  if (at != kNoFlow) histories_[at].sibling = histories_[index].sibling;
+  histories_[index].sibling = kNoFlow;
+}
+
+void FlowTable::appendEvictable(uint32_t index) {
   Flow& flow = flows_[index];
   flow.next = kNoFlow;
-  flow.previous = region_->lastUnassured;
-  (region_->lastUnassured == kNoFlow ? region_->firstUnassured : flows_[region_->lastUnassured].next) = index;
-  region_->lastUnassured = index;
+  flow.previous = region_->lastEvictable;
+  (region_->lastEvictable == kNoFlow ? region_->firstEvictable : flows_[region_->lastEvictable].next) = index;
+  region_->lastEvictable = index;
 }
 
-void FlowTable::removeUnassured(uint32_t index) {
+void FlowTable::removeEvictable(uint32_t index) {
   const Flow& flow = flows_[index];
-  (flow.previous == kNoFlow ? region_->firstUnassured : flows_[flow.previous].next) = flow.next;
-  (flow.next == kNoFlow ? region_->lastUnassured : flows_[flow.next].previous) = flow.previous;
+  (flow.previous == kNoFlow ? region_->firstEvictable : flows_[flow.previous].next) = flow.next;
+  (flow.next == kNoFlow ? region_->lastEvictable : flows_[flow.next].previous) = flow.previous;
 }
 
-void FlowTable::assure(uint32_t index) {
-  Flow& flow = flows_[index];
-  if ((flow.flags & kFlowAssured) != 0) return;
-  removeUnassured(index);
-  flow.flags |= kFlowAssured;
+void FlowTable::makeYoungest(uint32_t index) {
+  if (flows_[index].is(kFlowConfirmed) || region_->lastEvictable == index) return;
+  removeEvictable(index);
+  appendEvictable(index);
 }
 
-void FlowTable::remove(uint32_t index) {
+void FlowTable::confirm(uint32_t index, uint32_t nowMs) {
   Flow& flow = flows_[index];
-  byPath_.erase(pathKey(flow.tuple, flow.backendSlot));
-  const Digest128 tuple = tupleKey(flow.tuple);
-  const auto byTuple = byTuple_.find(tuple, flow.lastSeenMs, kFlowLifetime);
-  // A later flow of the same tuple to another backend may have taken the entry over.
-  if (byTuple && FlowReference::unpack(byTuple->value).flow == index) byTuple_.erase(byTuple->handle);
-  if ((flow.flags & kFlowAssured) == 0) removeUnassured(index);
+  if (flow.is(kFlowConfirmed)) return;
+  removeEvictable(index);
+  flow.set(kFlowConfirmed);
+  promote(index, nowMs);
+  if (std::atomic_ref(histories_[index].published).load(std::memory_order_relaxed) != 0) publish(index);
+}
+
+void FlowTable::remove(uint32_t index, bool withCids) {
+  Flow& flow = flows_[index];
+  FlowHistory& history = histories_[index];
+  std::atomic_ref(history.published).store(0, std::memory_order_release);
+  const auto found = byTuple_.find(tupleKey(flow.tuple), 0, IndexTable::kNeverIdle);
+  if (found && FlowReference::unpack(found->value).flow == index) {
+    if (history.sibling == kNoFlow) {
+      byTuple_.erase(found->handle);
+    } else {
+      flows_[history.sibling].cidLengths |= flow.cidLengths;
+      byTuple_.update(found->handle, referenceTo(history.sibling).pack(), 0);
+    }
+  } else {
+    leaveSiblings(index);
+  }
+  if (withCids) removeCids(index);
+  const auto scid = byTupleScid_.valueAt({history.scid});
+  if (scid && FlowReference::unpack(*scid).flow == index) byTupleScid_.erase(IndexTable::Handle{history.scid});
+  if (!flow.is(kFlowConfirmed)) removeEvictable(index);
   flow.flags = 0;
   flow.next = region_->firstFree;
   region_->firstFree = index;
   region_->live--;
 }
 
+/// Those that stand where they were put: few are moved, and these become idle.
+void FlowTable::removeCids(uint32_t index) {
+  for (const uint32_t place : histories_[index].cids) {
+    const auto value = byDcid_.valueAt({place});
+    if (!value) continue;
+    const FlowReference reference = FlowReference::unpack(*value);
+    if (reference.flow == index && reference.flowEpoch == flows_[index].epoch) byDcid_.erase(IndexTable::Handle{place});
+  }
+}
+
 void FlowTable::sweepCids(uint32_t count, uint32_t nowMs, uint32_t idleMs) {
   const auto nothing = [](const IndexTable::Pair&) {};
   byTupleScid_.sweep(count, nowMs, idleMs, nothing);
-  byDcid_.sweep(count * 2, nowMs, idleMs, nothing);
+  byDcid_.sweep(count + count / 2, nowMs, idleMs, nothing);
 }
 
 FlowReference FlowTable::referenceTo(uint32_t index) const {
@@ -216,8 +301,42 @@ FlowReference FlowTable::referenceTo(uint32_t index) const {
 bool FlowTable::isLive(const FlowReference& reference) const {
   if (reference.flow >= capacity()) return false;
   const Flow& flow = flows_[reference.flow];
-  return (flow.flags & kFlowLive) != 0 && flow.epoch == reference.flowEpoch &&
-         flow.backendSlot == reference.backendSlot;
+  return flow.is(kFlowLive) && flow.epoch == reference.flowEpoch && flow.backendSlot == reference.backendSlot;
+}
+
+std::optional<FlowReference> FlowTable::findForeignByTuple(const Digest128& tupleKey, uint32_t nowMs) const {
+  const auto value = byTuple_.findForeign(tupleKey, nowMs, IndexTable::kNeverIdle);
+  if (!value) return std::nullopt;
+  return FlowReference::unpack(*value);
+}
+
+std::optional<FlowWay> FlowTable::wayOf(const FlowReference& reference) const {
+  if (reference.flow >= capacity()) return std::nullopt;
+  const FlowWay way =
+      FlowWay::unpack(std::atomic_ref(histories_[reference.flow].published).load(std::memory_order_acquire));
+  if (!way.lends || way.epoch != reference.flowEpoch || way.backendSlot != reference.backendSlot) return std::nullopt;
+  return way;
+}
+
+void FlowTable::keepAlive(uint32_t flow, uint32_t nowMs) const {
+  // Read first: the line stays shared while nothing changes.
+  if (flows_[flow].seenAtMs() != nowMs) flows_[flow].see(nowMs);
+}
+
+void FlowTable::note(uint32_t flow, FlowNote note) const {
+  std::atomic_ref notes(histories_[flow].notes);
+  if ((notes.load(std::memory_order_relaxed) & note) == 0) notes.fetch_or(note, std::memory_order_relaxed);
+}
+
+bool FlowTable::hasNote(uint32_t flow, FlowNote note) const {
+  return (std::atomic_ref(histories_[flow].notes).load(std::memory_order_relaxed) & note) != 0;
+}
+
+void FlowTable::publish(uint32_t index) {
+  const Flow& flow = flows_[index];
+  const FlowWay way{flow.upstreamPort,    flow.backendSlot,        flow.upstreamSource,    flow.epoch,
+                    flow.serverCidLength, !flow.is(kFlowBorrowed), flow.is(kFlowConfirmed)};
+  std::atomic_ref(histories_[index].published).store(way.pack(), std::memory_order_release);
 }
 
 }  // namespace quicproxy

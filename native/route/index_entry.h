@@ -45,6 +45,9 @@ struct IndexPair {
 /// All members but readStable() are the writer's. Times are milliseconds of one monotonic clock modulo 2^32.
 class IndexEntry {
  public:
+  /// An idle time of entries that end by being erased and by nothing else.
+  static constexpr uint32_t kNeverIdle = UINT32_MAX;
+
   [[nodiscard]] bool isFree() const { return word_.load(std::memory_order_relaxed) == 0; }
 
   [[nodiscard]] bool holds(const IndexKey& key) const {
@@ -61,7 +64,7 @@ class IndexEntry {
 
   /// The later of two clocks may belong to the stamp: that is not idle.
   static bool isIdleAt(uint32_t stampMs, uint32_t nowMs, uint32_t idleMs) {
-    return static_cast<int32_t>(nowMs - stampMs) >= static_cast<int32_t>(idleMs);
+    return idleMs != kNeverIdle && static_cast<int32_t>(nowMs - stampMs) >= static_cast<int32_t>(idleMs);
   }
 
   void touch(uint32_t nowMs) {

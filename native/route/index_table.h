@@ -31,7 +31,7 @@ namespace quicproxy {
 ///
 /// Times are milliseconds of one monotonic clock modulo 2^32; an entry is idle once `idleMs` went by since its stamp.
 /// A reader's clock may lag behind the writer's. Needs idleMs <= kMaxIdleMs and a sweep() of the whole table at least
-/// every kMaxIdleMs, or the clock wraps round to an old stamp and the entry looks fresh.
+/// every kMaxIdleMs, or the clock wraps round to an old stamp and the entry looks fresh; or kNeverIdle.
 class IndexTable {
  public:
   static constexpr uint32_t kMagic = 0x49505051;  // "QPPI"
@@ -40,6 +40,7 @@ class IndexTable {
   static constexpr uint32_t kBucketEntries = 5;
   static constexpr uint32_t kMaxCapacity = uint32_t{1} << 31;
   static constexpr uint32_t kMaxIdleMs = uint32_t{1} << 30;
+  static constexpr uint32_t kNeverIdle = IndexEntry::kNeverIdle;
 
   /// Where an entry lies. Good until the next insert(), erase() or sweep().
   struct Handle {
@@ -94,6 +95,33 @@ class IndexTable {
   [[nodiscard]] std::optional<uint64_t> findForeign(const Key& key, uint32_t nowMs, uint32_t idleMs) const;
 
   Insertion insert(const Key& key, uint64_t value, uint32_t nowMs, uint32_t idleMs);
+
+  /// Inserts where insert() found no room, in the place of the entry of the two buckets that ranks highest, the longest
+  /// unused of these; rank(value) is 0 for what has to stay. kFull when all have to.
+  template <typename Rank>
+  Insertion insertOver(const Key& key, uint64_t value, uint32_t nowMs, Rank&& rank) {
+    std::optional<Handle> victim;
+    int highest = 0;
+    for (const uint32_t bucket : {bucketA(key), bucketB(key)}) {
+      for (uint32_t i = 0; i < kBucketEntries; ++i) {
+        const Handle at{bucket * kBucketEntries + i};
+        const IndexEntry& entry = entryAt(at);
+        const int ranked = rank(entry.value());
+        const bool older = victim && static_cast<int32_t>(entryAt(*victim).stampMs() - entry.stampMs()) > 0;
+        if (ranked == 0 || ranked < highest || (ranked == highest && !older)) continue;
+        highest = ranked;
+        victim = at;
+      }
+    }
+    if (!victim) return {Outcome::kFull, Handle{0}, std::nullopt};
+    return {Outcome::kInserted, *victim, fill(*victim, Pair{key, value}, nowMs)};
+  }
+
+  /// The value at a place that insert() named, if that still holds an entry. The entry may be another one since.
+  [[nodiscard]] std::optional<uint64_t> valueAt(Handle handle) const {
+    if (handle.place >= capacity() || entryAt(handle).isFree()) return std::nullopt;
+    return entryAt(handle).value();
+  }
 
   void touch(Handle handle, uint32_t nowMs) { entryAt(handle).touch(nowMs); }
   void update(Handle handle, uint64_t value, uint32_t nowMs) { entryAt(handle).update(value, nowMs); }

@@ -45,6 +45,7 @@ class QuicLbConfig {
 
   [[nodiscard]] uint8_t serverIdLength() const { return serverIdLength_; }
   [[nodiscard]] uint8_t nonceLength() const { return nonceLength_; }
+  [[nodiscard]] bool encrypted() const { return encrypted_; }
 
  private:
   /// The two halves of a four-pass body, each at the front of a block of zeroes. With an odd total the middle octet is

@@ -24,6 +24,7 @@ class QuicLbRouting {
     Outcome outcome;
     uint16_t backendSlot = 0;  ///< kRouted only
     size_t cidLength = 0;      ///< kRouted only: octets that the config gives a meaning to
+    bool encrypted = false;    ///< kRouted only: nobody but a server makes such an ID, not in plain text
   };
 
   void add(uint8_t rotation, const QuicLbConfig& config, ServerIds servers) {
@@ -44,7 +45,7 @@ class QuicLbRouting {
     if (cid.size() < entry->config.cidLength()) return {Outcome::kTooShort};
     const auto slot = entry->servers.find(entry->config.decode(cid));
     if (!slot) return {Outcome::kUnknownServer};
-    return {Outcome::kRouted, *slot, entry->config.cidLength()};
+    return {Outcome::kRouted, *slot, entry->config.cidLength(), entry->config.encrypted()};
   }
 
  private:

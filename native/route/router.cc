@@ -1,22 +1,13 @@
 #include "route/router.h"
 
-#include <algorithm>
-
 namespace quicproxy {
 
 namespace {
 
-/// Two backends chose the same Connection ID: possible with short ones (4 octets repeat after some 10,000 connections).
-/// Neither may be routed by it, their 4-tuples still tell them apart.
-constexpr FlowReference kAmbiguous{kNoFlow, kNoBackend, 0, 0};
-
-bool backendIsKnown(const RouteView& view, const FlowReference& reference) {
-  return reference.backendSlot < view.backendEpochs.size() && reference.backendEpoch != 0 &&
-         view.backendEpochs[reference.backendSlot] == reference.backendEpoch;
-}
+constexpr uint32_t kSureLengths = ~((uint32_t{1} << CidLengths::kSureLength) - 1);
 
 uint64_t fallbackHash(const RouteView& view, const FourTuple& tuple, std::optional<std::span<const uint8_t>> cid) {
-  if (cid && !cid->empty()) return sipHash64(view.hashKey, *cid);
+  if (cid && !cid->empty()) return connectionHash(view, *cid);
   return sipHash64(view.hashKey, {reinterpret_cast<const uint8_t*>(&tuple), sizeof tuple});
 }
 
@@ -26,69 +17,51 @@ void takeFallback(const RouteView& view, uint64_t hash, Decision& decision) {
   decision.backendSlot = view.maglev.lookup(hash);
 }
 
+bool takesNew(const RouteView& view, uint16_t backendSlot) {
+  return backendSlot < view.takesNew.size() && view.takesNew[backendSlot] != 0;
+}
+
 }  // namespace
 
-std::optional<Router::CidHit> Router::findCid(const RouteView& view, std::span<const uint8_t> cid,
-                                              uint32_t nowMs) const {
-  if (cid.empty()) return std::nullopt;
-  const Digest128 key = own_.cidKey(cid);
-  if (const auto found = own_.byDcid().find(key, nowMs, view.idleTimeoutMs)) {
-    const FlowReference reference = FlowReference::unpack(found->value);
-    if (backendIsKnown(view, reference)) {
-      own_.byDcid().touch(found->handle, nowMs);
-      return CidHit{reference, cid, key, false};
-    }
-  }
-  // Each table is two cache misses: all on the way at once cost little more than one.
-  for (const FlowTable* other : view.tables) other->byDcid().prefetch(key);
-  for (const FlowTable* other : view.tables) {
-    if (other == &own_) continue;
-    const auto value = other->byDcid().findForeign(key, nowMs, view.idleTimeoutMs);
-    if (!value) continue;
-    const FlowReference reference = FlowReference::unpack(*value);
-    if (backendIsKnown(view, reference)) return CidHit{reference, cid, key, true};
-  }
-  return std::nullopt;
-}
-
-std::optional<Router::CidHit> Router::findShortHeaderCid(const Arrival& arrival) const {
-  const auto& [view, tuple, datagram, packet, nowMs] = arrival;
-  if (view.shortHeaderCidLength != kCidLengthLearned) {
-    const auto cid = shortHeaderDcid(datagram, view.shortHeaderCidLength);
-    return cid ? findCid(view, *cid, nowMs) : std::nullopt;
-  }
-  for (const uint8_t length : lengths_.longestFirst()) {
-    const auto cid = shortHeaderDcid(datagram, length);
-    if (!cid) continue;
-    if (auto hit = findCid(view, *cid, nowMs)) return hit;
-  }
-  return std::nullopt;
-}
+uint64_t connectionHash(const RouteView& view, std::span<const uint8_t> cid) { return sipHash64(view.hashKey, cid); }
 
 Decision Router::decide(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
                         uint32_t nowMs) const {
   const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
   Decision decision;
   decision.form = arrival.packet.form;
+  decision.scid = arrival.packet.scid;
   const bool decided = decideByServerId(arrival, decision) || decideByScid(arrival, decision) ||
                        decideByDcid(arrival, decision) || decideByTuple(arrival, decision);
-  if (decided) return decision;
-  const bool byCid = view.fallback == Fallback::kConnectionId && !decision.cid.empty();
-  decideByFallback(arrival, byCid ? Cid(decision.cid) : std::nullopt, decision);
+  if (!decided) decideByFallback(arrival, decision);
   return decision;
+}
+
+/// Whether a datagram may go on to a backend by what a table knows of its 4-tuple.
+bool Router::mayStay(const Arrival& arrival, std::span<const uint8_t> cid, uint16_t backendSlot, uint32_t flow) const {
+  const bool mayBegin = arrival.packet.form == HeaderForm::kLong && arrival.packet.version != 0;
+  if (!mayBegin || takesNew(arrival.view, backendSlot)) return true;
+  // A first flight that is repeated has the first DCID again.
+  const auto hash = static_cast<uint32_t>(connectionHash(arrival.view, cid) >> 32);
+  return flow != kNoFlow && own_.historyOf(flow).connection == hash;
 }
 
 bool Router::decideByServerId(const Arrival& arrival, Decision& decision) const {
   const HeaderForm form = arrival.packet.form;
   if (form != HeaderForm::kLong && form != HeaderForm::kShort) return false;
   const auto cid = form == HeaderForm::kLong ? arrival.packet.dcid : arrival.datagram.subspan(1);
-  const auto [outcome, slot, cidLength] = arrival.view.quicLb.route(cid);
+  const auto [outcome, slot, cidLength, encrypted] = arrival.view.quicLb.route(cid);
   decision.quicLb = outcome;
   if (outcome != QuicLbRouting::Outcome::kRouted) return false;
+  const uint32_t flow = own_.findByPath(arrival.tuple, slot);
+  // A client's random DCID names a backend by chance; that one may take no new connection.
+  if (!mayStay(arrival, cid.first(cidLength), slot, flow) && !findOwn(arrival, cid)) return false;
   decision.rule = Rule::kQuicLb;
   decision.cid = cid.first(cidLength);
   decision.backendSlot = slot;
-  decision.flow = own_.findByPath(arrival.tuple, slot, arrival.nowMs);
+  decision.flow = flow;
+  decision.readdressed = flow == kNoFlow && form == HeaderForm::kShort;
+  decision.known = encrypted && form == HeaderForm::kShort;
   return true;
 }
 
@@ -100,6 +73,9 @@ bool Router::decideByScid(const Arrival& arrival, Decision& decision) const {
   if (!found) return false;
   const FlowReference reference = FlowReference::unpack(found->value);
   if (!own_.isLive(reference) || !(own_.at(reference.flow).tuple == arrival.tuple)) return false;
+  // Without an ID of his own a client's next connection looks like this one.
+  if (arrival.packet.scid.empty() && !mayStay(arrival, arrival.packet.dcid, reference.backendSlot, reference.flow))
+    return false;
   own_.byTupleScid().touch(found->handle, arrival.nowMs);
   decision.rule = Rule::kTupleScid;
   decision.backendSlot = reference.backendSlot;
@@ -107,56 +83,150 @@ bool Router::decideByScid(const Arrival& arrival, Decision& decision) const {
   return true;
 }
 
-bool Router::decideByDcid(const Arrival& arrival, Decision& decision) const {
-  std::optional<CidHit> hit;
-  if (arrival.packet.form == HeaderForm::kLong) hit = findCid(arrival.view, arrival.packet.dcid, arrival.nowMs);
-  if (arrival.packet.form == HeaderForm::kShort) hit = findShortHeaderCid(arrival);
-  if (!hit) return false;
-  decision.rule = Rule::kDcid;
-  decision.cid = hit->cid;
-  decision.backendSlot = hit->reference.backendSlot;
-  decision.foundElsewhere = hit->foreign;
-  if (!hit->foreign && own_.isLive(hit->reference) && own_.at(hit->reference.flow).tuple == arrival.tuple) {
-    decision.flow = hit->reference.flow;
-    return true;
+std::optional<Router::CidHit> Router::findOwn(const Arrival& arrival, std::span<const uint8_t> cid) const {
+  if (cid.empty()) return std::nullopt;
+  const Digest128 key = own_.cidKey(cid);
+  const auto found = own_.byDcid().find(key, arrival.nowMs, arrival.view.idleTimeoutMs);
+  if (!found) return std::nullopt;
+  const FlowReference reference = FlowReference::unpack(found->value);
+  if (!arrival.view.knows(reference)) return std::nullopt;
+  own_.byDcid().touch(found->handle, arrival.nowMs);
+  return CidHit{reference, cid, key};
+}
+
+std::optional<Router::CidHit> Router::findForeign(const Arrival& arrival, std::span<const uint8_t> cid,
+                                                  const FlowTable* only) const {
+  if (cid.empty()) return std::nullopt;
+  const Digest128 key = own_.cidKey(cid);
+  // Each table is two cache misses: all on the way at once cost little more than one.
+  for (const FlowTable* other : arrival.view.tables) other->byDcid().prefetch(key);
+  for (const FlowTable* other : arrival.view.tables) {
+    if (other == &own_ || (only != nullptr && other != only)) continue;
+    const auto value = other->byDcid().findForeign(key, arrival.nowMs, arrival.view.idleTimeoutMs);
+    if (!value) continue;
+    const FlowReference reference = FlowReference::unpack(*value);
+    if (arrival.view.knows(reference)) return CidHit{reference, cid, key};
   }
-  decision.dcidKey = hit->key;
-  decision.flow = own_.findByPath(arrival.tuple, hit->reference.backendSlot, arrival.nowMs);
-  decision.readdressed = decision.flow == kNoFlow;
+  return std::nullopt;
+}
+
+template <typename Lookup>
+std::optional<Router::CidHit> Router::findOfLengths(const Arrival& arrival, uint32_t lengths, Lookup&& lookup) {
+  for (const uint8_t length : CidLengths::LongestFirst(lengths)) {
+    const auto cid = shortHeaderDcid(arrival.datagram, length);
+    if (!cid) continue;
+    if (auto hit = lookup(*cid)) return hit;
+  }
+  return std::nullopt;
+}
+
+uint32_t Router::lengthsFor(const RouteView& view) const {
+  return view.shortHeaderCidLength == kCidLengthLearned ? lengths_.mask() : uint32_t{1} << view.shortHeaderCidLength;
+}
+
+bool Router::decideByDcid(const Arrival& arrival, Decision& decision) const {
+  const auto lookup = [this, &arrival](std::span<const uint8_t> cid) { return findOwn(arrival, cid); };
+  std::optional<CidHit> hit;
+  if (arrival.packet.form == HeaderForm::kLong) hit = lookup(arrival.packet.dcid);
+  if (arrival.packet.form == HeaderForm::kShort) {
+    const bool learned = arrival.view.shortHeaderCidLength == kCidLengthLearned;
+    const uint32_t lengths = lengthsFor(arrival.view);
+    hit = findOfLengths(arrival, learned ? lengths & kSureLengths : lengths, lookup);
+    // Short IDs are found by chance: on a tuple that has flows only those lengths are tried that belong there.
+    const uint32_t unsure = learned ? lengths & ~kSureLengths : 0;
+    if (!hit && unsure != 0) {
+      decision.tupleKey = own_.tupleKey(arrival.tuple);
+      const uint32_t first = own_.findByTuple(*decision.tupleKey);
+      hit = findOfLengths(arrival, first == kNoFlow ? unsure : unsure & own_.at(first).cidLengths, lookup);
+    }
+  }
+  if (!hit) return false;
+  take(arrival, *hit, decision);
   return true;
+}
+
+/// A known Connection ID: its backend, by the flow of this tuple to it.
+void Router::take(const Arrival& arrival, const CidHit& hit, Decision& decision) const {
+  decision.rule = Rule::kDcid;
+  decision.known = true;
+  decision.cid = hit.cid;
+  decision.backendSlot = hit.reference.backendSlot;
+  if (!decision.foundElsewhere && own_.isLive(hit.reference) && own_.at(hit.reference.flow).tuple == arrival.tuple) {
+    decision.flow = hit.reference.flow;
+    return;
+  }
+  decision.dcidKey = hit.key;
+  decision.flow = own_.findByPath(arrival.tuple, hit.reference.backendSlot);
+  decision.readdressed = decision.flow == kNoFlow;
 }
 
 bool Router::decideByTuple(const Arrival& arrival, Decision& decision) const {
-  const Digest128 key = own_.tupleKey(arrival.tuple);
-  decision.flow = own_.findByTuple(key, arrival.nowMs);
-  const Flow* flow = decision.flow == kNoFlow ? nullptr : &own_.at(decision.flow);
+  if (!decision.tupleKey) decision.tupleKey = own_.tupleKey(arrival.tuple);
+  const uint32_t first = own_.findByTuple(*decision.tupleKey);
+  const Flow* flow = first == kNoFlow ? nullptr : &own_.at(first);
   if (const Cid cid = expectedCid(arrival, flow)) decision.cid = *cid;
   if (!decision.cid.empty()) decision.dcidKey = own_.cidKey(decision.cid);
-  if (flow == nullptr) return decideByForeignTuple(arrival, key, decision);
+  if (flow == nullptr) {
+    decision.askElsewhere = arrival.view.tables.size() > 1;
+    return false;
+  }
+  if (!mayStay(arrival, arrival.packet.dcid, flow->backendSlot, first)) return false;
   decision.rule = Rule::kTuple;
   decision.backendSlot = flow->backendSlot;
+  decision.flow = first;
   return true;
 }
 
-/// The kernel hands a path to another worker when the number of workers changes: its backend stays.
-bool Router::decideByForeignTuple(const Arrival& arrival, const Digest128& key, Decision& decision) const {
-  for (const FlowTable* other : arrival.view.tables) other->prefetchByTuple(key);
-  for (const FlowTable* other : arrival.view.tables) {
-    if (other == &own_) continue;
-    const auto reference = other->findForeignByTuple(key, arrival.nowMs);
-    if (!reference || !backendIsKnown(arrival.view, *reference)) continue;
-    decision.rule = Rule::kTuple;
-    decision.backendSlot = reference->backendSlot;
-    decision.foundElsewhere = true;
-    return true;
-  }
-  return false;
+void Router::decideByFallback(const Arrival& arrival, Decision& decision) const {
+  const bool byCid = arrival.view.fallback == Fallback::kConnectionId && !decision.cid.empty();
+  takeFallback(arrival.view, fallbackHash(arrival.view, arrival.tuple, byCid ? Cid(decision.cid) : std::nullopt),
+               decision);
+  if (decision.rule != Rule::kFallback) return;
+  decision.flow = own_.findByPath(arrival.tuple, decision.backendSlot);
 }
 
-void Router::decideByFallback(const Arrival& arrival, Cid cid, Decision& decision) const {
-  takeFallback(arrival.view, fallbackHash(arrival.view, arrival.tuple, cid), decision);
-  if (decision.rule != Rule::kFallback) return;
-  decision.flow = own_.findByPath(arrival.tuple, decision.backendSlot, arrival.nowMs);
+/// Whoever has flows of the tuple: the kernel handed the path to this worker when the number of workers changed.
+std::optional<Owner> Router::findOwner(const Arrival& arrival, const Digest128& tupleKey) const {
+  const std::span<const FlowTable* const> tables = arrival.view.tables;
+  for (const FlowTable* other : tables) other->prefetchByTuple(tupleKey);
+  for (size_t worker = 0; worker < tables.size(); worker++) {
+    if (tables[worker] == &own_) continue;
+    const auto reference = tables[worker]->findForeignByTuple(tupleKey, arrival.nowMs);
+    if (!reference || !arrival.view.knows(*reference)) continue;
+    if (const auto way = tables[worker]->wayOf(*reference))
+      return Owner{static_cast<uint8_t>(worker), *reference, *way};
+  }
+  return std::nullopt;
+}
+
+std::optional<Router::CidHit> Router::findElsewhere(const Arrival& arrival, const FlowTable* only) const {
+  const auto lookup = [&](std::span<const uint8_t> cid) { return findForeign(arrival, cid, only); };
+  if (arrival.packet.form == HeaderForm::kLong) return lookup(arrival.packet.dcid);
+  if (arrival.packet.form != HeaderForm::kShort) return std::nullopt;
+  return findOfLengths(arrival, lengthsFor(arrival.view), lookup);
+}
+
+void Router::decideElsewhere(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
+                             uint32_t nowMs, Decision& decision) const {
+  const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
+  const auto owner = findOwner(arrival, *decision.tupleKey);
+  const auto hit = findElsewhere(arrival, owner ? view.tables[owner->worker] : nullptr);
+  if (!owner && !hit) return;
+  if (owner && !hit && !mayStay(arrival, arrival.packet.dcid, owner->reference.backendSlot, kNoFlow)) return;
+  decision.foundElsewhere = true;
+  if (hit) {
+    take(arrival, *hit, decision);
+  } else {
+    decision.rule = Rule::kTuple;
+    decision.known = true;
+    decision.backendSlot = owner->reference.backendSlot;
+    decision.flow = kNoFlow;
+  }
+  if (!owner) return;
+  decision.readdressed = false;
+  if (owner->reference.backendSlot != decision.backendSlot) return;
+  decision.owner = owner;
+  decision.provesOwner = hit && hit->reference.flow == owner->reference.flow && !hit->reference.claimed;
 }
 
 /// The Connection ID of a datagram that no table knows, as far as its length is known.
@@ -174,7 +244,9 @@ Decision Router::decideStateless(const RouteView& view, const FourTuple& tuple, 
   const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
   Decision decision;
   decision.form = arrival.packet.form;
-  decideByFallback(arrival, statelessCid(arrival), decision);
+  const Cid cid = statelessCid(arrival);
+  takeFallback(view, fallbackHash(view, tuple, cid), decision);
+  if (decision.rule == Rule::kFallback) decision.flow = own_.findByPath(tuple, decision.backendSlot);
   return decision;
 }
 
@@ -185,97 +257,6 @@ Router::Cid Router::statelessCid(const Arrival& arrival) const {
     if (!cid) cid = shortHeaderDcid(arrival.datagram, length);
   }
   return cid;
-}
-
-/// One in N of all Connection IDs, by a hash that all proxies of one QuicProxy share: each of them picks the same.
-void Router::sampleBy(const RouteView& view, std::span<const uint8_t> cid, Flow& flow) {
-  if (view.sampleOneIn == 0 || cid.empty()) return;
-  const uint64_t hash = sipHash64(view.hashKey, cid);
-  flow.connection = static_cast<uint32_t>(hash >> 32);
-  const bool sampled = static_cast<uint32_t>(hash) % view.sampleOneIn == 0;
-  flow.flags = static_cast<uint8_t>(sampled ? flow.flags | kFlowSampled : flow.flags & ~kFlowSampled);
-}
-
-void Router::sampleNew(const RouteView& view, const Decision& decision, uint32_t flow) const {
-  sampleBy(view, decision.cid, own_.at(flow));
-}
-
-bool Router::insert(IndexTable& table, const Digest128& key, uint32_t flow, Age age) {
-  const auto insertion = table.insert(key, own_.referenceTo(flow).pack(), age.nowMs, age.idleMs);
-  return insertion.outcome != IndexTable::Outcome::kFull;
-}
-
-Recorded Router::record(const RouteView& view, const Decision& decision, uint32_t index, uint32_t nowMs) {
-  const Age age{nowMs, view.idleTimeoutMs};
-  switch (decision.rule) {
-    case Rule::kDcid: {
-      // It came here from another path or worker: its packets find this flow at the first look from now on.
-      if (!decision.dcidKey) return {};
-      const bool placed = insert(own_.byDcid(), *decision.dcidKey, index, age);
-      return {.cids = 0, .tableFull = placed ? 0U : 1U, .vouched = {}};
-    }
-    case Rule::kTuple:
-    case Rule::kFallback:
-      return claim(decision, index, age);
-    case Rule::kQuicLb:  // says itself where it belongs
-    case Rule::kTupleScid:
-    case Rule::kNone:
-      break;
-  }
-  return {};
-}
-
-/// Connection IDs that a client named by using them: few per flow, and none more until the backend has answered.
-Recorded Router::claim(const Decision& decision, uint32_t index, Age age) {
-  Recorded recorded;
-  Flow& flow = own_.at(index);
-  const bool trusted = decision.rule == Rule::kFallback || (flow.flags & kFlowAssured) != 0;
-  if (decision.dcidKey && trusted && flow.claimedCids < kMaxClaimedCids) {
-    flow.claimedCids++;
-    const bool placed = insert(own_.byDcid(), *decision.dcidKey, index, age);
-    (placed ? recorded.cids : recorded.tableFull)++;
-    if (placed && (flow.flags & kFlowAssured) != 0) recorded.vouched = decision.cid;
-  }
-  if (decision.scidKey && flow.claimedScids < kMaxClaimedCids) {
-    flow.claimedScids++;
-    if (!insert(own_.byTupleScid(), *decision.scidKey, index, age)) recorded.tableFull++;
-  }
-  return recorded;
-}
-
-Recorded Router::learn(const RouteView& view, uint32_t index, std::span<const uint8_t> fromBackend, uint32_t nowMs) {
-  own_.assure(index);
-  const Invariants packet = Invariants::parse(fromBackend);
-  // A Version Negotiation packet repeats the client's own choice (RFC 8999 section 6).
-  if (packet.form != HeaderForm::kLong || packet.version == 0) return {};
-  if (packet.scid.empty() || packet.scid.size() > CidLengths::kMaxLength) return {};
-  Flow& flow = own_.at(index);
-  flow.serverCidLength = static_cast<uint8_t>(packet.scid.size());
-  lengths_.add(flow.serverCidLength);
-  sampleBy(view, packet.scid, flow);
-  Recorded recorded = vouch(view, index, own_.cidKey(packet.scid), nowMs);
-  if (recorded.cids != 0) recorded.vouched = packet.scid;
-  return recorded;
-}
-
-/// A Connection ID that the backend of a flow chose for it.
-Recorded Router::vouch(const RouteView& view, uint32_t index, const Digest128& key, uint32_t nowMs) {
-  IndexTable& table = own_.byDcid();
-  const auto known = table.find(key, nowMs, view.idleTimeoutMs);
-  if (!known) {
-    const bool placed = insert(table, key, index, {nowMs, view.idleTimeoutMs});
-    return {.cids = placed ? 1U : 0U, .tableFull = placed ? 0U : 1U, .vouched = {}};
-  }
-  const Flow& flow = own_.at(index);
-  const FlowReference reference = FlowReference::unpack(known->value);
-  if (reference.backendSlot == flow.backendSlot && reference.backendEpoch == flow.backendEpoch) {
-    table.touch(known->handle, nowMs);
-  } else if (backendIsKnown(view, reference)) {
-    table.update(known->handle, kAmbiguous.pack(), nowMs);
-  } else if (reference.pack() != kAmbiguous.pack()) {
-    table.update(known->handle, own_.referenceTo(index).pack(), nowMs);
-  }
-  return {};
 }
 
 }  // namespace quicproxy

@@ -71,6 +71,7 @@ struct Snapshot {
   std::vector<Backend> backends;       ///< by slot
   std::vector<MappedAddress> sources;  ///< local addresses toward backends; an index means the same for ever
   std::bitset<65536> portsNamed;       ///< of endpoints and of backends on this host: no source port
+  std::vector<uint8_t> takesNew;       ///< by slot, for the router: 1 where new connections may go
   std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to
   MaglevTable maglev;
   QuicLbRouting quicLb;
@@ -83,7 +84,7 @@ struct Snapshot {
   [[nodiscard]] RouteView routeView() const { return routeView(maglev, quicLb); }
   /// The same but for what picks the backend: to ask what would be.
   [[nodiscard]] RouteView routeView(const MaglevTable& table, const QuicLbRouting& routable) const {
-    return {routable,      table,       backendEpochs, hashKey, fallback, shortHeaderCidLength,
+    return {routable,      table,       backendEpochs, takesNew, hashKey, fallback, shortHeaderCidLength,
             idleTimeoutMs, sampleOneIn, tables};
   }
 };

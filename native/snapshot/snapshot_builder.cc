@@ -223,6 +223,7 @@ std::optional<Failure> SnapshotBuilder::placeBackends() {
   }
   for (const Backend& backend : next_->backends) {
     next_->backendEpochs.push_back(backend.state == BackendState::kRetired ? uint8_t{0} : backend.epoch);
+    next_->takesNew.push_back(backend.state == BackendState::kActive && backend.weight > 0 ? 1 : 0);
   }
   return std::nullopt;
 }
@@ -309,7 +310,7 @@ std::optional<Failure> SnapshotBuilder::buildQuicLb() {
   for (uint32_t i = 0; i < contract_.quicLbCount(); i++) {
     const QuicLbRecord record = contract_.quicLb(i);
     const QuicLbConfig config(record.serverIdLength, record.nonceLength, record.encrypted != 0 ? record.key : nullptr);
-    next_->quicLb.add(record.rotation, config, ServerIds(servers[record.rotation]));
+    next_->quicLb.add(record.rotation, config, ServerIds(servers[record.rotation], next_->hashKey));
   }
   return std::nullopt;
 }

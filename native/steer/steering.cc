@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -16,6 +17,13 @@ static_assert(QP_STEER_CID_BYTES == CidLengths::kMaxLength && QP_STEER_WORKERS =
 static_assert(QP_STEER_LENGTHS == CidLengths::kMaxDistinct);
 static_assert(sizeof(steer_cid) == 24);
 
+namespace {
+
+/// 100 MB of kernel memory.
+constexpr uint32_t kMaxCids = 1 << 20;
+
+}  // namespace
+
 bool SteeredGroup::setSocket(uint32_t worker, int fd) const {
   const auto value = static_cast<uint64_t>(fd);
   return setMapElement(object_.map("sockets"), &worker, &value) == 0;
@@ -23,8 +31,9 @@ bool SteeredGroup::setSocket(uint32_t worker, int fd) const {
 
 void SteeredGroup::removeSocket(uint32_t worker) const { deleteMapElement(object_.map("sockets"), &worker); }
 
-std::variant<std::unique_ptr<Steering>, BpfRefusal> Steering::create() {
-  auto loaded = BpfObject::load(kSteerObject, "quicproxy_steer");
+std::variant<std::unique_ptr<Steering>, BpfRefusal> Steering::create(uint32_t flowCapacity) {
+  const std::array<MapSize, 1> sizes{{{"cids", std::clamp<uint32_t>(flowCapacity / 4, QP_STEER_CIDS, kMaxCids)}}};
+  auto loaded = BpfObject::load(kSteerObject, "quicproxy_steer", {}, sizes);
   if (auto* refusal = std::get_if<BpfRefusal>(&loaded)) return *refusal;
   return std::unique_ptr<Steering>(new Steering(std::get<BpfObject>(std::move(loaded))));
 }
@@ -49,13 +58,7 @@ std::variant<std::unique_ptr<SteeredGroup>, BpfRefusal> Steering::attach(int gro
 void Steering::keepCid(uint32_t worker, std::span<const uint8_t> cid) {
   if (cid.empty() || cid.size() > QP_STEER_CID_BYTES) return;
   const uint32_t bit = uint32_t{1} << cid.size();
-  const uint32_t known = cidLengths_.load(std::memory_order_relaxed);
-  if ((known & bit) == 0) {
-    // The program tries every length on each short header.
-    if (std::popcount(known) >= CidLengths::kMaxDistinct) return;
-    cidLengths_.fetch_or(bit, std::memory_order_relaxed);
-    publishSettings();
-  }
+  if ((cidLengths_.fetch_or(bit, std::memory_order_relaxed) & bit) == 0) publishSettings();
   steer_cid key{};
   key.length = static_cast<uint8_t>(cid.size());
   std::memcpy(key.octets, cid.data(), cid.size());
@@ -65,7 +68,17 @@ void Steering::keepCid(uint32_t worker, std::span<const uint8_t> cid) {
 void Steering::keepPath(uint32_t worker, const FourTuple& tuple) {
   const FourTuple key = tuple.withoutInterface();
   setMapElement(object_.map("paths"), &key, &worker);
-  if (!pathsInUse_.exchange(true, std::memory_order_relaxed)) publishSettings();
+  if (paths_.fetch_add(1, std::memory_order_relaxed) == 0) publishSettings();
+}
+
+void Steering::forgetPath(const FourTuple& tuple) {
+  const FourTuple key = tuple.withoutInterface();
+  deleteMapElement(object_.map("paths"), &key);
+  if (paths_.fetch_sub(1, std::memory_order_relaxed) == 1) publishSettings();
+}
+
+void Steering::setLengths(uint32_t lengths) {
+  if (cidLengths_.exchange(lengths, std::memory_order_relaxed) != lengths) publishSettings();
 }
 
 /// Two workers may publish at once, each having set its own bit before: whoever comes last has seen both.
@@ -73,7 +86,7 @@ void Steering::publishSettings() {
   const uint32_t zero = 0;
   for (;;) {
     const uint32_t lengths = cidLengths_.load();
-    const bool pathsInUse = pathsInUse_.load();
+    const bool pathsInUse = paths_.load() != 0;
     steer_settings settings{};
     settings.paths_in_use = pathsInUse ? 1 : 0;
     size_t count = 0;
@@ -81,7 +94,7 @@ void Steering::publishSettings() {
       if (count < QP_STEER_LENGTHS) settings.cid_lengths[count++] = length;
     }
     setMapElement(object_.map("settings"), &zero, &settings);
-    if (lengths == cidLengths_.load() && pathsInUse == pathsInUse_.load()) return;
+    if (lengths == cidLengths_.load() && pathsInUse == (paths_.load() != 0)) return;
   }
 }
 

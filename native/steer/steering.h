@@ -33,8 +33,9 @@ class SteeredGroup {
 /// no map knows goes by the kernel's hash of the 4-tuple, as without steering. Needs CAP_BPF.
 class Steering {
  public:
-  /// The text says why the kernel refused.
-  static std::variant<std::unique_ptr<Steering>, BpfRefusal> create();
+  /// flowCapacity: of all workers together; there is room for a fourth as many IDs, 65,536 at least. An ID that the map
+  /// forgot comes back when a worker finds it in another one's table. The text says why the kernel refused.
+  static std::variant<std::unique_ptr<Steering>, BpfRefusal> create(uint32_t flowCapacity);
 
   /// Attaches the program to the SO_REUSEPORT group that `groupMember` belongs to.
   std::variant<std::unique_ptr<SteeredGroup>, BpfRefusal> attach(int groupMember) const;
@@ -44,6 +45,11 @@ class Steering {
   void keepCid(uint32_t worker, std::span<const uint8_t> cid);
   /// Any worker: a path that came by its Connection ID stays, whatever IDs it shows later.
   void keepPath(uint32_t worker, const FourTuple& tuple);
+  /// Its flow has ended.
+  void forgetPath(const FourTuple& tuple);
+
+  /// The lengths that IDs in the map may have: bit n stands for n octets.
+  void setLengths(uint32_t lengths);
 
   /// Messages by steer_outcome since the start, of all groups.
   [[nodiscard]] std::array<uint64_t, QP_STEER_OUTCOMES> outcomes() const;
@@ -54,7 +60,7 @@ class Steering {
 
   BpfObject object_;
   std::atomic<uint32_t> cidLengths_{0};
-  std::atomic<bool> pathsInUse_{false};
+  std::atomic<uint32_t> paths_{0};
 };
 
 }  // namespace quicproxy

@@ -49,7 +49,7 @@ std::optional<Failure> DataPlane::load(std::span<const uint8_t> contract) {
 /// One worker gets everything anyhow, and Baseline knows no Connection IDs.
 void DataPlane::prepareSteering() {
   if (steering_ || contract_.header().workers == 1 || contract_.header().mode == Mode::kBaseline) return;
-  auto created = Steering::create();
+  auto created = Steering::create(workers_->flowCapacity());
   if (auto* refusal = std::get_if<BpfRefusal>(&created)) {
     steeringRefusal_ = refusal->why;
     return;

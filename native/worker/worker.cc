@@ -23,10 +23,12 @@ constexpr uint32_t kSteeringReadMs = 200;
 /// Datagrams of one listening socket before the other sockets get their turn.
 constexpr uint32_t kDatagramsPerTurn = 256;
 /// Every place of the tables is looked at eight times per idle timeout, within these bounds, in steps that follow the
-/// clock: a flow ends at most an eighth of its timeout late, and no step is long enough to be felt by a datagram.
+/// clock: a flow ends at most an eighth of its timeout late, and no step is long enough to be felt by a datagram. A
+/// step that was not enough is followed by another one soon.
 constexpr uint32_t kMinSweepPeriodMs = 250;
 constexpr uint32_t kMaxSweepPeriodMs = 8000;
 constexpr uint32_t kMaxSweepStep = 4096;
+constexpr int kSweepWaitMs = 1;
 
 }  // namespace
 
@@ -50,8 +52,18 @@ Worker::Worker(const Limits& limits, WorkerShared& shared, FlowTable& flows, std
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wakeUp_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       upstream_(std::move(upstream)),
-      context_{limits.index, nullptr, flows,        Router(flows, shared.cidLengths), *upstream_, counters,
-               {},           {},      monotonicMs()},
+      context_{limits.index,
+               nullptr,
+               flows,
+               Router(flows, shared.cidLengths),
+               Learner(flows, shared.cidLengths),
+               *upstream_,
+               counters,
+               {},
+               {},
+               {},
+               {},
+               monotonicMs()},
       forward_(context_, limits.batch),
       return_(context_, limits.batch) {}
 
@@ -106,7 +118,10 @@ const Snapshot* Worker::offered() const {
   return receiver_ ? receiver_->left() : shared_.current.load(std::memory_order_acquire);
 }
 
-int Worker::waitMs() { return !receiver_ || receiver_->ring().mayRest() ? kWaitMs : 0; }
+int Worker::waitMs() {
+  if (receiver_ && !receiver_->ring().mayRest()) return 0;
+  return sweepDue_ > 0 ? kSweepWaitMs : kWaitMs;
+}
 
 void Worker::takeFromRing() {
   if (!receiver_) return;
@@ -181,7 +196,8 @@ void Worker::leaveEndpoints(const Snapshot& previous, const Snapshot& next) {
   }
   if (std::none_of(gone.begin(), gone.end(), [](bool is) { return is; })) return;
   return_.flush();
-  context_.flows.sweepFlows(context_.flows.capacity(), context_.nowMs, 0, [this, &gone](uint32_t flow) {
+  const auto any = [](const Flow&) { return 0U; };
+  context_.flows.sweepFlows(context_.flows.capacity(), context_.nowMs, any, [this, &gone](uint32_t flow) {
     if (gone[context_.flows.at(flow).endpoint]) context_.endFlow(flow);
   });
 }
@@ -212,15 +228,29 @@ void Worker::sweep() {
   sweptAtMs_ = context_.nowMs;
   const uint32_t idleMs = context_.snapshot->idleTimeoutMs;
   const uint32_t periodMs = std::clamp(idleMs / 8, kMinSweepPeriodMs, kMaxSweepPeriodMs);
-  const uint64_t share = uint64_t{context_.flows.capacity()} * std::min(elapsedMs, periodMs) / periodMs;
-  const auto step = static_cast<uint32_t>(std::min<uint64_t>(share + 1, kMaxSweepStep));
-  context_.flows.sweepFlows(step, context_.nowMs, idleMs, [this](uint32_t flow) {
+  const uint64_t capacity = context_.flows.capacity();
+  sweepDue_ = std::min(capacity, sweepDue_ + capacity * std::min(elapsedMs, periodMs) / periodMs + 1);
+  const auto step = static_cast<uint32_t>(std::min<uint64_t>(sweepDue_, kMaxSweepStep));
+  sweepDue_ -= step;
+  const auto idleOf = [idleMs](const Flow& flow) { return path_proof::idleMs(flow, idleMs); };
+  context_.flows.sweepFlows(step, context_.nowMs, idleOf, [this, idleMs](uint32_t flow) {
+    // Another worker has seen that its client receives.
+    if (context_.flows.hasNote(flow, kNoteConfirmed)) context_.flows.confirm(flow, context_.nowMs);
+    const Flow& idle = context_.flows.at(flow);
+    if (context_.nowMs - idle.seenAtMs() < path_proof::idleMs(idle, idleMs)) return;
     context_.endFlow(flow);
     context_.counters.add(Counter::flow_expired);
   });
   context_.flows.sweepCids(step + step / 2, context_.nowMs, idleMs);
   publishGauges();
+  if (limits_.index == 0) tendLengths();
   if (limits_.index == 0) publishSteering();
+}
+
+/// Lengths of Connection IDs that no backend shows any more are forgotten, by one of the workers for all.
+void Worker::tendLengths() {
+  shared_.cidLengths.forgetUnseen(context_.nowMs);
+  if (context_.steering() != nullptr) context_.steering()->setLengths(shared_.cidLengths.mask());
 }
 
 /// What the steering program counted per CPU, for all workers: one of them moves it into its own cells.

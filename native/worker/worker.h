@@ -68,6 +68,7 @@ class Worker {
   void emptyRing();
   void sweep();
   void publishGauges();
+  void tendLengths();
   void publishSteering();
 
   Limits limits_;
@@ -80,6 +81,7 @@ class Worker {
   ForwardPath forward_;
   ReturnPath return_;
   uint32_t sweptAtMs_ = 0;
+  uint64_t sweepDue_ = 0;  ///< flows that should have been looked at by now
   uint32_t steeringReadAtMs_ = 0;
   std::array<uint64_t, QP_STEER_OUTCOMES> steeringCounted_{};
   std::atomic<const Snapshot*> adopted_{nullptr};

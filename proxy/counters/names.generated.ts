@@ -168,7 +168,8 @@ export const COUNTERS = [
     stage: "route",
     outcome: "dropped_budget",
     kind: "Outcome",
-    help: "Dropped: a new flow beyond dataPlane.newFlowsPerSecond of its worker",
+    help:
+      "Dropped: a new flow beyond dataPlane.newFlowsPerSecond of its worker; strangers, connections that moved and looks into other workers' tables have budgets of their own",
   },
   {
     name: "route_dropped_hop_limit",
@@ -378,26 +379,34 @@ export const COUNTERS = [
     help: "Flows removed after the idle timeout",
   },
   {
+    name: "flow_confirmed",
+    stage: "flow",
+    outcome: "confirmed",
+    kind: "Event",
+    help:
+      "Flows whose client has shown that it receives: by an ID that its backend chose, or by going on after answers for seconds; nothing evicts them any more",
+  },
+  {
     name: "flow_evicted",
     stage: "flow",
     outcome: "evicted",
     kind: "Event",
-    help: "Flows without any answer of a backend that gave way to a new flow, oldest first",
+    help: "Flows that nobody had confirmed and that gave way to a new flow, the one without progress for longest first",
   },
   {
     name: "flow_found_elsewhere",
     stage: "flow",
     outcome: "found_elsewhere",
     kind: "Event",
-    help: "Flows created for a 4-tuple that another worker had: the number of workers changed",
+    help:
+      "Flows created for a 4-tuple that another worker had: the number of workers changed. Where the upstream level can, they send from that flow's port",
   },
   {
     name: "flow_readdressed",
     stage: "flow",
     outcome: "readdressed",
     kind: "Event",
-    help:
-      "Flows created for a learned Connection ID that came from a new client address; a client that moves under a routable ID needs no look-up, and its new flow is in flow_created alone",
+    help: "Flows created for a learned Connection ID or a routable one that came from a new client address",
   },
   {
     name: "flow_socket_error",
@@ -468,6 +477,14 @@ export const COUNTERS = [
     outcome: "table_full",
     kind: "Event",
     help: "Connection IDs that found no free place in the table",
+  },
+  {
+    name: "cid_length_refused",
+    stage: "cid",
+    outcome: "length_refused",
+    kind: "Event",
+    help:
+      "Connection IDs of backends whose length found no place among the eight that are known: they route by their 4-tuple, and across workers not at all, until a length was not seen for 10 s",
   },
 ] as const;
 

@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   QuicLbRouting routing;
   std::vector<std::pair<ServerId, uint16_t>> servers;
   if (cid.size() >= config.cidLength()) servers.emplace_back(config.decode(cid), 7);
-  routing.add(static_cast<uint8_t>(data[2] % 7), config, ServerIds(servers));
+  routing.add(static_cast<uint8_t>(data[2] % 7), config, ServerIds(servers, {7, 8}));
   const QuicLbRouting::Result result = routing.route(cid);
   using Outcome = QuicLbRouting::Outcome;
   require(result.outcome != Outcome::kOff && result.outcome != Outcome::kUnknownServer);

@@ -62,7 +62,7 @@ void check(RoutableWorkers& proxy, uint32_t worker, const FourTuple& tuple, cons
   require(decision.backendSlot < 3);
   if (decision.flow == kNoFlow) return;
   const quicproxy::Flow& flow = proxy.table(worker).at(decision.flow);
-  require((flow.flags & quicproxy::kFlowLive) != 0);
+  require(flow.is(quicproxy::kFlowLive));
   require(flow.tuple == tuple && flow.backendSlot == decision.backendSlot);
 }
 
@@ -88,13 +88,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       require(routed.emplace(cid, decision.backendSlot).first->second == decision.backendSlot);
     }
     if (decision.flow == kNoFlow && proxy.table(worker).full()) {
-      const uint32_t oldest = proxy.table(worker).oldestUnassured();
+      const uint32_t oldest = proxy.table(worker).oldestEvictable();
       if (oldest == kNoFlow) continue;
-      proxy.table(worker).remove(oldest);
+      proxy.table(worker).remove(oldest, true);
     }
     decision = proxy.send(worker, tuple, datagram);
     check(proxy, worker, tuple, decision);
     if ((control & 8) != 0) proxy.reply(worker, decision.flow, datagramOf(input, proxy));
+    if ((control & 0x18) == 0x18) proxy.table(worker).confirm(decision.flow, proxy.nowMs);
     proxy.nowMs += control == 0xff ? 600 : 1;
     proxy.table(worker).sweepCids(8, proxy.nowMs, 1000);
   }

@@ -47,12 +47,12 @@ const long = (dcid: string, scid: string, more: object = {}): Buffer =>
 
 const serverLong = (scid: Uint8Array, more: object = {}): Buffer => longHeader({ dcid: octets(8, "c"), scid, ...more });
 
-/** The first datagram of a connection, its answer, and so a flow whose client has been proved real. */
+/** The first datagram of a connection and its answer. Once the client uses that ID, it has shown that it receives. */
 const handshake = (seed: string, serverId: Uint8Array, family: 4 | 6 = 4): Step[] => [
   { send: long(`${seed} random`, `${seed} client`), family },
   { answer: serverLong(serverId) },
 ];
-const handshakeMoves = { parse_long_header: 1, route_fallback: 1, flow_created: 1, cid_claimed: 1, cid_learned: 1 };
+const handshakeMoves = { parse_long_header: 1, route_fallback: 1, flow_created: 1, cid_learned: 1 };
 
 function parseRows(family: 4 | 6): Row[] {
   const tag = `IPv${family}`;
@@ -72,7 +72,7 @@ function parseRows(family: 4 | 6): Row[] {
     {
       name: `${tag}: a long header, twice`,
       steps: [1, 2].map(() => ({ send: long(`${tag} d`, `${tag} s`), family })),
-      moves: { parse_long_header: 2, route_fallback: 1, route_four_tuple_scid: 1, flow_created: 1, cid_claimed: 1 },
+      moves: { parse_long_header: 2, route_fallback: 1, route_four_tuple_scid: 1, flow_created: 1 },
     },
     {
       name: `${tag}: a long header with empty Connection IDs, twice`,
@@ -122,7 +122,7 @@ const oddRows: Row[] = [
   {
     name: "Connection IDs of 0 to 255 octets from as many clients",
     steps: idLengths.map((length) => ({ send: lengthPair(length, "many"), from: String(length) })),
-    moves: { parse_long_header: 256, route_fallback: 256, flow_created: 256, cid_claimed: 255 },
+    moves: { parse_long_header: 256, route_fallback: 256, flow_created: 256 },
   },
   {
     name: "a Connection ID said to be longer than the datagram",
@@ -135,9 +135,8 @@ const oddRows: Row[] = [
     moves: {
       parse_long_header: versions.length,
       route_fallback: 1,
-      route_dcid: versions.length - 1,
+      route_four_tuple: versions.length - 1,
       flow_created: 1,
-      cid_claimed: 1,
     },
   },
   {
@@ -194,6 +193,7 @@ function routeRows(family: 4 | 6): Row[] {
         route_dcid: 4,
         flow_created: 3,
         flow_readdressed: 2,
+        flow_confirmed: 1,
       },
     },
     {
@@ -209,7 +209,6 @@ function routeRows(family: 4 | 6): Row[] {
         route_fallback: 2,
         route_four_tuple: 2,
         flow_created: 2,
-        cid_learned: 2,
       },
     },
   ];
@@ -217,15 +216,12 @@ function routeRows(family: 4 | 6): Row[] {
 
 const learningRows: Row[] = [
   {
-    name: "the client's own random ID leads a second client to the same backend",
+    name: "an ID that a client made up names nobody",
     steps: [{ send: long("claimed", "one") }, { send: long("claimed", "two"), from: "b" }],
     moves: {
       parse_long_header: 2,
-      route_fallback: 1,
-      route_dcid: 1,
+      route_fallback: 2,
       flow_created: 2,
-      flow_readdressed: 1,
-      cid_claimed: 1,
     },
   },
   {
@@ -236,7 +232,7 @@ const learningRows: Row[] = [
       { answer: serverLong(octets(8, "retry server"), { first: RETRY_FIRST_OCTET }) },
       { send: longHeader({ dcid: octets(8, "retry server"), scid: octets(8, "retry client 2") }) },
     ],
-    moves: { ...handshakeMoves, parse_long_header: 2, route_dcid: 1 },
+    moves: { ...handshakeMoves, parse_long_header: 2, route_dcid: 1, flow_confirmed: 1 },
   },
   {
     name: "an ID of a Version Negotiation is not learned",
@@ -245,7 +241,7 @@ const learningRows: Row[] = [
       { answer: serverLong(octets(8, "vn echo"), { version: VERSION_NEGOTIATION }) },
       { send: shortHeader(octets(8, "vn echo")), from: "b" },
     ],
-    moves: { parse_long_header: 1, parse_short_header: 1, route_fallback: 2, flow_created: 2, cid_claimed: 1 },
+    moves: { parse_long_header: 1, parse_short_header: 1, route_fallback: 2, flow_created: 2 },
   },
   {
     name: "what teaches nothing is returned all the same",
@@ -260,20 +256,34 @@ const learningRows: Row[] = [
         serverLong(octets(8, "cut")).subarray(0, 20),
       ].map((answer) => ({ answer })),
     ],
-    moves: { parse_long_header: 1, route_fallback: 1, flow_created: 1, cid_claimed: 1 },
+    moves: { parse_long_header: 1, route_fallback: 1, flow_created: 1 },
   },
   {
-    name: "a client that no backend answered may claim one ID",
+    name: "a client that no backend answered claims no ID",
     steps: Array.from({ length: 20 }, (_, index) => ({ send: long(`unproved ${index}`, `unproved client ${index}`) })),
-    moves: { parse_long_header: 20, route_fallback: 1, route_four_tuple: 19, flow_created: 1, cid_claimed: 1 },
+    moves: { parse_long_header: 20, route_fallback: 1, route_four_tuple: 19, flow_created: 1 },
   },
   {
-    name: "a client that a backend answered may claim eight IDs",
+    name: "further IDs of a confirmed client are claimed, the latest four stay",
     steps: [
       ...handshake("proved", octets(8, "proved server")),
-      ...Array.from({ length: 20 }, (_, index) => ({ send: long(`proved ${index}`, `proved client ${index}`) })),
+      { send: shortHeader(octets(8, "proved server")) },
+      ...Array.from({ length: 20 }, (_, index) => ({ send: shortHeader(octets(8, `proved ${index}`)) })),
+      { send: shortHeader(octets(8, "proved 19")), from: "b" },
+      { send: shortHeader(octets(8, "proved 16")), from: "c" },
+      { send: shortHeader(octets(8, "proved 15")), from: "d" },
     ],
-    moves: { ...handshakeMoves, parse_long_header: 21, route_four_tuple: 20, cid_claimed: 8 },
+    moves: {
+      ...handshakeMoves,
+      parse_short_header: 24,
+      route_dcid: 3,
+      route_four_tuple: 20,
+      route_fallback: 2,
+      flow_created: 4,
+      flow_readdressed: 2,
+      flow_confirmed: 1,
+      cid_claimed: 20,
+    },
   },
 ];
 
@@ -292,15 +302,12 @@ describeRows(
   () => ({ backends: bothBackends(), routing: { connectionIdLength: 8 }, dataPlane: oneWorker }),
   [
     {
-      name: "the ID of a first short header is claimed and known from then on",
+      name: "the ID of a first short header names nobody",
       steps: [{ send: shortHeader(configured) }, { send: shortHeader(configured), from: "b" }],
       moves: {
         parse_short_header: 2,
-        route_fallback: 1,
-        route_dcid: 1,
+        route_fallback: 2,
         flow_created: 2,
-        flow_readdressed: 1,
-        cid_claimed: 1,
       },
     },
     {
@@ -314,7 +321,7 @@ describeRows(
         ...handshake("other length", octets(12, "other length")),
         { send: shortHeader(octets(12, "other length")), from: "b" },
       ],
-      moves: { ...handshakeMoves, parse_short_header: 1, route_fallback: 2, flow_created: 2, cid_claimed: 2 },
+      moves: { ...handshakeMoves, parse_short_header: 1, route_fallback: 2, flow_created: 2 },
     },
   ],
 );
@@ -322,7 +329,7 @@ describeRows(
 const lengthOf = (length: number): Buffer => octets(length, `length ${length}`);
 describeRows("lengths of Connection IDs", () => ({ backends: bothBackends(), dataPlane: oneWorker }), [
   {
-    name: "four lengths are learned; an ID of a fifth is known in long headers only",
+    name: "lengths from four octets on are learned and looked for in short headers",
     steps: [
       { send: long("lengths", "lengths") },
       ...[8, 4, 20, 1, 13].map((length) => ({ answer: serverLong(lengthOf(length)) })),
@@ -336,8 +343,7 @@ describeRows("lengths of Connection IDs", () => ({ backends: bothBackends(), dat
       route_dcid: 5,
       flow_created: 7,
       flow_readdressed: 5,
-      cid_claimed: 1,
-      cid_learned: 5,
+      cid_learned: 4,
     },
   },
 ]);

@@ -258,7 +258,7 @@ describeRows(
   suite("a path that has not shown to receive", () => ({ backends: backendOf(4), dataPlane: oneWorker })),
   [
     {
-      name: "gets room for three challenges and three times what came from it, and everything once it spoke again",
+      name: "gets room for three challenges and three times what came from it, and everything after three round trips",
       steps: [
         { send: longHeader({ dcid: octets(8, "moved random"), scid: octets(8, "moved client") }) },
         { answer: longHeader({ dcid: octets(8, "moved client"), scid: movedId }) },
@@ -269,25 +269,35 @@ describeRows(
         { answer: Buffer.alloc(1100, 1), toward: "new path" },
         { answer: Buffer.alloc(1, 1), toward: "new path", fate: "dropped" },
         { send: shortHeader(movedId, { payloadBytes: 91 }), from: "new path" },
-        { answer: Buffer.alloc(1200, 1), toward: "new path" },
+        { answer: Buffer.alloc(301, 1), toward: "new path", fate: "dropped" },
+        { answer: Buffer.alloc(300, 1), toward: "new path" },
+        { send: shortHeader(movedId, { payloadBytes: 91 }), from: "new path" },
+        { answer: Buffer.alloc(300, 1), toward: "new path" },
+        { send: shortHeader(movedId, { payloadBytes: 91 }), from: "new path" },
+        { answer: Buffer.alloc(1400, 1), toward: "new path" },
+        { answer: Buffer.alloc(1400, 1), toward: "new path" },
       ],
       moves: {
         parse_long_header: 1,
-        parse_short_header: 2,
+        parse_short_header: 4,
         route_fallback: 1,
-        route_dcid: 2,
+        route_dcid: 4,
         flow_created: 2,
         flow_readdressed: 1,
-        cid_claimed: 1,
         cid_learned: 1,
-        return_dropped_unconfirmed: 2,
-        return_calls: 5,
+        return_dropped_unconfirmed: 3,
+        return_calls: 8,
       },
     },
   ],
 );
 
-const server = (seed: string): Buffer => shortHeader(octets(8, seed));
+/** A connection whose client has used the ID that its server chose: its flow gives way to nobody. */
+const confirmed = (seed: string): Step[] => [
+  { send: longHeader({ dcid: octets(8, `${seed} random`), scid: octets(8, `${seed} client`) }), from: seed },
+  { answer: longHeader({ dcid: octets(8, `${seed} client`), scid: octets(8, seed) }), toward: seed },
+  { send: short(seed), from: seed },
+];
 
 describeRows(
   suite("two upstream sockets", () => ({
@@ -296,7 +306,7 @@ describeRows(
   })),
   [
     {
-      name: "a third flow takes the place of the oldest that nobody answered",
+      name: "a third flow takes the place of the oldest that nobody confirmed",
       steps: [
         { send: short("a"), from: "a" },
         { send: short("b"), from: "b" },
@@ -307,23 +317,24 @@ describeRows(
       moves: { parse_short_header: 5, route_fallback: 4, route_four_tuple: 1, flow_created: 4, flow_evicted: 2 },
     },
     {
-      name: "a third flow is refused when both were answered, and the two go on",
+      name: "a third flow is refused when both are confirmed, and the two go on",
       steps: [
-        { send: short("d"), from: "d" },
-        { answer: server("d"), toward: "d" },
-        { send: short("e"), from: "e" },
-        { answer: server("e"), toward: "e" },
+        ...confirmed("d"),
+        ...confirmed("e"),
         { send: short("f"), from: "f", fate: "dropped" },
         { send: short("d"), from: "d" },
         { send: short("e"), from: "e" },
       ],
       moves: {
+        parse_long_header: 2,
         parse_short_header: 5,
         route_fallback: 2,
-        route_four_tuple: 2,
+        route_dcid: 4,
         route_dropped_no_socket: 1,
         flow_created: 2,
+        flow_confirmed: 2,
         flow_evicted: 2,
+        cid_learned: 2,
       },
     },
   ],
@@ -339,25 +350,30 @@ describeProxy(
     dataPlane: { ...oneWorker, flowMemory: "1Mi" },
   })),
   (scene) => {
-    test("new flows beyond it are refused as such when all were answered, the others go on", async () => {
+    test("new flows beyond it are refused as such when all are confirmed, the others go on", async () => {
       const { v4 } = network.topology.backends[0]!;
       await network.backend.echo((await network.backend.open({ family: 4, address: v4, port: ECHO_PORT })).id);
       const { flowCapacity, upstreamSocketMax } = (await scene().proxy.counters()).status;
       if (SOCKET_PER_FLOW) expect(upstreamSocketMax, "needs as many open files as flows").toBe(flowCapacity);
+      const opening = longHeader({ dcid: octets(8, "full random"), scid: octets(8, "full") });
       const burst = { family: 4, payload: short("full"), echoed: true } as const;
       const first = 10_000;
       const end = first + flowCapacity;
       for (let port = first; port < end; port += FITS_A_SOCKET) {
         const count = Math.min(FITS_A_SOCKET, end - port);
-        const moves = { route_fallback: count, flow_created: count };
-        await playBurst(scene(), { ...burst, ports: [`${port}-${port + count - 1}`], count, forwarded: count, moves });
+        const chunk = { ...burst, ports: [`${port}-${port + count - 1}`], count, forwarded: count };
+        // The echo is a server that takes its client's own ID for its own.
+        const begun = { parse_short_header: 0, parse_long_header: count, route_fallback: count, flow_created: count };
+        const learned = port === first ? 1 : 0;
+        await playBurst(scene(), { ...chunk, payload: opening, moves: { ...begun, cid_learned: learned } });
+        await playBurst(scene(), { ...chunk, moves: { route_dcid: count, flow_confirmed: count } });
       }
       await playBurst(scene(), {
         ...burst,
         ports: [`${end}-${end + 99}`, `${first}-${first + 9}`],
         count: 110,
         forwarded: 10,
-        moves: { route_four_tuple: 10, route_dropped_table_full: 100 },
+        moves: { route_dcid: 10, route_dropped_table_full: 100 },
       });
     });
   },

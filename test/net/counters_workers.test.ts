@@ -254,7 +254,11 @@ describeProxy(
     test("an ID that finds no place is counted as such and its datagram passes", async () => {
       const { proxy } = scene();
       const client = await openClient();
-      const { address, port } = await send(client, shortHeader(octets(8, "full")));
+      const { address, port } = await send(client, longHeader({ dcid: octets(8, "full"), scid: octets(8, "client") }));
+      const confirming = octets(8, "confirming");
+      await network.backend.send({ socket: backendSocket, payload: reply(confirming), address, port });
+      await network.client.take(1);
+      await send(client, shortHeader(confirming));
       const before = await settle(proxy, () => true);
       const count = 4 * before.status.flowCapacity;
       const bytes = reply(octets(8, "0")).length;

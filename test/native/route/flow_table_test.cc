@@ -31,10 +31,10 @@ TEST(FlowTable, FindsAFlowByTupleAndByPath) {
   const FourTuple tuple = tupleOf(9, 1000);
   const uint32_t flow = table.create({tuple, 3, 1, 2}, 50);
   ASSERT_NE(flow, kNoFlow);
-  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple), 50), flow);
-  EXPECT_EQ(table.findByPath(tuple, 3, 50), flow);
-  EXPECT_EQ(table.findByPath(tuple, 4, 50), kNoFlow);
-  EXPECT_EQ(table.findByTuple(table.tupleKey(tupleOf(9, 1001)), 50), kNoFlow);
+  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), flow);
+  EXPECT_EQ(table.findByPath(tuple, 3), flow);
+  EXPECT_EQ(table.findByPath(tuple, 4), kNoFlow);
+  EXPECT_EQ(table.findByTuple(table.tupleKey(tupleOf(9, 1001))), kNoFlow);
   EXPECT_EQ(table.at(flow).endpoint, 2);
   EXPECT_EQ(table.liveCount(), 1U);
 }
@@ -45,13 +45,12 @@ TEST(FlowTable, ATupleMayHaveFlowsToTwoBackendsAndTheLaterOneIsFoundByTuple) {
   const FourTuple tuple = tupleOf(9, 1000);
   const uint32_t first = table.create({tuple, 1, 1, 0}, 50);
   const uint32_t second = table.create({tuple, 2, 1, 0}, 60);
-  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple), 60), second);
-  EXPECT_EQ(table.findByPath(tuple, 1, 60), first);
-  table.remove(first);
-  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple), 60), second)
-      << "removing the earlier flow must not hide the later";
-  table.remove(second);
-  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple), 60), kNoFlow);
+  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), second);
+  EXPECT_EQ(table.findByPath(tuple, 1), first);
+  table.remove(first, true);
+  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), second) << "removing the earlier flow must not hide the later";
+  table.remove(second, true);
+  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), kNoFlow);
 }
 
 TEST(FlowTable, HoldsExactlyItsCapacityAndReusesWhatWasRemoved) {
@@ -61,9 +60,9 @@ TEST(FlowTable, HoldsExactlyItsCapacityAndReusesWhatWasRemoved) {
   for (uint16_t port = 1; port <= kFlows; port++) ASSERT_NE(table.create({tupleOf(1, port), 0, 1, 0}, 0), kNoFlow);
   EXPECT_TRUE(table.full());
   EXPECT_EQ(table.create({tupleOf(2, 1), 0, 1, 0}, 0), kNoFlow);
-  const uint32_t gone = table.findByPath(tupleOf(1, 7), 0, 0);
+  const uint32_t gone = table.findByPath(tupleOf(1, 7), 0);
   const FlowReference stale = table.referenceTo(gone);
-  table.remove(gone);
+  table.remove(gone, true);
   const uint32_t reused = table.create({tupleOf(2, 1), 0, 1, 0}, 0);
   EXPECT_EQ(reused, gone);
   EXPECT_FALSE(table.isLive(stale)) << "a reference to the former owner of a place must not match the new one";
@@ -75,10 +74,12 @@ TEST(FlowTable, SweepFindsIdleFlowsOnlyAndAllOfThemInOneRound) {
   for (uint16_t port = 1; port <= 100; port++) table.create({tupleOf(1, port), 0, 1, 0}, port <= 40 ? 0 : 900);
   std::vector<uint32_t> idle;
   for (int step = 0; step < 10; step++) {
-    table.sweepFlows(10, 1000, 500, [&](uint32_t flow) {
-      idle.push_back(flow);
-      table.remove(flow);
-    });
+    table.sweepFlows(
+        10, 1000, [](const Flow&) { return 500U; },
+        [&](uint32_t flow) {
+          idle.push_back(flow);
+          table.remove(flow, true);
+        });
   }
   EXPECT_EQ(idle.size(), 40U);
   EXPECT_EQ(table.liveCount(), 60U);
@@ -89,9 +90,10 @@ TEST(FlowTable, SweepSurvivesTheWrapOfTheClock) {
   FlowTable& table = memory.table();
   table.create({tupleOf(1, 1), 0, 1, 0}, 0xfffffff0);
   int idle = 0;
-  table.sweepFlows(4, 0x10, 100, [&](uint32_t) { idle++; });
+  const auto idleMs = [](const Flow&) { return 100U; };
+  table.sweepFlows(4, 0x10, idleMs, [&](uint32_t) { idle++; });
   EXPECT_EQ(idle, 0);
-  table.sweepFlows(4, 0x60, 100, [&](uint32_t) { idle++; });
+  table.sweepFlows(4, 0x60, idleMs, [&](uint32_t) { idle++; });
   EXPECT_EQ(idle, 1);
 }
 
@@ -113,8 +115,8 @@ TEST(FlowTable, ASuccessorGoesOnWithWhatItsPredecessorLeft) {
   auto first = FlowTable::create(before.memory, 32, {7, 8});
   std::vector<uint32_t> flows;
   for (uint16_t port = 1; port <= 20; port++) flows.push_back(first->create({tupleOf(1, port), 3, 1, 0}, 100));
-  first->remove(flows[4]);
-  first->assure(flows[0]);
+  first->remove(flows[4], true);
+  first->confirm(flows[0], 100);
   first->byDcid().insert(first->cidKey(cidOf(9)), first->referenceTo(flows[7]).pack(), 100, 1000);
 
   Handed after(32);
@@ -122,10 +124,10 @@ TEST(FlowTable, ASuccessorGoesOnWithWhatItsPredecessorLeft) {
   auto second = FlowTable::attach(after.memory);
   ASSERT_TRUE(second);
   EXPECT_EQ(second->liveCount(), 19U);
-  EXPECT_EQ(second->oldestUnassured(), flows[1]);
+  EXPECT_EQ(second->oldestEvictable(), flows[1]);
   for (uint16_t port = 1; port <= 20; port++) {
     const FourTuple tuple = tupleOf(1, port);
-    EXPECT_EQ(second->findByTuple(second->tupleKey(tuple), 200), port == 5 ? kNoFlow : flows[port - 1]);
+    EXPECT_EQ(second->findByTuple(second->tupleKey(tuple)), port == 5 ? kNoFlow : flows[port - 1]);
   }
   const auto cid = second->byDcid().find(second->cidKey(cidOf(9)), 200, 1000);
   ASSERT_TRUE(cid);
@@ -149,7 +151,7 @@ TEST(FlowTable, WhatIsNoTableOfThisVersionIsNotAttached) {
     handed.memory[at] ^= std::byte{0x40};
   }
   auto& region = *reinterpret_cast<FlowRegion*>(handed.memory.data());
-  for (uint32_t* link : {&region.live, &region.firstFree, &region.lastUnassured, &region.sweepNext}) {
+  for (uint32_t* link : {&region.live, &region.firstFree, &region.lastEvictable, &region.sweepNext}) {
     const uint32_t sound = std::exchange(*link, 1000);
     EXPECT_FALSE(FlowTable::attach(handed.memory));
     *link = sound;

@@ -37,10 +37,10 @@ std::unique_ptr<Prepared> prepare(State state) {
   made->flow = first.flow;
   if (state != State::kUnanswered) proxy.reply(worker, first.flow, longHeader(kClientScid, kServerCid));
   if (state == State::kIdle) proxy.nowMs += 1000;
-  if (state == State::kIdle) proxy.table(0).remove(first.flow);  // as the sweep does
+  if (state == State::kIdle) proxy.table(0).remove(first.flow, false);  // as the sweep does
   if (state == State::kBackendGone) {
     proxy.epochs()[first.backendSlot] = 0;
-    proxy.table(0).remove(first.flow);
+    proxy.table(0).remove(first.flow, false);
   }
   return made;
 }
@@ -103,7 +103,9 @@ TEST(ForwardingOrder, C2_EveryPacketClassMeetsEveryTableState) {
         EXPECT_EQ(decision.backendSlot, prepared->backend);
       }
       EXPECT_EQ(decision.foundElsewhere, byTables && kStates[state] == State::kLearnedElsewhere);
-      EXPECT_EQ(decision.readdressed, decision.rule == kDcid && decision.flow == kNoFlow);
+      const bool moved = (decision.rule == kDcid || (decision.rule == kLb && decision.form == HeaderForm::kShort)) &&
+                         packet.tuple == kMoved && decision.flow == kNoFlow;
+      EXPECT_EQ(decision.readdressed, moved);
       const bool ownPath = byTables && packet.tuple == kHere && kStates[state] != State::kLearnedElsewhere;
       EXPECT_EQ(decision.flow, ownPath ? prepared->flow : decision.rule == kLb ? decision.flow : kNoFlow);
     }

@@ -39,7 +39,7 @@ class RoutableWorkers : public TwoWorkers {
     for (uint16_t backend = 0; backend < 3; backend++) {
       servers.emplace_back(serverOf(backend, config.serverIdLength()), backend);
     }
-    quicLb.add(rotation, config, ServerIds(servers));
+    quicLb.add(rotation, config, ServerIds(servers, {7, 8}));
     configs_[rotation] = config;
   }
 

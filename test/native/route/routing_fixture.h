@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "route/learner.h"
 #include "route/router.h"
 
 namespace quicproxy {
@@ -72,6 +73,7 @@ class TwoWorkers {
       : memory_{TableMemory(flows), TableMemory(flows)},
         tables_{&memory_[0].table(), &memory_[1].table()},
         routers_{Router(*tables_[0], lengths_), Router(*tables_[1], lengths_)},
+        learners_{Learner(*tables_[0], lengths_), Learner(*tables_[1], lengths_)},
         epochs_(backends, 1) {
     rebuild(std::vector<uint32_t>(backends, 1));
   }
@@ -84,29 +86,42 @@ class TwoWorkers {
       list.push_back({id, weights[slot], slot});
     }
     maglev_ = MaglevTable::build({3, 4}, list);
+    takesNew_.assign(weights.size(), 0);
+    for (size_t slot = 0; slot < weights.size(); slot++) takesNew_[slot] = weights[slot] > 0 ? 1 : 0;
   }
 
-  RouteView view() const { return {quicLb, maglev_, epochs_, {5, 6}, fallback, cidLength, 1000, sampleOneIn, tables_}; }
+  RouteView view() const {
+    return {quicLb, maglev_, epochs_, takesNew_, {5, 6}, fallback, cidLength, idleMs, sampleOneIn, tables_};
+  }
 
   Decision decide(uint32_t worker, const FourTuple& tuple, const std::vector<uint8_t>& datagram) {
-    return routers_[worker].decide(view(), tuple, datagram, nowMs);
+    Decision decision = routers_[worker].decide(view(), tuple, datagram, nowMs);
+    if (decision.askElsewhere) routers_[worker].decideElsewhere(view(), tuple, datagram, nowMs, decision);
+    return decision;
   }
 
-  /// Decides, opens a flow where one is needed, records. Returns the decision with its flow filled in.
+  /// Decides, opens a flow where one is needed, learns. Returns the decision with its flow filled in.
   Decision send(uint32_t worker, const FourTuple& tuple, const std::vector<uint8_t>& datagram) {
     Decision decision = decide(worker, tuple, datagram);
     if (decision.rule == Rule::kNone) return decision;
     const uint16_t slot = decision.backendSlot;
+    FlowTable& table = *tables_[worker];
     if (decision.flow == kNoFlow) {
-      decision.flow = tables_[worker]->create({tuple, slot, epochs_[slot], 0}, nowMs);
+      const uint32_t lengths = decision.rule == Rule::kDcid ? uint32_t{1} << decision.cid.size() : 0;
+      decision.flow = table.create({tuple, slot, epochs_[slot], 0, decision.readdressed, lengths}, nowMs);
+      if (decision.flow == kNoFlow) return decision;
+      learners_[worker].begin(view(), decision, decision.flow);
+      table.publish(decision.flow);
     }
-    recorded = routers_[worker].record(view(), decision, decision.flow, nowMs);
-    tables_[worker]->at(decision.flow).lastSeenMs = nowMs;
+    lesson = learners_[worker].fromClient(view(), decision, decision.flow, datagram, nowMs);
+    table.at(decision.flow).see(nowMs);
     return decision;
   }
 
-  Recorded reply(uint32_t worker, uint32_t flow, const std::vector<uint8_t>& datagram) {
-    return routers_[worker].learn(view(), flow, datagram, nowMs);
+  /// The backend's datagram, returned to the client.
+  Lesson reply(uint32_t worker, uint32_t flow, const std::vector<uint8_t>& datagram) {
+    tables_[worker]->at(flow).set(kFlowReturnedTo);
+    return learners_[worker].fromBackend(view(), flow, datagram, nowMs);
   }
 
   FlowTable& table(uint32_t worker) { return *tables_[worker]; }
@@ -117,7 +132,8 @@ class TwoWorkers {
   uint8_t cidLength = kCidLengthLearned;
   uint32_t sampleOneIn = 0;
   uint32_t nowMs = 1000;
-  Recorded recorded;
+  uint32_t idleMs = 1000;
+  Lesson lesson;
   std::vector<uint8_t>& epochs() { return epochs_; }
 
  private:
@@ -125,7 +141,9 @@ class TwoWorkers {
   TableMemory memory_[2];
   FlowTable* tables_[2];
   Router routers_[2];
+  Learner learners_[2];
   std::vector<uint8_t> epochs_;
+  std::vector<uint8_t> takesNew_;
   MaglevTable maglev_;
 };
 

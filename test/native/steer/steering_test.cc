@@ -58,7 +58,7 @@ class SteeredPlane : public testing::Test {
   /// A client that begins a connection, and the worker that has it.
   uint32_t begin(const TrainSocket& client, const Octets& serverCid) {
     const auto before = receivedByWorker(*plane);
-    EXPECT_TRUE(client.send(listenPort(), shortHeaderOf(cidOf(0x11))));
+    EXPECT_TRUE(client.send(listenPort(), longHeaderFrom(cidOf(0x11))));
     const auto first = backend.receive();
     EXPECT_TRUE(first);
     EXPECT_TRUE(backend.send(first->fromPort, longHeaderFrom(serverCid)));
@@ -95,7 +95,7 @@ TEST_F(SteeredPlane, EveryNewAddressOfALearnedConnectionReachesItsWorker) {
   EXPECT_EQ(counterOf(*plane, Counter::steer_no_socket), 0U);
 }
 
-TEST_F(SteeredPlane, AMovedPathStaysOnItsWorkerWhateverConnectionIdItShows) {
+TEST_F(SteeredPlane, AMovedPathThatWentOnStaysOnItsWorkerWhateverConnectionIdItShows) {
   const Octets cid = cidOf(0x33);
   const TrainSocket home;
   const uint32_t worker = begin(home, cid);
@@ -106,6 +106,12 @@ TEST_F(SteeredPlane, AMovedPathStaysOnItsWorkerWhateverConnectionIdItShows) {
     ASSERT_TRUE(moved.send(listenPort(), shortHeaderOf(cid)));
     const auto first = backend.receive();
     ASSERT_TRUE(first);
+    for (uint8_t round = 0; round < kMovedPathRounds; round++) {
+      ASSERT_TRUE(backend.send(first->fromPort, shortHeaderOf(cidOf(0x77))));
+      ASSERT_TRUE(moved.receive());
+      ASSERT_TRUE(moved.send(listenPort(), shortHeaderOf(cid)));
+      ASSERT_TRUE(backend.receive());
+    }
     auto expected = receivedByWorker(*plane);
     for (uint8_t fresh = 0; fresh < 3; fresh++) {
       ASSERT_TRUE(moved.send(listenPort(), shortHeaderOf(cidOf(static_cast<uint8_t>(0x80 + i * 3 + fresh)))));
@@ -117,6 +123,51 @@ TEST_F(SteeredPlane, AMovedPathStaysOnItsWorkerWhateverConnectionIdItShows) {
     EXPECT_EQ(receivedByWorker(*plane), expected);
   }
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::steer_path) == 60; }));
+}
+
+/// One valid ID and spoofed addresses: no path is kept for what nobody has shown to receive.
+TEST_F(SteeredPlane, SpoofedMovesKeepNoPath) {
+  const Octets cid = cidOf(0x34);
+  const TrainSocket home;
+  ASSERT_LT(begin(home, cid), kWorkers);
+  OpenClients spoofed;
+  for (int i = 0; i < 50; i++) {
+    ASSERT_TRUE(spoofed.emplace_back().send(listenPort(), shortHeaderOf(cid)));
+    ASSERT_TRUE(backend.receive());
+  }
+  for (const TrainSocket& client : spoofed) {
+    ASSERT_TRUE(client.send(listenPort(), shortHeaderOf(cid)));
+    ASSERT_TRUE(backend.receive());
+  }
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::steer_connection_id) >= 100; }));
+  EXPECT_EQ(counterOf(*plane, Counter::steer_path), 0U);
+}
+
+/// DCIDs that a client makes up lead nobody else to its worker.
+TEST_F(SteeredPlane, AClientCannotSteerOthersByIdsThatItMakesUp) {
+  OpenClients attackers;
+  for (int i = 0; i < 16; i++) {
+    const TrainSocket& attacker = attackers.emplace_back();
+    ASSERT_LT(begin(attacker, cidOf(static_cast<uint8_t>(0xa0 + i), 8)), kWorkers);
+    for (uint8_t first = 0; first < 16; first++) {
+      for (const size_t length : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{20}}) {
+        Octets made(100, static_cast<uint8_t>(16 * i + first));
+        const Octets start{0xc3, 0, 0, 0, 1, static_cast<uint8_t>(length)};
+        std::copy(start.begin(), start.end(), made.begin());
+        made[6 + length] = 0;
+        ASSERT_TRUE(attacker.send(listenPort(), made));
+        ASSERT_TRUE(backend.receive());
+      }
+    }
+  }
+  const uint64_t steered = counterOf(*plane, Counter::steer_connection_id);
+  OpenClients strangers;
+  for (int i = 0; i < 64; i++) {
+    ASSERT_TRUE(strangers.emplace_back().send(listenPort(), shortHeaderOf(cidOf(static_cast<uint8_t>(4 * i), 20))));
+    ASSERT_TRUE(backend.receive());
+  }
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::steer_unknown) >= 64; }));
+  EXPECT_EQ(counterOf(*plane, Counter::steer_connection_id), steered);
 }
 
 TEST_F(SteeredPlane, WhatIsUnknownOrUnreadableArrivesAllTheSame) {

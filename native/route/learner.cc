@@ -1,0 +1,258 @@
+#include "route/learner.h"
+
+namespace quicproxy {
+
+namespace {
+
+/// Two backends chose the same Connection ID: possible with short ones (4 octets repeat after some 10,000 connections).
+/// Neither may be routed by it, their 4-tuples still tell them apart.
+constexpr FlowReference kAmbiguous{FlowReference::kFlowMask, kNoBackend, 0, 0};
+
+/// A client changes its version for Version Negotiation (RFC 9000 section 6) and by compatible negotiation (RFC 9368).
+constexpr uint8_t kMaxVersionChanges = 3;
+
+/// QUIC v1 (RFC 9000), v2 (RFC 9369) and the drafts of v1. That both sides show one of these is no coincidence.
+bool isRegistered(uint32_t version) { return version == 1 || version == 0x6b3343cf || version >> 8 == 0xff0000; }
+
+uint64_t wordOf(const Digest128& key) { return IndexKey(key).word; }
+
+}  // namespace
+
+void Learner::begin(const RouteView& view, const Decision& decision, uint32_t index) const {
+  sampleBy(view, decision.cid, own_.at(index), own_.historyOf(index));
+}
+
+/// One in N of all Connection IDs, by a hash that all proxies of one QuicProxy share: each of them picks the same.
+void Learner::sampleBy(const RouteView& view, std::span<const uint8_t> cid, Flow& flow, FlowHistory& history) {
+  if (cid.empty()) return;
+  const uint64_t hash = connectionHash(view, cid);
+  history.connection = static_cast<uint32_t>(hash >> 32);
+  const bool sampled = view.sampleOneIn != 0 && static_cast<uint32_t>(hash) % view.sampleOneIn == 0;
+  if (sampled) {
+    flow.set(kFlowSampled);
+  } else {
+    flow.clear(kFlowSampled);
+  }
+}
+
+Lesson Learner::fromClient(const RouteView& view, const Decision& decision, uint32_t index,
+                           std::span<const uint8_t> datagram, uint32_t nowMs) {
+  const Age age{nowMs, view.idleTimeoutMs};
+  Lesson lesson;
+  const Flow& flow = own_.at(index);
+  const bool isLong = decision.form == HeaderForm::kLong;
+  if (isLong && !flow.is(kFlowBorrowed)) noteVersion(index, Invariants::parse(datagram).version);
+  if (!flow.is(kFlowConfirmed) || flow.is(kFlowMoved)) prove(view, decision, index, datagram, nowMs, lesson);
+  if (decision.rule == Rule::kDcid) follow(decision, index, age, lesson);
+  if (decision.rule == Rule::kTuple && !isLong) claim(decision, index, age, lesson);
+  if (isLong && decision.rule != Rule::kTupleScid) keepScid(decision, index, age, lesson);
+  return lesson;
+}
+
+void Learner::prove(const RouteView& view, const Decision& decision, uint32_t index, std::span<const uint8_t> datagram,
+                    uint32_t nowMs, Lesson& lesson) {
+  Flow& flow = own_.at(index);
+  FlowHistory& history = own_.historyOf(index);
+  const bool wasMoved = flow.is(kFlowMoved);
+  const Progress progress = path_proof::clientSent(flow, history, datagram.size(), nowMs);
+  lesson.pathSettled = wasMoved && !flow.is(kFlowMoved);
+  if (progress == Progress::kRound) own_.makeYoungest(index);
+  const bool proven =
+      progress == Progress::kProven || (!flow.is(kFlowConfirmed) && usesItsBackendsId(decision, index, datagram));
+  if (!proven) return;
+  if (flow.is(kFlowIdPending) && decision.form == HeaderForm::kLong) {
+    vouch(view, index, Invariants::parse(datagram).dcid, {nowMs, view.idleTimeoutMs}, lesson);
+  }
+  own_.confirm(index, nowMs);
+  lesson.confirmed = true;
+}
+
+bool Learner::usesItsBackendsId(const Decision& decision, uint32_t index, std::span<const uint8_t> datagram) const {
+  const Flow& flow = own_.at(index);
+  const uint64_t vouched = own_.historyOf(index).vouched;
+  if (vouched == 0) return false;
+  if (decision.form == HeaderForm::kLong) return wordOf(own_.cidKey(Invariants::parse(datagram).dcid)) == vouched;
+  if (decision.form != HeaderForm::kShort || flow.serverCidLength == 0) return false;
+  const auto cid = shortHeaderDcid(datagram, flow.serverCidLength);
+  return cid && wordOf(own_.cidKey(*cid)) == vouched;
+}
+
+void Learner::noteVersion(uint32_t index, uint32_t version) {
+  Flow& flow = own_.at(index);
+  FlowHistory& history = own_.historyOf(index);
+  if (version == 0 || version == history.clientVersion) return;
+  if (history.clientVersion != 0 && ++history.versions > kMaxVersionChanges) {
+    flow.set(kFlowNoQuic);
+    if (flow.is(kFlowIdPending)) history.vouched = 0;
+    flow.clear(kFlowIdPending);
+  }
+  history.clientVersion = version;
+}
+
+/// The client's own ID, by which its datagrams are told from those of its other connections and its backend's answers
+/// are known to be QUIC. The latest one of a flow stays.
+void Learner::keepScid(const Decision& decision, uint32_t index, Age age, Lesson& lesson) {
+  const Flow& flow = own_.at(index);
+  if (flow.is(kFlowNoQuic)) return;
+  IndexTable& table = own_.byTupleScid();
+  const Digest128 key = decision.scidKey ? *decision.scidKey : own_.tupleScidKey(flow.tuple, decision.scid);
+  const uint64_t value = own_.referenceTo(index).pack();
+  if (const auto known = table.find(key, age.nowMs, age.idleMs); known && known->value == value) {
+    table.touch(known->handle, age.nowMs);
+    return;
+  }
+  uint32_t& place = own_.historyOf(index).scid;
+  const auto former = table.valueAt({place});
+  if (former && FlowReference::unpack(*former).flow == index) table.erase(IndexTable::Handle{place});
+  const auto insertion = table.insert(key, value, age.nowMs, age.idleMs);
+  place = insertion.outcome == IndexTable::Outcome::kFull ? FlowHistory::kNoPlace : insertion.handle.place;
+  if (place == FlowHistory::kNoPlace) lesson.tableFull++;
+}
+
+/// A known ID came here from another path or worker: its datagrams find this flow at the first look from now on, once
+/// this path is more than somebody's claim.
+void Learner::follow(const Decision& decision, uint32_t index, Age age, Lesson& lesson) {
+  if (!decision.dcidKey) return;
+  IndexTable& table = own_.byDcid();
+  FlowReference reference = own_.referenceTo(index);
+  if (const auto known = table.find(*decision.dcidKey, age.nowMs, age.idleMs)) {
+    if (own_.at(index).is(kFlowMoved)) return;
+    reference.claimed = FlowReference::unpack(known->value).claimed;
+    table.update(known->handle, reference.pack(), age.nowMs);
+    return;
+  }
+  reference.claimed = true;
+  if (!insert(*decision.dcidKey, reference, age)) {
+    lesson.tableFull++;
+  } else if (decision.foundElsewhere) {
+    // The kernel did not know it, or it would have gone to the worker that has it.
+    lesson.forSteering = decision.cid;
+  }
+}
+
+/// A further ID of its backend: the client of a known flow uses it.
+void Learner::claim(const Decision& decision, uint32_t index, Age age, Lesson& lesson) {
+  const Flow& flow = own_.at(index);
+  if (!decision.dcidKey || flow.is(kFlowNoQuic) || flow.is(kFlowMoved) || !flow.is(kFlowAnswered)) return;
+  // A flow that moved here or is borrowed began with an ID that a backend had shown elsewhere.
+  const bool known = own_.historyOf(index).vouched == 0 && flow.cidLengths != 0;
+  if (!flow.is(kFlowConfirmed) && !known) return;
+  FlowReference reference = own_.referenceTo(index);
+  reference.claimed = true;
+  if (!insert(*decision.dcidKey, reference, age)) {
+    lesson.tableFull++;
+    return;
+  }
+  lesson.claimed++;
+  if (flow.is(kFlowConfirmed)) lesson.forSteering = decision.cid;
+}
+
+/// Whoever has to go when a table of Connection IDs has no room: what leads nowhere, then what clients claimed, then
+/// what flows showed that anybody may have begun. What a confirmed connection showed stays.
+bool Learner::insert(const Digest128& key, const FlowReference& reference, Age age) {
+  IndexTable& table = own_.byDcid();
+  auto insertion = table.insert(key, reference.pack(), age.nowMs, age.idleMs);
+  if (insertion.outcome == IndexTable::Outcome::kFull) {
+    const int least = reference.claimed ? 2 : 1;
+    insertion = table.insertOver(key, reference.pack(), age.nowMs, [this, least](uint64_t value) {
+      const FlowReference present = FlowReference::unpack(value);
+      const int rank = !own_.isLive(present)                       ? 3
+                       : present.claimed                           ? 2
+                       : !own_.at(present.flow).is(kFlowConfirmed) ? 1
+                                                                   : 0;
+      return rank >= least ? rank : 0;
+    });
+  }
+  if (insertion.outcome == IndexTable::Outcome::kFull) return false;
+  remember(reference.flow, insertion.handle.place);
+  return true;
+}
+
+/// The flow's oldest ID gives way: of one that is confirmed only what its client claimed.
+void Learner::remember(uint32_t index, uint32_t place) {
+  FlowHistory& history = own_.historyOf(index);
+  uint32_t& slot = history.cids[history.nextCid];
+  history.nextCid = static_cast<uint8_t>((history.nextCid + 1) % FlowHistory::kCids);
+  const auto former = own_.byDcid().valueAt({slot});
+  if (former && slot != place) {
+    const FlowReference reference = FlowReference::unpack(*former);
+    const bool isMine = reference.flow == index && reference.flowEpoch == own_.at(index).epoch;
+    const bool mayGo = reference.claimed || !own_.at(index).is(kFlowConfirmed);
+    if (isMine && mayGo) own_.byDcid().erase(IndexTable::Handle{slot});
+  }
+  slot = place;
+}
+
+bool Learner::isQuicForCertain(const Invariants& packet, uint32_t index, Age age) const {
+  const uint32_t clientVersion = own_.historyOf(index).clientVersion;
+  if (own_.at(index).is(kFlowNoQuic) || clientVersion == 0) return false;
+  const bool versionIsShared = packet.version == clientVersion;
+  if (versionIsShared && isRegistered(packet.version)) return true;
+  const bool tellsClient = packet.dcid.size() >= CidLengths::kMinLength;
+  if (!versionIsShared && !tellsClient) return false;
+  const auto scid =
+      own_.byTupleScid().find(own_.tupleScidKey(own_.at(index).tuple, packet.dcid), age.nowMs, age.idleMs);
+  return scid && FlowReference::unpack(scid->value).flow == index;
+}
+
+Lesson Learner::fromBackend(const RouteView& view, uint32_t index, std::span<const uint8_t> datagram, uint32_t nowMs) {
+  Lesson lesson;
+  Flow& flow = own_.at(index);
+  flow.set(kFlowAnswered);
+  if (datagram.empty() || (datagram[0] & 0x80) == 0) return lesson;
+  const Invariants packet = Invariants::parse(datagram);
+  // A Version Negotiation packet repeats the client's own choice (RFC 8999 section 6).
+  if (packet.form != HeaderForm::kLong || packet.version == 0 || !CidLengths::mayBeLearned(packet.scid.size())) {
+    return lesson;
+  }
+  const Age age{nowMs, view.idleTimeoutMs};
+  if (isQuicForCertain(packet, index, age)) {
+    vouch(view, index, packet.scid, age, lesson);
+    return lesson;
+  }
+  FlowHistory& history = own_.historyOf(index);
+  const bool mayBe = !flow.is(kFlowNoQuic) && !flow.is(kFlowConfirmed) && history.clientVersion != 0;
+  if (!mayBe || (history.vouched != 0 && !flow.is(kFlowIdPending))) return lesson;
+  history.vouched = wordOf(own_.cidKey(packet.scid));
+  flow.set(kFlowIdPending);
+  return lesson;
+}
+
+/// A Connection ID that the backend of a flow chose for it.
+void Learner::vouch(const RouteView& view, uint32_t index, std::span<const uint8_t> cid, Age age, Lesson& lesson) {
+  Flow& flow = own_.at(index);
+  FlowHistory& history = own_.historyOf(index);
+  const Digest128 key = own_.cidKey(cid);
+  const bool isNews = history.vouched != wordOf(key) || flow.is(kFlowIdPending);
+  history.vouched = wordOf(key);
+  flow.clear(kFlowIdPending);
+  if (isNews) {
+    flow.serverCidLength = static_cast<uint8_t>(cid.size());
+    flow.cidLengths |= uint32_t{1} << cid.size();
+    const uint32_t first = own_.findByTuple(own_.tupleKey(flow.tuple));
+    if (first != kNoFlow) own_.at(first).cidLengths |= flow.cidLengths;
+    // Else its first DCID goes on naming it, by which a repeated first flight is known.
+    if (view.sampleOneIn != 0) sampleBy(view, cid, flow, history);
+    own_.publish(index);
+  }
+  if (!lengths_.add(static_cast<uint8_t>(cid.size()), age.nowMs)) lesson.lengthRefused++;
+  IndexTable& table = own_.byDcid();
+  const auto known = table.find(key, age.nowMs, age.idleMs);
+  const FlowReference mine = own_.referenceTo(index);
+  if (!known) {
+    (insert(key, mine, age) ? lesson.learned : lesson.tableFull)++;
+    if (lesson.learned != 0) lesson.forSteering = cid;
+    return;
+  }
+  const FlowReference reference = FlowReference::unpack(known->value);
+  const bool sameBackend = reference.backendSlot == mine.backendSlot && reference.backendEpoch == mine.backendEpoch;
+  if (sameBackend && !reference.claimed) {
+    table.touch(known->handle, age.nowMs);
+  } else if (!reference.claimed && view.knows(reference)) {
+    table.update(known->handle, kAmbiguous.pack(), age.nowMs);
+  } else if (reference.claimed || reference.pack() != kAmbiguous.pack()) {
+    table.update(known->handle, mine.pack(), age.nowMs);
+  }
+}
+
+}  // namespace quicproxy

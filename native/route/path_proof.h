@@ -1,0 +1,84 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "route/flow.h"
+
+namespace quicproxy {
+
+/*
+ * What tells a client from somebody who writes another's address into his datagrams.
+ *
+ * Proof: it uses a Connection ID that its backend chose on this very flow, which nobody sees who does not receive
+ * there. Where the backend shows none (zero-length IDs, a flow that began in the middle of its connection, no QUIC at
+ * all) there is only a sign: the client goes on after answers, over seconds and several round trips. Who knows when
+ * answers leave can imitate that, at the price of a datagram per round trip and of never learning what came back.
+ */
+
+/// Round trips that stand for a proof, and how far apart they are at least.
+inline constexpr uint8_t kProvingRounds = 4;
+inline constexpr uint32_t kRoundMs = 1000;
+
+/// Round trips after which a moved path gets all that its backend returns. A server validates the path itself (RFC 9000
+/// section 9.3): one round trip for its challenge, one for what it sends then.
+inline constexpr uint8_t kMovedPathRounds = 3;
+
+/// Octets that a moved path gets in any case: three datagrams of the size that a server's PATH_CHALLENGE has (RFC 9000
+/// section 8.2.1). A strict three times what came, often one small acknowledgement, lost the challenge of servers that
+/// pad it, and connections stood for seconds.
+inline constexpr uint16_t kPathAllowance = 3 * 1200;
+
+/// A flow that is not confirmed ends after so long without a datagram, or after the idle timeout where that is shorter.
+/// QUIC clients repeat their first flight within half of it; keep-alives of 25 s are common.
+inline constexpr uint32_t kUnconfirmedIdleMs = 30'000;
+
+enum class Progress : uint8_t { kNone, kRound, kProven };
+
+namespace path_proof {
+
+/// 65 s are enough to tell one second.
+inline uint16_t ticks(uint32_t nowMs) { return static_cast<uint16_t>(nowMs >> 4); }
+
+inline void begin(FlowHistory& history, uint32_t nowMs) {
+  history.roundAt = static_cast<uint16_t>(ticks(nowMs) - (kRoundMs >> 4));
+}
+
+inline void move(Flow& flow, FlowHistory& history) {
+  flow.set(kFlowMoved);
+  history.allowance = kPathAllowance;
+}
+
+/// A datagram came from the client. kProven for the weaker sign only.
+inline Progress clientSent(Flow& flow, FlowHistory& history, size_t datagramBytes, uint32_t nowMs) {
+  const bool wentOn = flow.is(kFlowReturnedTo);
+  flow.clear(kFlowReturnedTo);
+  if (flow.is(kFlowMoved)) {
+    const size_t allowance = history.allowance + 3 * datagramBytes;
+    history.allowance = static_cast<uint16_t>(std::min<size_t>(allowance, UINT16_MAX));
+    if (wentOn && ++history.movedRounds >= kMovedPathRounds) flow.clear(kFlowMoved);
+  }
+  const bool needsId = history.vouched != 0 && !flow.is(kFlowIdPending);
+  if (!wentOn || needsId || flow.is(kFlowConfirmed)) return Progress::kNone;
+  if (static_cast<uint16_t>(ticks(nowMs) - history.roundAt) < (kRoundMs >> 4)) return Progress::kNone;
+  history.roundAt = ticks(nowMs);
+  return ++history.rounds >= kProvingRounds ? Progress::kProven : Progress::kRound;
+}
+
+/// Something is about to be returned. False: it may not be, three times what came and the allowance are used up.
+inline bool mayReturn(Flow& flow, FlowHistory& history, size_t datagramBytes) {
+  if (flow.is(kFlowMoved)) {
+    if (datagramBytes > history.allowance) return false;
+    history.allowance = static_cast<uint16_t>(history.allowance - datagramBytes);
+  }
+  return true;
+}
+
+inline uint32_t idleMs(const Flow& flow, uint32_t idleTimeoutMs) {
+  return flow.is(kFlowConfirmed) ? idleTimeoutMs : std::min(idleTimeoutMs, kUnconfirmedIdleMs);
+}
+
+}  // namespace path_proof
+
+}  // namespace quicproxy

@@ -1,0 +1,67 @@
+#include <gtest/gtest.h>
+
+#include "routing_fixture.h"
+
+namespace quicproxy {
+namespace {
+
+/* The number of workers changed: the kernel hands a path to a worker that does not have its flow. */
+
+const FourTuple kClient = tupleOf(7, 1000);
+
+TEST(Borrow, AKnownTupleElsewhereLendsItsPort) {
+  TwoWorkers proxy(200);
+  const Decision first = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20)));
+  Flow& flow = proxy.table(0).at(first.flow);
+  flow.upstreamPort = 23'456;
+  flow.upstreamSource = 3;
+  proxy.table(0).publish(first.flow);
+  proxy.reply(0, first.flow, longHeader(cidOf(0x20), cidOf(0xd0)));
+  for (const auto& datagram : {shortHeader(cidOf(0xd0)), shortHeader(cidOf(0x77)), longHeader(cidOf(0x10), cidOf(0x20)),
+                               std::vector<uint8_t>{1, 2, 3}}) {
+    const Decision here = proxy.decide(1, kClient, datagram);
+    ASSERT_TRUE(here.owner);
+    EXPECT_TRUE(here.foundElsewhere);
+    EXPECT_FALSE(here.readdressed);
+    EXPECT_EQ(here.backendSlot, first.backendSlot);
+    EXPECT_EQ(here.owner->worker, 0);
+    EXPECT_EQ(here.owner->way.upstreamPort, 23'456);
+    EXPECT_EQ(here.owner->way.upstreamSource, 3);
+  }
+  EXPECT_TRUE(proxy.decide(1, kClient, shortHeader(cidOf(0xd0))).provesOwner);
+  EXPECT_FALSE(proxy.decide(1, kClient, shortHeader(cidOf(0x77))).provesOwner);
+  EXPECT_FALSE(proxy.decide(1, tupleOf(8, 1), shortHeader(cidOf(0xd0))).owner) << "from another address it moved";
+}
+
+TEST(Borrow, AFlowThatEndedLendsNothing) {
+  TwoWorkers proxy(200);
+  const Decision first = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20)));
+  const FlowReference reference = proxy.table(0).referenceTo(first.flow);
+  ASSERT_TRUE(proxy.table(0).wayOf(reference));
+  proxy.table(0).remove(first.flow, true);
+  EXPECT_FALSE(proxy.table(0).wayOf(reference));
+  const Decision again = proxy.send(0, kClient, longHeader(cidOf(0x11), cidOf(0x21)));
+  EXPECT_EQ(again.flow, first.flow) << "the place is taken again";
+  EXPECT_FALSE(proxy.table(0).wayOf(reference)) << "by another flow";
+}
+
+TEST(Borrow, WhatIsBorrowedIsNotLentOn) {
+  TwoWorkers proxy(200);
+  const Decision first = proxy.send(1, kClient, longHeader(cidOf(0x10), cidOf(0x20)));
+  proxy.table(1).at(first.flow).set(kFlowBorrowed);
+  proxy.table(1).publish(first.flow);
+  EXPECT_FALSE(proxy.decide(0, kClient, shortHeader(cidOf(0x77))).owner);
+}
+
+TEST(Borrow, NotesAndTouchesReachTheOwner) {
+  TwoWorkers proxy(200);
+  const Decision first = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20)));
+  EXPECT_FALSE(proxy.table(0).hasNote(first.flow, kNoteConfirmed));
+  proxy.table(0).note(first.flow, kNoteConfirmed);
+  EXPECT_TRUE(proxy.table(0).hasNote(first.flow, kNoteConfirmed));
+  proxy.table(0).keepAlive(first.flow, 777'000);
+  EXPECT_EQ(proxy.table(0).at(first.flow).seenAtMs(), 777'000U);
+}
+
+}  // namespace
+}  // namespace quicproxy

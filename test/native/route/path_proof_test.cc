@@ -1,0 +1,88 @@
+#include "route/path_proof.h"
+
+#include <gtest/gtest.h>
+
+#include "routing_fixture.h"
+
+namespace quicproxy {
+namespace {
+
+struct Path {
+  explicit Path(bool moved = false) {
+    path_proof::begin(history, nowMs);
+    if (moved) path_proof::move(flow, history);
+  }
+  Progress roundTrip(size_t bytes = 40) {
+    flow.set(kFlowReturnedTo);
+    return path_proof::clientSent(flow, history, bytes, nowMs);
+  }
+  Flow flow{};
+  FlowHistory history{};
+  uint32_t nowMs = 0xffffff00;  // soon round
+};
+
+TEST(PathProof, GoingOnAfterAnswersOverSecondsIsTheWeakerSign) {
+  Path path;
+  EXPECT_EQ(path_proof::clientSent(path.flow, path.history, 40, path.nowMs), Progress::kNone) << "no answer yet";
+  EXPECT_EQ(path.roundTrip(), Progress::kRound);
+  for (int i = 0; i < 100; i++) EXPECT_EQ(path.roundTrip(), Progress::kNone) << "all in one moment";
+  path.nowMs += kRoundMs;
+  EXPECT_EQ(path.roundTrip(), Progress::kRound);
+  path.nowMs += kRoundMs;
+  EXPECT_EQ(path.roundTrip(), Progress::kRound);
+  path.nowMs += kRoundMs;
+  EXPECT_EQ(path.roundTrip(), Progress::kProven);
+}
+
+TEST(PathProof, WhoWasShownAnIdHasToUseIt) {
+  Path path;
+  path.history.vouched = 7;
+  for (int i = 0; i < 20; i++) {
+    path.nowMs += kRoundMs;
+    EXPECT_EQ(path.roundTrip(), Progress::kNone);
+  }
+}
+
+TEST(PathProof, TwoBlindDatagramsGetAtMostThreeTimesTheirOctetsAndTheAllowance) {
+  Path path(true);
+  size_t returned = 0;
+  for (int blind = 0; blind < 2; blind++) {
+    path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
+    while (path_proof::mayReturn(path.flow, path.history, 1200)) {
+      path.flow.set(kFlowReturnedTo);
+      returned += 1200;
+      ASSERT_LE(returned, 100'000U);
+    }
+  }
+  EXPECT_TRUE(path.flow.is(kFlowMoved));
+  EXPECT_LE(returned, 3 * 80 + size_t{kPathAllowance});
+}
+
+TEST(PathProof, AMovedPathIsSettledAfterThreeRoundTrips) {
+  Path path(true);
+  path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
+  for (int round = 1; round <= kMovedPathRounds; round++) {
+    EXPECT_TRUE(path.flow.is(kFlowMoved));
+    path.roundTrip(1200);
+  }
+  EXPECT_FALSE(path.flow.is(kFlowMoved));
+  EXPECT_TRUE(path_proof::mayReturn(path.flow, path.history, 60'000));
+}
+
+TEST(PathProof, TheAllowanceDoesNotOverflow) {
+  Path path(true);
+  for (int i = 0; i < 100; i++) path_proof::clientSent(path.flow, path.history, 65'507, path.nowMs);
+  EXPECT_TRUE(path_proof::mayReturn(path.flow, path.history, 65'507));
+  EXPECT_FALSE(path_proof::mayReturn(path.flow, path.history, 65'507));
+}
+
+TEST(PathProof, FlowsThatNobodyConfirmedEndSooner) {
+  Flow flow{};
+  EXPECT_EQ(path_proof::idleMs(flow, 120'000), kUnconfirmedIdleMs);
+  EXPECT_EQ(path_proof::idleMs(flow, 5'000), 5'000U);
+  flow.set(kFlowConfirmed);
+  EXPECT_EQ(path_proof::idleMs(flow, 120'000), 120'000U);
+}
+
+}  // namespace
+}  // namespace quicproxy
