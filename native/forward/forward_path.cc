@@ -169,21 +169,24 @@ uint32_t ForwardPath::flowOf(const RouteView& view, Decision& decision, const Re
 
 Room ForwardPath::room() {
   const uint32_t perSecond = context_.snapshot->newFlowsPerSecond;
-  return {context_.strangers.has(perSecond, context_.nowMs),
-          context_.movers.has(perSecond, context_.nowMs),
-          context_.flows.full(),
-          context_.upstream.atBound(context_),
-          oldestEvictable() != kNoFlow,
-          context_.upstream.canBorrow()};
+  return {.strangers = context_.strangers.has(perSecond, context_.nowMs),
+          .movers = context_.movers.has(perSecond, context_.nowMs),
+          .tableFull = context_.flows.full(),
+          .upstreamAtBound = context_.upstream.atBound(context_),
+          .evictable = context_.flows.oldestEvictable() != kNoFlow,
+          .canBorrow = context_.upstream.canBorrow()};
 }
 
-/// The flow that has to go first, unless datagrams of the present round wait for it. Those that another worker saw
-/// confirmed are on the list no longer.
+/// The flow that has to go first. Those that another worker saw confirmed are on the list no longer; datagrams of the
+/// present round that wait for it leave before.
 uint32_t ForwardPath::oldestEvictable() {
   for (;;) {
     const uint32_t oldest = context_.flows.oldestEvictable();
-    if (oldest == kNoFlow || inRound_[oldest]) return kNoFlow;
-    if (!context_.flows.hasNote(oldest, kNoteConfirmed)) return oldest;
+    if (oldest == kNoFlow) return kNoFlow;
+    if (!context_.flows.hasNote(oldest, kNoteConfirmed)) {
+      if (inRound_[oldest]) send();
+      return oldest;
+    }
     context_.flows.confirm(oldest, context_.nowMs);
   }
 }
