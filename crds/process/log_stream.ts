@@ -77,7 +77,7 @@ export class LogStream {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === "EAGAIN") return rest;
-      this.#torn = rest.length < octets.length;
+      if (rest.length < octets.length) this.#torn = true;
       this.#lose(code ?? message);
     }
     return octets.subarray(octets.length);
