@@ -148,6 +148,8 @@ export interface ProxyPlan {
   stdout?: number;
   command?: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /** Default: a folder of the place. */
+  stateDir?: string;
   /** Told of the process before it is ready. */
   meanwhile?: (proxy: ProxyProcess) => void;
   /** Default: /readyz answers 200. */
@@ -158,8 +160,8 @@ export interface ProxyPlan {
 export class ProxyProcess extends Program {
   readonly #reader: Peer;
 
-  private constructor({ place, namespace, reader, until: _, meanwhile: __, ...options }: ProxyPlan) {
-    super(["run", "-f", place.file, "--state-dir", join(place.directory, "state")], { namespace, ...options });
+  private constructor({ place, stateDir = join(place.directory, "state"), reader, ...options }: ProxyPlan) {
+    super(["run", "-f", place.file, "--state-dir", stateDir], options);
     this.#reader = reader;
   }
 

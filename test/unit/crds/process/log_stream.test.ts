@@ -152,30 +152,6 @@ it("starts on a pipe whose reader is gone already", () => {
   expect(stream.lost).toBe(1);
 });
 
-it("loses lines to a full disk, counts them once however often it is tried to say so, and begins whole lines after it", async () => {
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", directory]);
-  try {
-    const filler = join(directory, "filler");
-    const stream = streamOf(opened("w"));
-    stream.write(line(1, 3 * KIB));
-    writeFileSync(filler, Buffer.alloc(12 * KIB));
-    // The first ends in the last octets of the last page.
-    for (const number of [2, 3, 4]) stream.write(line(number, 3 * KIB));
-    await new Promise((wake) => setTimeout(wake, RETRY_MS * 30));
-    expect(stream.lost).toBe(3);
-    rmSync(filler);
-    await vi.waitFor(() => expect(readFileSync(path(), "utf8")).toContain("lost"), LIMIT);
-    stream.write("five\n");
-    const lines = readFileSync(path(), "utf8").split("\n");
-    expect(lines[0]).toBe(line(1, 3 * KIB).trimEnd());
-    expect(lines.slice(-3)).toEqual(["lost 3 ENOSPC", "five", ""]);
-    expect(stream.lost).toBe(3);
-  } finally {
-    for (const fd of open) close(fd);
-    execFileSync("umount", [directory]);
-  }
-});
-
 it("flushes what waits, but does not wait for ever", async () => {
   const { reader, writer } = pipe();
   const stream = streamOf(writer);
