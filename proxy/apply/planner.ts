@@ -10,6 +10,7 @@ import { formatFault } from "../manifest/fault.ts";
 import { localAddresses } from "../manifest/local_addresses.ts";
 import { parse } from "../manifest/parse.ts";
 import { formatAddress } from "./errors.ts";
+import { openFilesNeeded } from "./open_files.ts";
 import type { Plan, PlanManifest } from "./plan.ts";
 
 export interface PlannerOptions {
@@ -105,6 +106,7 @@ export function planOf({ name, namespace, spec, contract, warnings }: PlanParts)
     quicLbKeys: new Map(contract.quicLb.flatMap(({ rotation, key }) => (key === undefined ? [] : [[rotation, key]]))),
     quicLbConfigs: contract.quicLb.map(({ key, ...lengths }) => ({ ...lengths, encrypted: key !== undefined })),
     settings: settingsOf(contract),
+    openFilesNeeded: openFilesNeeded(contract),
     upstreamSocketMaxAsked: spec.dataPlane.upstreamSockets,
     warnings,
     metrics: spec.metrics.port === 0 ? undefined : spec.metrics,
