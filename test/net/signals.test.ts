@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createNetwork, type Network } from "./network.ts";
@@ -95,6 +97,37 @@ describe("early_sighup", () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(messages(stdout).at(-1)).toBe("stopped");
     await expectPortFree();
+  });
+});
+
+describe("a manifest that is a pipe", () => {
+  test.each([
+    "SIGTERM",
+    "SIGINT",
+  ] as const)("which nobody writes to does not keep it from ending by %s", async (signal) => {
+    rmSync(place.file);
+    execFileSync("mkfifo", [place.file]);
+    const early = launch();
+    await untilHandlers(early.pid);
+    await sleep(MOMENTS_MS.at(-1)!);
+    expect(await early.stop(signal)).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  test("is read again on SIGHUP once somebody writes to it, and does not keep it from ending until then", async () => {
+    rmSync(place.file);
+    execFileSync("mkfifo", [place.file]);
+    const write = (): unknown => execFileSync("sh", ["-c", 'printf %s "$1" >"$0"', place.file, good()]);
+    const running = launch();
+    write();
+    await untilTrue("it is ready", () => running.output.includes("metrics and health on"), 20);
+    running.process.kill("SIGHUP");
+    write();
+    await untilTrue("it has read it again", () => running.output.includes("manifest unchanged"), 20);
+    running.process.kill("SIGHUP");
+    await sleep(200);
+    const { code, stdout, stderr } = await running.stop();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(messages(stdout).at(-1)).toBe("stopped");
   });
 });
 
