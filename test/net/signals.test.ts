@@ -202,18 +202,19 @@ describe("sigusr1", () => {
 
   test("a SIGUSR1 in every millisecond of the start opens no debugger where the first line forbids it", async () => {
     const seen = new Set<number>();
+    let sampling: NodeJS.Timeout | undefined;
     const running = await start({
       command: [program],
       env: { PATH: `${process.execPath.replace(/\/node$/, "")}:${process.env.PATH}` },
       meanwhile: ({ pid, process: child }) => {
-        const timer = setInterval(() => {
+        sampling = setInterval(() => {
           // Before that the process may still be ip, which it ends.
           if (catches(pid, "SIGINT")) child.kill("SIGUSR1");
           for (const port of listeningPorts(pid)) seen.add(port);
         }, 1);
-        child.once("exit", () => clearInterval(timer));
       },
     });
+    clearInterval(sampling);
     expect(await running.stop()).toMatchObject({ code: 0, stderr: "" });
     expect([...seen]).toEqual([9464]);
   });
