@@ -53,10 +53,11 @@ async function start(options: Partial<ProxyPlan> = {}): Promise<ProxyProcess> {
   return running;
 }
 
+/** Of whole lines: the last may not have come to its end. */
 const messages = (text: string): string[] =>
   text
     .split("\n")
-    .filter((line) => line !== "")
+    .slice(0, -1)
     .map((line) => JSON.parse(line).msg as string);
 
 async function expectPortFree(): Promise<void> {
@@ -155,6 +156,23 @@ describe("a stop signal while it starts", () => {
       process.kill(pid, "SIGTERM");
       expect((await container.ended).code, `after ${momentMs} ms`).toBe(0);
     }
+  });
+});
+
+describe("as the node of a cluster, here without an API server", () => {
+  test("it goes on through an early and a late SIGHUP and others, and SIGTERM ends it with 0", async () => {
+    const { namespace } = network.topology.edge;
+    const env = { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: "1" };
+    const node = new Program(["run", "--node-object", "media/edge.node-1"], { namespace, env });
+    started.push(node);
+    await untilHandlers(node.pid);
+    node.process.kill("SIGHUP");
+    const said = (): number => messages(node.output).filter((text) => text.startsWith("SIGHUP: mounted keys")).length;
+    await untilTrue("the early one is answered", () => said() === 1, 20);
+    for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGHUP"] as const) node.process.kill(signal);
+    await untilTrue("the late one is answered", () => said() === 2, 20);
+    expect(listeningPorts(node.pid)).toEqual([]);
+    expect(await node.stop()).toMatchObject({ code: 0, stderr: "" });
   });
 });
 
