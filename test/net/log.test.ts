@@ -129,8 +129,7 @@ test("a pipe that nobody reads costs the lines beyond a bound; the process answe
   const running = await start(unread);
   place.write(wrong());
   // A refusal is some 10 kB: the pipe and the queue are full after less than 200.
-  for (let count = 0; count < 200; count++) await reload(running);
-  for (let count = 0; count < 200; count++) await reload(running);
+  for (let count = 0; count < 400; count++) await reload(running);
   const lost = await lostLines(running);
   expect(lost).toBeGreaterThan(190);
   await expectForwarding();
