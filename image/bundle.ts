@@ -11,8 +11,11 @@ export const commands = {
 /** npm packages for CommonJS ask for it at run time. The long name is not one that a bundled file may have, too. */
 const REQUIRE =
   'import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);';
-/** The kernel starts a command by this line: the image has no shell. */
-const INTERPRETER = "#!/usr/bin/node";
+/**
+ * The kernel starts a command by this line, with one argument: the image has no shell. Without that, SIGUSR1 would open a
+ * debugger on the network of the pod, which for a proxy is the host's, until the program's own handler is there.
+ */
+const INTERPRETER = "#!/usr/bin/node --disable-sigusr1";
 
 /**
  * Bundles both commands with all they import into `<command>.mjs` and the chunks that they share. Names stay readable and

@@ -1,7 +1,9 @@
 import { hostname } from "node:os";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { httpTransport } from "../crds/client/transport.ts";
-import { stopOnSignals } from "../crds/end_signals.ts";
+import { closeInspector } from "../crds/process/inspector.ts";
+import { LogStream } from "../crds/process/log_stream.ts";
+import { onHangup, stopOnSignals } from "../crds/process/signals.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { registerCheck } from "./check.ts";
 import { type HttpAddress, parseAddress, serveHttp } from "./http.ts";
@@ -31,6 +33,9 @@ const EXIT_RUNTIME_FAILURE = 1;
 const EXIT_WRONG_INPUT = 2;
 /** Work in hand is one reconciliation; a call to the API server takes at most 30 s. */
 const STOP_WITHIN_MS = 30_000;
+const STDOUT_FD = 1;
+/** How long the end waits for a reader of the log. */
+const LAST_LINES_MS = 1000;
 
 function parseMetrics(text: string): HttpAddress {
   const address = parseAddress(text);
@@ -44,7 +49,8 @@ function parseFlag(text: string): boolean {
 }
 
 async function run(flags: Flags): Promise<void> {
-  const log = openLog(flags.logLevel);
+  const stream = new LogStream(STDOUT_FD);
+  const log = openLog(flags.logLevel, stream);
   const instance = process.env.POD_NAME ?? hostname();
   const { image, namespace, leaseNamespace, leaseName } = flags;
   // Not a required option of commander: that would be asked of `check`, too.
@@ -57,6 +63,7 @@ async function run(flags: Flags): Promise<void> {
     namespace: namespace === "" ? undefined : namespace,
     instance,
     isLeading: () => election?.isLeading ?? true,
+    logLinesLost: () => stream.lost,
     pods: {
       image,
       imagePullPolicy: flags.imagePullPolicy,
@@ -83,7 +90,10 @@ async function run(flags: Flags): Promise<void> {
     await operator.stop();
     await election?.stop();
   };
-  const isStopping = stopOnSignals({ log, stop, withinMs: STOP_WITHIN_MS });
+  closeInspector((message) => log.warn(message));
+  onHangup(() => log.info("SIGHUP has no effect: what there is to read is watched"));
+  const flushLog = (): Promise<void> => stream.flush(LAST_LINES_MS);
+  const isStopping = stopOnSignals({ log, stop, flushLog, withinMs: STOP_WITHIN_MS });
   await lead(operator, election, { log, isStopping });
 }
 
@@ -150,7 +160,7 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT_OK : EXIT_WRONG_INPUT;
   else {
-    process.stderr.write(`quicproxy-operator: ${error instanceof Error ? error.message : String(error)}\n`);
+    console.error(`quicproxy-operator: ${error instanceof Error ? error.message : String(error)}`);
     process.exit(EXIT_RUNTIME_FAILURE);
   }
 }

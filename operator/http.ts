@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { Registry } from "prom-client";
+import { boundConnections } from "../crds/process/http_connections.ts";
 
 export interface Health {
   /** Why the process should be restarted, or undefined. */
@@ -27,6 +28,7 @@ export async function serveHttp({ address, port }: HttpAddress, registry: Regist
     const [status, type, body] = (await answer?.().catch(failure)) ?? [404, "text/plain", "not found\n"];
     response.writeHead(status, { "content-type": type, "cache-control": "no-store" }).end(body);
   });
+  boundConnections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: address, port }, resolve);

@@ -1,5 +1,9 @@
-#!/usr/bin/env node
-import { endOnSignals } from "../crds/end_signals.ts";
+#!/usr/bin/env -S node --disable-sigusr1
+import { closeInspector } from "../crds/process/inspector.ts";
+import { endOnSignals, holdSignals } from "../crds/process/signals.ts";
 
-endOnSignals();
+// Before anything large is imported: that takes longer than all else at the start.
+closeInspector((message) => console.error(`quicproxy-operator: ${message}`));
+if (process.argv[2] === "check") endOnSignals();
+else holdSignals();
 await import("./command.ts");

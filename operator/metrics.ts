@@ -8,6 +8,8 @@ export interface MetricsSources {
   queue(): WorkQueue | undefined;
   caches(): ReadonlyMap<string, InformerStats>;
   isLeading(): boolean;
+  /** Lines that the log could not take since the start. */
+  logLinesLost(): number;
 }
 
 const CONTROLLER = "quicproxy";
@@ -68,6 +70,10 @@ export class OperatorMetrics {
     this.#errors.inc({ controller: CONTROLLER }, 0);
     this.#queueGauges(sources, named);
     this.#cacheGauges(sources);
+    const lost = "Lines of the log that could not be written.";
+    this.#gauge({ name: "quicproxy_operator_log_lines_lost_total", help: lost, labelNames: [] }, (set) =>
+      set({}, sources.logLinesLost()),
+    );
   }
 
   readonly observeCall: ObserveCall = ({ method, code, seconds }) => {

@@ -24,6 +24,8 @@ export interface OperatorOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   readonly times?: Partial<InformerTimes>;
+  /** Lines that the log could not take since the start. Default: none. */
+  readonly logLinesLost?: () => number;
 }
 
 const SYNC_POLL_MS = 50;
@@ -46,6 +48,7 @@ export class Operator {
       queue: () => this.#queue,
       caches: () => this.#caches.stats(),
       isLeading: options.isLeading,
+      logLinesLost: options.logLinesLost ?? (() => 0),
     });
     this.client = new ApiClient(send, this.metrics.observeCall);
     this.#caches = new Caches({

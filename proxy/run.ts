@@ -15,12 +15,15 @@ export interface ProxyDependencies extends ControllerDependencies {
   planManifest?: PlanManifest;
   /** In place of the host's sockets and timers for health checks. */
   health?: Partial<HostDependencies>;
+  /** Lines that the log could not take since the start. Default: none. */
+  logLinesLost?: () => number;
 }
 
 /** The parts that run as long as the proxy does. */
 interface Running {
   controller: Controller;
   health: HealthMonitor;
+  logLinesLost: () => number;
 }
 
 export interface ProxyOptions {
@@ -51,15 +54,15 @@ function reasonOf(error: unknown): string {
 }
 
 function startRunning(plan: Plan, dependencies: ProxyDependencies): Running {
-  const { log, clock, health } = dependencies;
+  const { log, clock, health, logLinesLost = () => 0 } = dependencies;
   const controller = new Controller(plan, dependencies);
   const monitor = new HealthMonitor(plan, controller, { ...systemDependencies(), ...health, log, clock });
-  return { controller, health: monitor };
+  return { controller, health: monitor, logLinesLost };
 }
 
-function viewOf({ controller, health }: Running): ProxyView {
+function viewOf({ controller, health, logLinesLost }: Running): ProxyView {
   return {
-    report: () => ({ ...controller.report(), health: health.report() }),
+    report: () => ({ ...controller.report(), health: health.report(), logLinesLost: logLinesLost() }),
     findUnhealthy: () => controller.findUnhealthy(),
     findNotReady: () => controller.findNotReady(),
   };
@@ -75,6 +78,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
   const endpoint = new HttpEndpoint(proxyRoutes(() => view));
 
   let started: Running | undefined;
+  let stopping = false;
 
   /** Moves the HTTP server if the plan says so; `act` runs between listening anew and closing the old one. */
   async function moveAround(plan: Plan, act: () => void): Promise<void> {
@@ -130,15 +134,18 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
       return endpoint.address;
     },
     async onManifest(event: ManifestEvent): Promise<void> {
+      if (stopping) return;
       try {
         // What was rejected may fit now: a port has become free, or an address has come to this host.
         if (event.kind === "unreadable") running.reject(event.reasons);
         else await reload(event);
       } catch (error) {
-        running.reject([reasonOf(error)]);
+        // In the midst of a stop there is nothing left to be rejected.
+        if (!stopping) running.reject([reasonOf(error)]);
       }
     },
     async stop(): Promise<void> {
+      stopping = true;
       health.stop();
       stopSampleLog();
       running.stop();

@@ -27,7 +27,7 @@ const LOGGED_REASONS_MAX = 20;
 
 function explain(error: unknown, plan: Plan): unknown {
   if (!isNativeError(error)) return error;
-  return new ApplyError(formatExplanation(explainNativeError(error, plan.endpoints)), { cause: error });
+  return new ApplyError(formatExplanation(explainNativeError(error, plan)), { cause: error });
 }
 
 function initialState(plan: Plan, version: string, nowMs: number): ProxyState {

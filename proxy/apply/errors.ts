@@ -1,4 +1,6 @@
 import type { NativeError, NativeErrorCode } from "./addon.ts";
+import { raiseOpenFiles } from "./open_files.ts";
+import type { Plan } from "./plan.ts";
 
 /** Where an endpoint of the contract comes from, for messages. */
 export interface EndpointPlace {
@@ -61,7 +63,7 @@ export const NATIVE_ERRORS: Record<NativeErrorCode, CatalogueEntry> = {
   },
   LISTEN_FAILED: {
     message: (where, error) => `${where}: cannot listen: ${detail(error)}`,
-    remedy: () => "see the system error; `ulimit -n` bounds the number of sockets",
+    remedy: () => "see the system error",
   },
   NO_MEMORY: {
     message: (_, error) => `not enough memory for the flow tables: ${detail(error)}`,
@@ -86,8 +88,11 @@ export function formatAddress(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** What a native error means for whoever wrote the manifest. `endpoints`: those of the refused contract, in order. */
-export function explainNativeError(error: NativeError, endpoints: readonly EndpointPlace[]): Explanation {
+/** What a native error means for whoever wrote the manifest of the plan that was refused. */
+export function explainNativeError(
+  error: NativeError,
+  { endpoints, openFilesNeeded }: Pick<Plan, "endpoints" | "openFilesNeeded">,
+): Explanation {
   const entry = NATIVE_ERRORS[error.code];
   const place = error.endpoint === undefined ? undefined : endpoints[error.endpoint];
   const where = place ? formatAddress(place.address, place.port) : "an endpoint";
@@ -95,7 +100,7 @@ export function explainNativeError(error: NativeError, endpoints: readonly Endpo
     code: error.code,
     ...(place ? { path: `spec.listeners[${place.listener}]` } : {}),
     message: entry.message(where, error),
-    remedy: entry.remedy(place?.port ?? 0),
+    remedy: error.errno === "EMFILE" ? raiseOpenFiles(openFilesNeeded) : entry.remedy(place?.port ?? 0),
   };
 }
 

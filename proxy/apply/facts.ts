@@ -1,5 +1,6 @@
 import type { NativeEndpoint, NativeStatus } from "./addon.ts";
 import { formatAddress } from "./errors.ts";
+import { openFileLimit, raiseOpenFiles } from "./open_files.ts";
 import type { Plan } from "./plan.ts";
 
 /** One line of the log: what holds now that the data plane runs. */
@@ -67,6 +68,16 @@ function socketPoolFact(status: NativeStatus, upstreamSocketMaxAsked: number | u
   );
 }
 
+/** Beyond the limit neither metrics nor health answer: a connection to them is closed at once. */
+function openFilesFact(status: NativeStatus, needed: number, limit: number | undefined): Fact[] {
+  const forFlows = status.upstreamLevel === "ConnectedSocketPool" ? status.upstreamSocketMax : 0;
+  if (limit === undefined || limit >= needed + forFlows) return [];
+  const most = Math.max(limit - needed, 1);
+  const remedy = forFlows === 0 ? "" : `, or let flows have at most ${most} by spec.dataPlane.upstreamSockets`;
+  const message = `metrics and health may not answer when all flows are in use: ${raiseOpenFiles(needed)}${remedy}`;
+  return [warn(message, { openFileLimit: limit, openFilesNeeded: needed, upstreamSocketMax: forFlows })];
+}
+
 function steeringFact({ steering, steeringReason }: NativeStatus): Fact {
   if (steeringReason === undefined) return info(`steering level ${steering}`, { steering });
   return warn(
@@ -91,7 +102,8 @@ function backendsFact(status: NativeStatus): Fact {
 /** What holds now, in the order in which a datagram meets it, beside what the manifest asks for. */
 export function startFacts(
   status: NativeStatus,
-  { mode, upstreamSocketMaxAsked }: Pick<Plan, "mode" | "upstreamSocketMaxAsked">,
+  { mode, upstreamSocketMaxAsked, openFilesNeeded }: Pick<Plan, "mode" | "upstreamSocketMaxAsked" | "openFilesNeeded">,
+  limit = openFileLimit(),
 ): Fact[] {
   const { workers, batch, flowCapacity, flowMemoryBytes } = status;
   const count = `${workers} ${workers === 1 ? "worker" : "workers"}`;
@@ -101,6 +113,7 @@ export function startFacts(
     steeringFact(status),
     info(`room for ${flowCapacity} flows in ${flowMemoryBytes} bytes`, { flowCapacity, flowMemoryBytes }),
     ...upstreamFacts(status, upstreamSocketMaxAsked),
+    ...openFilesFact(status, openFilesNeeded, limit),
     backendsFact(status),
   ];
 }

@@ -34,6 +34,8 @@ export interface Plan {
   /** What else the contract says, by name: for the log of a reload. */
   settings: Readonly<Record<string, string | number>>;
   upstreamSocketMaxAsked: number | undefined;
+  /** Open files beside one for each flow that has a socket of its own. */
+  openFilesNeeded: number;
   /** What the manifest says without effect, one line each. */
   warnings: readonly string[];
   /** Where the manifest wants metrics and health served; undefined for nowhere. */

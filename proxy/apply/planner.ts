@@ -10,6 +10,7 @@ import { formatFault } from "../manifest/fault.ts";
 import { localAddresses } from "../manifest/local_addresses.ts";
 import { parse } from "../manifest/parse.ts";
 import { formatAddress } from "./errors.ts";
+import { openFilesNeeded } from "./open_files.ts";
 import type { Plan, PlanManifest } from "./plan.ts";
 
 export interface PlannerOptions {
@@ -22,7 +23,7 @@ export interface PlannerOptions {
   /** CPUs this process may use, as seen at its start. */
   cpus: number;
   /** Where the hash key comes from. Default: loadHashKey, which makes one where there is none. */
-  findHashKey?: (owner: HashKeyOwner) => Promise<HashKey>;
+  findHashKey?: (owner: HashKeyOwner, present?: Uint8Array) => Promise<HashKey>;
 }
 
 const DEFAULT_NAMESPACE = "default";
@@ -47,12 +48,12 @@ export function createPlanner(options: PlannerOptions): PlanManifest {
   let owner = "";
   let hashKey: HashKey | undefined;
 
-  /** Loaded once per name: without a place to keep it, the key must at least last as long as the process. */
+  /** Loaded once per name. A key without a place to keep it lasts as long as the process, and gets one once there is. */
   async function keyOf(namespace: string, name: string): Promise<HashKey> {
-    if (hashKey === undefined || owner !== `${namespace}/${name}`) {
-      hashKey = await findHashKey({ stateDir, namespace, name });
-      owner = `${namespace}/${name}`;
-    }
+    const isOwn = hashKey !== undefined && owner === `${namespace}/${name}`;
+    if (isOwn && !hashKey?.random) return hashKey!;
+    hashKey = await findHashKey({ stateDir, namespace, name }, isOwn ? hashKey?.key : undefined);
+    owner = `${namespace}/${name}`;
     return hashKey;
   }
 
@@ -105,6 +106,7 @@ export function planOf({ name, namespace, spec, contract, warnings }: PlanParts)
     quicLbKeys: new Map(contract.quicLb.flatMap(({ rotation, key }) => (key === undefined ? [] : [[rotation, key]]))),
     quicLbConfigs: contract.quicLb.map(({ key, ...lengths }) => ({ ...lengths, encrypted: key !== undefined })),
     settings: settingsOf(contract),
+    openFilesNeeded: openFilesNeeded(contract),
     upstreamSocketMaxAsked: spec.dataPlane.upstreamSockets,
     warnings,
     metrics: spec.metrics.port === 0 ? undefined : spec.metrics,

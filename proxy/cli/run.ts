@@ -1,8 +1,11 @@
 import { availableParallelism } from "node:os";
+import { isatty } from "node:tty";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { inClusterEndpoint, isInCluster } from "../../crds/client/in_cluster.ts";
 import { httpTransport } from "../../crds/client/transport.ts";
-import { stopOnSignals } from "../../crds/end_signals.ts";
+import { closeInspector } from "../../crds/process/inspector.ts";
+import { LogStream } from "../../crds/process/log_stream.ts";
+import { onHangup, stopOnSignals } from "../../crds/process/signals.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { openDataPlane } from "../apply/data_plane.ts";
 import type { Plan, PlanManifest } from "../apply/plan.ts";
@@ -31,6 +34,9 @@ interface RunFlags {
 const EXIT_RUNTIME_FAILURE = 1;
 const EXIT_WRONG_INPUT = 2;
 const STANDARD_INPUT = "-";
+const STDOUT_FD = 1;
+/** How long the end waits for a reader of the log. */
+const LAST_LINES_MS = 1000;
 
 function parseMetrics(text: string): HttpAddress | "off" {
   const metrics = text === "off" ? text : parseHttpAddress(text);
@@ -69,17 +75,37 @@ function watchSource(file: string, initialText: string, proxy: RunningProxy, log
   if (file !== STANDARD_INPUT) {
     return watchManifest(file, { read: readText, initialText, onEvent: (event) => proxy.onManifest(event) });
   }
-  const refuse = (): void => log.warn("SIGHUP ignored: standard input cannot be read again");
-  process.on("SIGHUP", refuse);
-  return { close: () => void process.off("SIGHUP", refuse) };
+  return { close: onHangup(() => log.warn("SIGHUP ignored: standard input cannot be read again")) };
 }
 
-/** The first signal stops in order; the second ends the process at once. */
-function endOnUncaught(log: Log): void {
+interface ProcessLog {
+  readonly log: Log;
+  readonly stream: LogStream;
+}
+
+/** The log of the process, which is told of an error that nobody caught before that ends the process. */
+function openProcessLog({ logLevel, logFormat }: RunFlags, name: string): ProcessLog {
+  const stream = new LogStream(STDOUT_FD);
+  const root = openLog({ level: logLevel, format: logFormat, isTerminal: isatty(STDOUT_FD) }, stream);
+  const log = root.child({ name });
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, `uncaught error: ${error instanceof Error ? error.stack : String(error)}`);
     process.exit(EXIT_RUNTIME_FAILURE);
   });
+  return { log, stream };
+}
+
+/** What a proxy needs of its process. */
+function dependenciesOf({ log, stream }: ProcessLog) {
+  const clock = (): number => performance.now();
+  return { openDataPlane, log, clock, version: packageJson.version, logLinesLost: () => stream.lost };
+}
+
+/** Runs from here on until a signal stops it in order. */
+function runUntilStopped({ log, stream }: ProcessLog, stop: () => Promise<void>): void {
+  // A signal that came before the first line of code may have opened it since.
+  closeInspector((message) => log.warn(message));
+  stopOnSignals({ log, stop, flushLog: () => stream.flush(LAST_LINES_MS) });
 }
 
 async function run(flags: RunFlags): Promise<void> {
@@ -97,19 +123,20 @@ async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promis
     process.exitCode = EXIT_WRONG_INPUT;
     return;
   }
-  const log = openLog({ level: flags.logLevel, format: flags.logFormat }).child({ name: `${namespace}/${name}` });
-  endOnUncaught(log);
+  const processLog = openProcessLog(flags, `${namespace}/${name}`);
   const send = httpTransport(inClusterEndpoint({ env: process.env }));
   const cpus = availableParallelism();
   const { lastGood: lastGoodDir, metrics, keyDir } = flags;
   const options = { namespace, name, lastGoodDir, metrics, keyDir, cpus, send };
-  const node = await runNode(options, {
-    openDataPlane,
-    log,
-    clock: () => performance.now(),
-    version: packageJson.version,
+  const node = await runNode(options, dependenciesOf(processLog));
+  const endHangups = onHangup(() => {
+    processLog.log.info("SIGHUP: mounted keys are read again; all else comes from the API server");
+    void node.agent.refresh();
   });
-  stopOnSignals({ log, stop: () => node.stop() });
+  runUntilStopped(processLog, async () => {
+    endHangups();
+    await node.stop();
+  });
 }
 
 async function runFile(file: string, flags: RunFlags): Promise<void> {
@@ -121,19 +148,11 @@ async function runFile(file: string, flags: RunFlags): Promise<void> {
     return;
   }
   const { plan, text } = loaded;
-  const root = openLog({ level: flags.logLevel, format: flags.logFormat });
-  const log = root.child({ name: `${plan.namespace}/${plan.name}` });
-  endOnUncaught(log);
-  const dependencies = {
-    openDataPlane,
-    log,
-    planManifest,
-    clock: () => performance.now(),
-    version: packageJson.version,
-  };
+  const processLog = openProcessLog(flags, `${plan.namespace}/${plan.name}`);
+  const { log } = processLog;
   let proxy: RunningProxy;
   try {
-    proxy = await startProxy({ plan, metrics: flags.metrics }, dependencies);
+    proxy = await startProxy({ plan, metrics: flags.metrics }, { ...dependenciesOf(processLog), planManifest });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     log.fatal(`not started: ${message}`);
@@ -141,11 +160,10 @@ async function runFile(file: string, flags: RunFlags): Promise<void> {
     return;
   }
   const source = watchSource(file, text, proxy, log);
-  const stop = async (): Promise<void> => {
+  runUntilStopped(processLog, async () => {
     source.close();
     await proxy.stop();
-  };
-  stopOnSignals({ log, stop });
+  });
 }
 
 export function registerRun(program: Command): void {

@@ -1,4 +1,6 @@
-import { createReadStream } from "node:fs";
+import { constants, createReadStream, openSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { Socket } from "node:net";
 import type { Fault } from "./fault.ts";
 
 export const MAX_MANIFEST_BYTES = 16 * 1024 * 1024;
@@ -19,7 +21,7 @@ export async function readManifestText(
   stdin: AsyncIterable<Buffer> = process.stdin,
 ): Promise<ReadResult> {
   try {
-    const bytes = await collect(file === "-" ? stdin : createReadStream(file));
+    const bytes = await collect(file === "-" ? stdin : await openFile(file));
     if (bytes === undefined) return unreadable(file, "is larger than 16 MiB", "a manifest of at most 16 MiB");
     return { ok: true, text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch (error) {
@@ -27,6 +29,15 @@ export async function readManifestText(
     const [what, allowed] = REMEDIES[code] ?? [`cannot be read: ${message}`, "a readable file"];
     return unreadable(file, what, allowed);
   }
+}
+
+/**
+ * A pipe is waited for by the event loop. A thread of libuv's that waits for a writer, as it would to open the pipe or to
+ * read it, keeps the process from ending.
+ */
+async function openFile(file: string): Promise<AsyncIterable<Buffer>> {
+  if (!(await stat(file)).isFIFO()) return createReadStream(file);
+  return new Socket({ fd: openSync(file, constants.O_RDONLY | constants.O_NONBLOCK), readable: true, writable: false });
 }
 
 async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer | undefined> {

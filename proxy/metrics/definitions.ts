@@ -127,6 +127,12 @@ export const STATE_METRICS = {
     ["result"],
     "Manifests read again, by result: applied, rejected or unchanged",
   ),
+  logLinesLost: define(
+    "quicproxy_log_lines_lost_total",
+    "counter",
+    [],
+    "Lines of the log that could not be written: a full disk, a pipe that nobody reads, a reader that went away",
+  ),
   flowCapacity: define("quicproxy_flow_capacity", "gauge", [], "Flows that the tables of all workers can hold"),
   flowMemory: define("quicproxy_flow_memory_bytes", "gauge", [], "Memory taken by the flow tables of all workers"),
   upstreamSocketMax: define(

@@ -125,6 +125,7 @@ export class Metrics {
       [this.#state.backends, report.backends.filter(({ active, weight }) => active && weight > 0).length],
       [this.#state.generation, report.generation],
       [this.#state.stale, report.staleReason === "" ? 0 : 1],
+      [this.#state.logLinesLost, report.logLinesLost ?? 0],
       [this.#state.flowCapacity, status.flowCapacity],
       [this.#state.flowMemory, status.flowMemoryBytes],
       [this.#state.upstreamSocketMax, status.upstreamSocketMax],

@@ -41,6 +41,8 @@ export interface CountersReport {
   endpoints: NativeEndpoint[];
   /** Absent where backends are not checked. */
   health?: HealthReport | undefined;
+  /** Lines that the log could not take; absent where that is not known. */
+  logLinesLost?: number;
   status: Omit<NativeStatus, "endpoints" | "backends">;
 }
 

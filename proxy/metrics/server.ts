@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv4, isIPv6 } from "node:net";
+import { boundConnections } from "../../crds/process/http_connections.ts";
 import { formatAddress } from "../apply/errors.ts";
 
 export interface HttpAddress {
@@ -82,6 +83,7 @@ function explainListenError(error: NodeJS.ErrnoException, { address, port }: Htt
 /** Starts the server for metrics and health. Throws HttpListenError with cause and remedy in its message. */
 export async function listenHttp(address: HttpAddress, routes: Routes): Promise<HttpServer> {
   const server = createServer(createListener(routes));
+  boundConnections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(explainListenError(error, address)));
     server.listen({ host: address.address, port: address.port, exclusive: true }, resolve);

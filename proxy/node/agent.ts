@@ -42,6 +42,8 @@ export class NodeAgent {
   #inForce: { spec: QuicProxyNodeSpec; plan: Plan } | undefined;
   #source: Source | undefined;
   #problem: Problem | undefined;
+  /** In force, but not written to the node: why. */
+  #unkept: { spec: QuicProxyNodeSpec; why: string } | undefined;
   #heldSinceMs: number | undefined;
   #attempts = 0;
   #cancelRetry: () => void = () => {};
@@ -116,10 +118,15 @@ export class NodeAgent {
     if (error !== undefined) this.#fail(reasonOf(error), error.message);
   }
 
-  /** Applies what is in force anew where the keys that it names have changed: the kubelet replaces them in place. */
+  /**
+   * Applies what is in force anew where the keys that it names have changed: the kubelet replaces them in place. Writes the
+   * last-good copy where that failed before: a disk that was full may have room again.
+   */
   refresh(): Promise<void> {
     this.#queue = this.#queue.then(async () => {
-      if (this.#stopped || this.#inForce === undefined || this.#inForce.plan.quicLbKeys.size === 0) return;
+      if (this.#stopped) return;
+      if (this.#unkept !== undefined) await this.#writeCopy(this.#unkept.spec);
+      if (this.#inForce === undefined || this.#inForce.plan.quicLbKeys.size === 0) return;
       const { spec, plan: present } = this.#inForce;
       const result = await this.#dependencies.plan(spec);
       if (!("plan" in result) || isDeepStrictEqual(result.plan.quicLbKeys, present.quicLbKeys)) return;
@@ -162,16 +169,25 @@ export class NodeAgent {
   }
 
   async #keep(spec: QuicProxyNodeSpec, plan: Plan, source: Source): Promise<void> {
-    const { lastGood, log } = this.#dependencies;
+    const { log } = this.#dependencies;
     this.#inForce = { spec, plan };
     this.#source = source;
     this.#settle();
     log.info({ generation: spec.generation, source }, `generation ${spec.generation} of the node object is in force`);
-    if (source === "LastGood") return;
+    if (source !== "LastGood") await this.#writeCopy(spec);
+  }
+
+  async #writeCopy(spec: QuicProxyNodeSpec): Promise<void> {
+    const { lastGood, log } = this.#dependencies;
+    const before = this.#unkept?.why;
     try {
       await lastGood?.write(spec);
+      this.#unkept = undefined;
+      if (before !== undefined) log.info({ generation: spec.generation }, "a last-good copy is kept again");
     } catch (error) {
-      log.warn({ err: error }, `no last-good copy is kept: ${(error as Error).message}`);
+      const why = (error as Error).message;
+      this.#unkept = { spec, why };
+      if (why !== before) log.warn({ err: error }, `no last-good copy is kept: ${why}`);
     }
   }
 

@@ -1,9 +1,8 @@
 import { ApiClient } from "../../crds/client/client.ts";
 import type { InformerTimes } from "../../crds/client/informer.ts";
 import type { SendRequest } from "../../crds/client/transport.ts";
-import type { ControllerDependencies } from "../apply/controller.ts";
 import type { HttpAddress } from "../metrics/server.ts";
-import { startProxy } from "../run.ts";
+import { type ProxyDependencies, startProxy } from "../run.ts";
 import { watchNodeObject } from "../source/kubernetes.ts";
 import { lastGoodCopy } from "../source/last_good.ts";
 import { NodeAgent } from "./agent.ts";
@@ -39,7 +38,7 @@ const TOLD_AFTER_STOP_MS = 1000;
  * Runs as one node of a QuicProxy: at once from the last-good copy where there is one, and from then on as the
  * QuicProxyNode says. Never throws, and never ends by itself: what does not work is reported and tried again.
  */
-export async function runNode(options: NodeOptions, dependencies: ControllerDependencies): Promise<RunningNode> {
+export async function runNode(options: NodeOptions, dependencies: ProxyDependencies): Promise<RunningNode> {
   const { namespace, name, metrics, cpus, keyDir, send, lastGoodDir, times } = options;
   const { log, clock, version } = dependencies;
   const client = new ApiClient(send);

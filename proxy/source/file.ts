@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import type { EventEmitter } from "node:events";
 import { type FSWatcher, watch } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import { onHangup } from "../../crds/process/signals.ts";
 
 export type ManifestCause = "SIGHUP" | "file";
 
@@ -24,7 +24,8 @@ export interface WatchOptions {
   debounceMs?: number;
   /** For file systems and symbolic links that raise no events. */
   pollMs?: number;
-  signals?: EventEmitter;
+  /** Calls back on SIGHUP; returns how to end that. */
+  onHangup?: (act: () => void) => () => void;
 }
 
 export interface ManifestWatch {
@@ -97,20 +98,26 @@ class ManifestReader {
  * Never throws: an unreadable file is an event.
  */
 export function watchManifest(file: string, options: WatchOptions): ManifestWatch {
-  const { onEvent, debounceMs = 100, pollMs = 5000, signals = process } = options;
+  const { onEvent, debounceMs = 100, pollMs = 5000 } = options;
   const reader = new ManifestReader(file, options);
   let queue: Promise<void> = Promise.resolve();
   let debounce: NodeJS.Timeout | undefined;
   let lastFingerprint = "";
   let closed = false;
+  let hangupWaits = false;
 
   const check = (cause: ManifestCause): void => {
     queue = queue.then(async () => {
+      if (cause === "SIGHUP") hangupWaits = false;
       const event = closed ? undefined : await reader.read(cause);
       if (event && !closed) await onEvent(event);
     });
   };
-  const onHangup = (): void => check("SIGHUP");
+  /** One that waits will see what is there for all that come meanwhile. */
+  const checkOnHangup = (): void => {
+    if (!hangupWaits) check("SIGHUP");
+    hangupWaits = true;
+  };
   const onChange = (): void => {
     clearTimeout(debounce);
     debounce = setTimeout(check, debounceMs, "file");
@@ -122,13 +129,13 @@ export function watchManifest(file: string, options: WatchOptions): ManifestWatc
     check("file");
   };
 
-  signals.on("SIGHUP", onHangup);
   const watcher = watchDirectory(file, onChange);
   const poll = setInterval(onPoll, pollMs);
+  const endHangups = (options.onHangup ?? onHangup)(checkOnHangup);
   return {
     close(): void {
       closed = true;
-      signals.off("SIGHUP", onHangup);
+      endHangups();
       watcher?.close();
       clearTimeout(debounce);
       clearInterval(poll);

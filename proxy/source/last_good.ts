@@ -40,15 +40,16 @@ async function writeWhole(file: string, text: string): Promise<void> {
   const draft = `${file}.${process.pid}.draft`;
   const handle = await open(draft, "w", 0o600);
   try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  try {
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
     await rename(draft, file);
   } catch (error) {
-    await unlink(draft);
+    // On a full disk half a draft would take what room there is.
+    await unlink(draft).catch(() => {});
     throw error;
   }
 }

@@ -25,6 +25,13 @@ test.each([OPERATOR, PROXY])("both commands start as %s in a read-only root with
   }
 });
 
+test("the line that starts either command keeps SIGUSR1 from opening a debugger before the command's first line", () => {
+  for (const command of ["quicproxy", "quicproxy-operator"]) {
+    const [line] = readFileSync(join(image.root, `usr/lib/quicproxy/${command}.mjs`), "utf8").split("\n");
+    expect(line).toBe("#!/usr/bin/node --disable-sigusr1");
+  }
+});
+
 test("the proxy gets as far as the manifest it is asked for", () => {
   const outcome = image.run(OPERATOR, ["/usr/bin/quicproxy", "validate", "-f", "/no/such.yaml"]);
   expect(outcome).toMatchObject({ status: 2, stderr: expect.stringContaining("/no/such.yaml: does not exist") });

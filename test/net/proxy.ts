@@ -8,7 +8,7 @@ import type { CountersReport } from "../../proxy/metrics/report.ts";
 import type { Peer } from "./peer.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const program = join(root, "proxy/cli/main.ts");
+export const program = join(root, "proxy/cli/main.ts");
 const READY_LIMIT_MS = 50_000;
 
 /** Where every proxy of these tests serves metrics and health. */
@@ -87,6 +87,10 @@ export interface ProgramOptions {
   wrapper?: readonly string[];
   /** What is done with the program's standard output. Default: kept. */
   stdout?: "pipe" | number;
+  /** How the program is started. Default: by the Node.js of this process. */
+  command?: readonly string[];
+  /** Beside the environment of this process. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** `quicproxy <args>`, the real program, inside a namespace. */
@@ -96,12 +100,13 @@ export class Program {
   #stdout = "";
   #stderr = "";
 
-  constructor(args: readonly string[], { namespace, wrapper = [], stdout = "pipe" }: ProgramOptions) {
-    const [file, all] = insideNamespace(namespace, [...wrapper, process.execPath, program, ...args]);
+  constructor(args: readonly string[], options: ProgramOptions) {
+    const { namespace, wrapper = [], stdout = "pipe", command = [process.execPath, program], env } = options;
+    const [file, all] = insideNamespace(namespace, [...wrapper, ...command, ...args]);
     const cache = process.env.NODE_COMPILE_CACHE ?? join(root, "build/node-cache");
     this.process = spawn(file, all, {
       stdio: ["ignore", stdout, "pipe"],
-      env: { ...process.env, NODE_COMPILE_CACHE: cache },
+      env: { ...process.env, NODE_COMPILE_CACHE: cache, ...env },
     });
     this.process.stdout?.on("data", (text) => (this.#stdout += text));
     this.process.stderr?.on("data", (text) => (this.#stderr += text));
@@ -141,6 +146,12 @@ export interface ProxyPlan {
   reader: Peer;
   wrapper?: readonly string[];
   stdout?: number;
+  command?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  /** Default: a folder of the place. */
+  stateDir?: string;
+  /** Told of the process before it is ready. */
+  meanwhile?: (proxy: ProxyProcess) => void;
   /** Default: /readyz answers 200. */
   until?: "healthy" | "ready";
 }
@@ -149,13 +160,14 @@ export interface ProxyPlan {
 export class ProxyProcess extends Program {
   readonly #reader: Peer;
 
-  private constructor({ place, namespace, reader, ...options }: ProxyPlan) {
-    super(["run", "-f", place.file, "--state-dir", join(place.directory, "state")], { namespace, ...options });
+  private constructor({ place, stateDir = join(place.directory, "state"), reader, ...options }: ProxyPlan) {
+    super(["run", "-f", place.file, "--state-dir", stateDir], options);
     this.#reader = reader;
   }
 
   static async start(plan: ProxyPlan): Promise<ProxyProcess> {
     const proxy = new ProxyProcess(plan);
+    plan.meanwhile?.(proxy);
     const path = plan.until === "healthy" ? "/healthz" : "/readyz";
     const deadline = Date.now() + READY_LIMIT_MS;
     while (!(await proxy.answers(path))) {

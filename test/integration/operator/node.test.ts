@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ApiClient } from "../../../crds/client/client.ts";
 import { hasStatus } from "../../../crds/client/errors.ts";
 import { RESOURCES } from "../../../crds/client/resources.ts";
+import { LogStream } from "../../../crds/process/log_stream.ts";
 import { openLog } from "../../../operator/log.ts";
 import { Operator } from "../../../operator/operator.ts";
 import { HEADER } from "../../../proxy/contract/layout.ts";
@@ -68,7 +69,7 @@ beforeAll(async () => {
   await admin.node("node-1", {});
   operator = new Operator({
     send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog("silent"),
+    log: openLog("silent", new LogStream(1)),
     namespace: NAMESPACE,
     instance: "test",
     isLeading: () => true,

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ApiClient } from "../../../crds/client/client.ts";
 import { RESOURCES } from "../../../crds/client/resources.ts";
+import { LogStream } from "../../../crds/process/log_stream.ts";
 import { openLog } from "../../../operator/log.ts";
 import { Operator } from "../../../operator/operator.ts";
 import { until } from "../../until.ts";
@@ -24,7 +25,7 @@ let operator: Operator;
 function startOperator(): Operator {
   const started = new Operator({
     send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog("silent"),
+    log: openLog("silent", new LogStream(1)),
     namespace: undefined,
     instance: "test",
     isLeading: () => true,

@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { LogStream } from "../../../crds/process/log_stream.ts";
 import { type LogOptions, openLog } from "../../../proxy/log.ts";
 
 let directory: string;
@@ -19,7 +20,7 @@ afterEach(() => {
 
 /** What is in the file right after the call: the log is synchronous. */
 function logged(options: Pick<LogOptions, "format" | "isTerminal">): string {
-  const log = openLog({ ...options, level: "info", destination });
+  const log = openLog({ ...options, level: "info" }, new LogStream(destination));
   log.debug("not shown");
   log.warn({ workers: 2 }, "2 workers");
   return readFileSync(join(directory, "log"), "utf8");

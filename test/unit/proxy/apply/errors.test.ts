@@ -15,7 +15,8 @@ const ENDPOINTS = [
   { address: "192.0.2.1", port: 8443, listener: 1 },
 ];
 
-const explain = (error: Error) => explainNativeError(error as NativeError, ENDPOINTS);
+const explain = (error: Error) =>
+  explainNativeError(error as NativeError, { endpoints: ENDPOINTS, openFilesNeeded: 402 });
 
 describe("explainNativeError", () => {
   it("names the place in the manifest and how to find the process that has the port", () => {
@@ -47,6 +48,13 @@ describe("explainNativeError", () => {
       const text = formatExplanation(explain(nativeError(code as NativeError["code"], "detail", endpoint)));
       expect(text).not.toContain("undefined");
       expect(text.split("; ").length).toBeGreaterThan(1);
+    }
+  });
+
+  it("says how many open files are needed where they are what is missing, whatever failed for it", () => {
+    for (const code of ["LISTEN_FAILED", "NO_MEMORY"] as const) {
+      const { remedy } = explain(Object.assign(nativeError(code, "EMFILE"), { errno: "EMFILE" }));
+      expect(remedy).toMatch(/needs a limit on open files of 402 .*it is \d+: raise it with `ulimit -n`/);
     }
   });
 

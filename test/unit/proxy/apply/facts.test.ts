@@ -4,8 +4,11 @@ import { countServingBackends, isReceiveBufferClamped, startFacts } from "../../
 import { fakePlan, fakeStatus } from "./fakes.ts";
 
 const ENDPOINT = fakeStatus().endpoints[0] as NativeEndpoint;
+const ENOUGH_FILES = 1_048_576;
+const facts = (status: ReturnType<typeof fakeStatus>, plan = fakePlan(), limit = ENOUGH_FILES) =>
+  startFacts(status, plan, limit);
 const warnings = (status: ReturnType<typeof fakeStatus>, asked?: number): string[] =>
-  startFacts(status, fakePlan({ upstreamSocketMaxAsked: asked }))
+  facts(status, fakePlan({ upstreamSocketMaxAsked: asked }))
     .filter(({ level }) => level === "warn")
     .map(({ message }) => message);
 
@@ -15,7 +18,7 @@ describe("startFacts", () => {
   });
 
   it("says what holds in the order in which a datagram meets it", () => {
-    expect(startFacts(fakeStatus(), fakePlan({ mode: "Decoupled" })).map(({ message }) => message)).toEqual([
+    expect(facts(fakeStatus(), fakePlan({ mode: "Decoupled" })).map(({ message }) => message)).toEqual([
       "listening on 0.0.0.0:4433",
       "receive buffer of 0.0.0.0:4433: 8388608 bytes granted",
       "mode Decoupled: 2 workers, up to 64 datagrams per call",
@@ -50,8 +53,18 @@ describe("startFacts", () => {
 
   it("says why an optional endpoint is not listening, without warning of it", () => {
     const status = fakeStatus({ endpoints: [{ ...ENDPOINT, skipped: "no IPv6 on this host" }] });
-    expect(startFacts(status, fakePlan())[0]?.message).toBe("not listening on 0.0.0.0:4433: no IPv6 on this host");
+    expect(facts(status)[0]?.message).toBe("not listening on 0.0.0.0:4433: no IPv6 on this host");
     expect(warnings(status)).toEqual([]);
+  });
+
+  it("warns where flows may take the open files that all else needs, with the numbers that would do", () => {
+    const plan = fakePlan({ openFilesNeeded: 200 });
+    const warned = (limit: number) => facts(fakeStatus(), plan, limit).filter(({ level }) => level === "warn");
+    expect(warned(1200)).toEqual([]);
+    const [fact] = warned(1199);
+    expect(fact?.fields).toEqual({ openFileLimit: 1199, openFilesNeeded: 200, upstreamSocketMax: 1000 });
+    expect(fact?.message).toContain("a limit on open files of 200 and one more for each flow");
+    expect(fact?.message).toContain("let flows have at most 999 by spec.dataPlane.upstreamSockets");
   });
 
   it("warns where fewer upstream sockets are possible than asked for", () => {

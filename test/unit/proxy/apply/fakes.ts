@@ -73,6 +73,7 @@ export function fakePlan(changes: Partial<Plan> = {}): Plan {
     quicLbConfigs: [],
     settings: { idleTimeoutMs: 120_000 },
     upstreamSocketMaxAsked: undefined,
+    openFilesNeeded: 120,
     warnings: [],
     metrics: { address: "127.0.0.1", port: 0 },
     encode: (generation) => Buffer.from(JSON.stringify({ generation, backends })),

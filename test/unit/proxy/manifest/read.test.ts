@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +35,16 @@ describe("readManifestText", () => {
       ok: true,
       text: "kind: QuicProxy\n",
     });
+  });
+
+  it("reads a pipe once somebody writes to it, in parts", async () => {
+    const pipe = join(directory, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const text = "# ".padEnd(200_000, "x");
+    const read = readManifestText(pipe);
+    const writer = spawn("sh", ["-c", 'sleep 0.1; cat >"$0"', pipe], { stdio: ["pipe", "ignore", "inherit"] });
+    writer.stdin.end(text);
+    expect(await read).toEqual({ ok: true, text });
   });
 
   it("reads standard input as -", async () => {

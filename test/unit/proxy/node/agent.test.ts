@@ -188,6 +188,18 @@ describe("the last-good copy", () => {
     ]);
   });
 
+  it("that could not be written is written once it can be, and both are said once", async () => {
+    copyFails = true;
+    await offer({ generation: 7 });
+    for (let count = 0; count < 3; count++) await agent.refresh();
+    expect(copy).toBeUndefined();
+    copyFails = false;
+    await agent.refresh();
+    expect(copy).toMatchObject({ generation: 7 });
+    const said = lines.map(({ message }) => message).filter((message) => message.includes("last-good"));
+    expect(said).toEqual(["no last-good copy is kept: disk full", "a last-good copy is kept again"]);
+  });
+
   it("with faults starts nothing", async () => {
     copy = { generation: 1 };
     await agent.startFromLastGood();

@@ -28,9 +28,14 @@ async function read(path: string): Promise<ReadOutcome> {
   }
 }
 
+const onHangup = (act: () => void): (() => void) => {
+  signals.on("SIGHUP", act);
+  return () => void signals.off("SIGHUP", act);
+};
+
 function watch(pollMs = NEVER_MS): void {
   const onEvent = (event: ManifestEvent) => void events.push(event);
-  watched = watchManifest(file, { read, onEvent, initialText: "one", debounceMs: DEBOUNCE_MS, pollMs, signals });
+  watched = watchManifest(file, { read, onEvent, initialText: "one", debounceMs: DEBOUNCE_MS, pollMs, onHangup });
 }
 
 /** The limit only keeps a broken run from lasting for ever. */
@@ -147,10 +152,24 @@ describe("watchManifest beside plain changes", () => {
       running--;
       finished.push(event.kind);
     };
-    watched = watchManifest(file, { read, onEvent, initialText: "one", pollMs: NEVER_MS, signals });
-    for (let count = 0; count < 3; count++) signals.emit("SIGHUP");
+    watched = watchManifest(file, { read, onEvent, initialText: "one", pollMs: NEVER_MS, onHangup });
+    for (let count = 1; count <= 3; count++) {
+      signals.emit("SIGHUP");
+      // The next comes while this one is being delivered.
+      await eventually(() => expect(finished.length + running).toBe(count));
+    }
     await eventually(() => expect(finished).toHaveLength(3));
     expect(overlaps).toBe(0);
+  });
+
+  it("reads once for all SIGHUPs that come before it reads", async () => {
+    watch();
+    for (let count = 0; count < 1000; count++) signals.emit("SIGHUP");
+    await eventually(() => expect(events).toHaveLength(1));
+    signals.emit("SIGHUP");
+    await eventually(() => expect(events).toHaveLength(2));
+    await settle();
+    expect(seen()).toEqual(["one", "one", "last"]);
   });
 
   it("is quiet after close", async () => {
