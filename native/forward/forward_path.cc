@@ -1,8 +1,8 @@
 #include "forward/forward_path.h"
 
 #include <algorithm>
-#include <cerrno>
 
+#include "context/send_drop.h"
 #include "io/clock.h"
 #include "receive/receive_tally.h"
 
@@ -11,25 +11,6 @@ namespace quicproxy {
 namespace {
 
 constexpr int kMaxUnassuredLookedAt = 64;
-
-Counter droppedCounter(int error) {
-  switch (error) {
-    case EMSGSIZE:
-      return Counter::forward_dropped_too_big;
-    case EAGAIN:
-    case ENOBUFS:
-    case ENOMEM:
-      return Counter::forward_dropped_buffer_full;
-    case ECONNREFUSED:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case ENETDOWN:
-      return Counter::forward_dropped_unreachable;
-    default:
-      return Counter::forward_dropped_error;
-  }
-}
 
 }  // namespace
 
@@ -232,7 +213,7 @@ void ForwardPath::countSent(const Departure& departure) {
 }
 
 void ForwardPath::countDropped(const Departure& departure) {
-  context_.counters.add(droppedCounter(departure.error));
+  context_.counters.add(kForwardDrops.of(departure.error));
   context_.counters.add(context_.flows.at(departure.flow).backendSlot, BackendCounter::kDropped);
   note(departure, SampleOutcome::kDropped);
 }

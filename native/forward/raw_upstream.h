@@ -66,8 +66,8 @@ class RawUpstream final : public Upstream {
   [[nodiscard]] uint16_t nextPort();
   bool claim(uint32_t nowMs);
   [[nodiscard]] uint32_t findFlow(const WorkerContext& context, const FourTuple& path) const;
-  void prepare(const WorkerContext& context, const Departure& departure, uint32_t at);
-  void sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures, uint32_t count);
+  void prepare(const WorkerContext& context, const Departure& departure);
+  void sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures);
   void receiveErrors(WorkerContext& context, bool v6);
 
   uint32_t worker_;
@@ -81,10 +81,8 @@ class RawUpstream final : public Upstream {
   uint16_t lastClosed_ = 0;
   uint32_t cursor_;  ///< in the ports of blocks_: the longest unused port comes next
   std::vector<Header> headers_;
-  std::vector<iovec> vectors_;
-  std::vector<mmsghdr> messages_;
-  std::vector<SocketAddress> destinations_;
-  std::vector<uint16_t> positions_;  ///< of the departures of one family
+  SendBatch out_;
+  std::vector<uint16_t> positions_;  ///< of the departures of one family, by place in out_
 };
 
 }  // namespace quicproxy

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "context/worker_context.h"
+#include "io/error_queue.h"
 #include "io/event_tag.h"
 #include "io/socket_options.h"
 
@@ -18,12 +19,15 @@ namespace {
 /// A burst of one flow at its full congestion window; asked within net.core.rmem_max, memory is used only when filled.
 constexpr int kReceiveBufferBytes = 1 << 20;
 
+constexpr int kMaxErrorsPerTurn = 64;
+
 FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, bool trains) {
   const int family = backend.family();
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) return fd;
   setOption(fd.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBufferBytes);
   neverFragment(fd.get(), family);
+  tellQueueDrops(fd.get(), family);
   setHopLimit(fd.get(), family, hopLimit);
   receiveTrafficClass(fd.get(), family);
   if (trains) setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
@@ -76,11 +80,20 @@ uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, R
   if (!sameFlow) return 0;
   const int received = batch.receive(sockets_[tag.index].get(), first);
   if (received < 0) {
-    if (errno != EAGAIN && errno != EINTR) context.countIcmpError(flow.backendSlot, errno);
+    takeErrors(context, tag.index);
     return 0;
   }
   for (int i = 0; i < received; i++) flows[first + static_cast<uint32_t>(i)] = tag.index;
   return static_cast<uint32_t>(received);
+}
+
+void UpstreamSockets::takeErrors(WorkerContext& context, uint32_t flow) const {
+  for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
+    const auto error = takeQueuedError(sockets_[flow].get(), {});
+    if (!error) return;
+    if (error->kind == QueuedError::Kind::kTooBig) context.counters.add(Counter::return_path_too_big);
+    if (error->kind == QueuedError::Kind::kUnreachable) context.countRefused(context.flows.at(flow).backendSlot);
+  }
 }
 
 }  // namespace quicproxy

@@ -28,6 +28,8 @@ class UpstreamSockets final : public Upstream {
                    std::span<uint32_t> flows) override;
 
  private:
+  void takeErrors(WorkerContext& context, uint32_t flow) const;
+
   std::vector<FileDescriptor> sockets_;
   uint32_t open_ = 0;
   int epollFd_ = -1;

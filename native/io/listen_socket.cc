@@ -35,6 +35,7 @@ FileDescriptor newSocket(int family) {
 }
 
 bool setPathOptions(int fd, int family) {
+  if (!tellQueueDrops(fd, family)) return false;
   if (family == AF_INET) {
     return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) && setOption(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
            receiveTrafficClass(fd, family) && neverFragment(fd, family);

@@ -24,7 +24,8 @@ struct ListenOptions {
 };
 
 /// One worker's member of a SO_REUSEPORT group: non-blocking, tells the local address of each datagram
-/// (IP_PKTINFO), its hop limit and traffic class, never fragments (RFC 9000 section 14).
+/// (IP_PKTINFO), its hop limit and traffic class, never fragments (RFC 9000 section 14), tells of full device queues:
+/// its reader empties the error queue.
 std::variant<FileDescriptor, Failure> openListenSocket(const SocketAddress& address, const ListenOptions& options);
 
 /// Takes a socket out of its SO_REUSEPORT group: a connected one, here with its own address, is found by its peer's

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "io/clock.h"
+#include "io/error_queue.h"
 #include "io/event_tag.h"
 
 namespace quicproxy {
@@ -92,7 +93,10 @@ void Worker::run() {
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, waitMs());
     if (receiver_) receiver_->ring().awake();
     context_.nowMs = monotonicMs();
-    for (int i = 0; i < count; i++) handle(events[static_cast<size_t>(i)].data.u64);
+    for (int i = 0; i < count; i++) {
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      handle(EventTag::unpack(event.data.u64), (event.events & EPOLLERR) != 0);
+    }
     takeFromRing();
     return_.flush();
     sweep();
@@ -125,8 +129,7 @@ void Worker::emptyRing() {
   }
 }
 
-void Worker::handle(uint64_t packed) {
-  const EventTag tag = EventTag::unpack(packed);
+void Worker::handle(const EventTag& tag, bool failed) {
   switch (tag.kind) {
     case EventTag::Kind::kWake: {
       eventfd_t ignored = 0;
@@ -134,6 +137,10 @@ void Worker::handle(uint64_t packed) {
       return;
     }
     case EventTag::Kind::kListen:
+      if (failed) {
+        const int fd = context_.listenFd(static_cast<uint8_t>(tag.index));
+        context_.counters.add(Counter::receive_icmp_errors, drainErrorQueue(fd));
+      }
       receiveFromClients(static_cast<uint8_t>(tag.index));
       return;
     case EventTag::Kind::kUpstream:

@@ -61,7 +61,7 @@ class Worker {
   void resetReusedBackends(const Snapshot* previous, const Snapshot& next);
   void listen(uint8_t endpoint, int fd);
   void unlisten(uint8_t endpoint, int fd);
-  void handle(uint64_t tag);
+  void handle(const EventTag& tag, bool failed);
   void receiveFromClients(uint8_t endpoint);
   [[nodiscard]] int waitMs();
   void takeFromRing();

@@ -35,6 +35,13 @@ export const COUNTERS = [
       "Trains received from clients: several datagrams of one 4-tuple that the kernel handed over as one message (UDP_GRO)",
   },
   {
+    name: "receive_icmp_errors",
+    stage: "receive",
+    outcome: "icmp_errors",
+    kind: "Event",
+    help: "ICMP errors about datagrams toward clients, as they came to the listening sockets; everybody can send them",
+  },
+  {
     name: "steer_path",
     stage: "steer",
     outcome: "path",
@@ -189,7 +196,8 @@ export const COUNTERS = [
     stage: "forward",
     outcome: "sent",
     kind: "Outcome",
-    help: "Datagrams handed to the kernel toward a backend",
+    help:
+      "Datagrams toward a backend that the kernel took and of which it told no drop; queue disciplines that drop others than the newest (fq_codel, cake, red), or parts of a train (tbf), do not tell",
   },
   {
     name: "forward_dropped_too_big",
@@ -203,7 +211,8 @@ export const COUNTERS = [
     stage: "forward",
     outcome: "dropped_buffer_full",
     kind: "Outcome",
-    help: "Dropped toward the backend: socket send buffer or device queue full (EAGAIN, ENOBUFS)",
+    help:
+      "Dropped toward the backend: the socket's send buffer is full (EAGAIN; all that follows of the round is dropped with it), or a device's queue (ENOBUFS; what follows at once of the flow is)",
   },
   {
     name: "forward_dropped_unreachable",
@@ -274,7 +283,8 @@ export const COUNTERS = [
     stage: "return",
     outcome: "sent",
     kind: "Outcome",
-    help: "Datagrams handed to the kernel toward a client",
+    help:
+      "Datagrams toward a client that the kernel took and of which it told no drop; see forward_sent for what it does not tell",
   },
   {
     name: "return_dropped_no_flow",
@@ -303,7 +313,8 @@ export const COUNTERS = [
     stage: "return",
     outcome: "dropped_buffer_full",
     kind: "Outcome",
-    help: "Dropped toward the client: socket send buffer or device queue full (EAGAIN, ENOBUFS)",
+    help:
+      "Dropped toward the client: the socket's send buffer is full (EAGAIN; all that follows of the round is dropped with it), or a device's queue (ENOBUFS; what follows at once of the flow is)",
   },
   {
     name: "return_dropped_unreachable",
@@ -360,8 +371,7 @@ export const COUNTERS = [
     stage: "return",
     outcome: "path_too_big",
     kind: "Event",
-    help:
-      "ICMP packet too big (fragmentation needed) received for a datagram toward a backend; with upstream level ConnectedSocketPool several of one flow may count as one",
+    help: "ICMP packet too big (fragmentation needed) received for a datagram toward a backend",
   },
   {
     name: "flow_created",
