@@ -101,7 +101,7 @@ std::variant<std::unique_ptr<RawUpstream>, std::string> RawUpstream::create(cons
                                                                             UpstreamPorts& ports) {
   std::unique_ptr<RawUpstream> upstream(new RawUpstream(options, ports));
   for (const bool v6 : {false, true}) {
-    std::string failure = upstream->openFamily(v6, options);
+    std::string failure = upstream->openFamily(v6);
     if (!failure.empty()) return failure;
   }
   if (!upstream->claim(0)) {
@@ -112,6 +112,7 @@ std::variant<std::unique_ptr<RawUpstream>, std::string> RawUpstream::create(cons
 
 RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
     : worker_(options.worker),
+      buffers_(options.buffers),
       ports_(ports),
       table_(options.flowCapacity, options.key),
       trains_(options.flowCapacity),
@@ -128,7 +129,7 @@ RawUpstream::~RawUpstream() {
   for (const uint8_t block : blocks_) ports_.release(block);
 }
 
-std::string RawUpstream::openFamily(bool v6, const Options& options) {
+std::string RawUpstream::openFamily(bool v6) {
   Family& family = families_[v6 ? 1 : 0];
   Opened raw = openRaw(v6);
   if (!raw.fd) {
@@ -143,14 +144,47 @@ std::string RawUpstream::openFamily(bool v6, const Options& options) {
   }
   family.raw = std::move(raw.fd);
   family.catching = std::move(catching.fd);
-  setBufferSizes(family.raw.get(), {0, options.buffers.sendBytes});
-  setBufferSizes(family.catching.get(), options.buffers);
+  setFamilyBuffers(family);
   family.icmp = IcmpSocket(v6, ports_.first(), ports_.last());
   if (!family.icmp) return failed("cannot open a socket for ICMP errors", v6, errno);
   if (!ports_.setSocket(worker_, v6, family.catching.get())) {
     return failed("cannot hand the socket that catches replies to BPF", v6, errno);
   }
   return "";
+}
+
+void RawUpstream::setFamilyBuffers(const Family& family) const {
+  setBufferSizes(family.raw.get(), {0, buffers_.sendBytes});
+  setBufferSizes(family.catching.get(), buffers_);
+}
+
+void RawUpstream::setBuffers(const BufferSizes& buffers) {
+  if (buffers == buffers_) return;
+  buffers_ = buffers;
+  for (const Family& family : families_) {
+    if (family.raw) setFamilyBuffers(family);
+  }
+}
+
+uint32_t RawUpstream::receiveBufferBytes() const {
+  uint32_t smallest = UINT32_MAX;
+  for (const Family& family : families_) {
+    if (family.raw) smallest = std::min(smallest, readSocketMemory(family.catching.get()).receiveBufferBytes);
+  }
+  return smallest;
+}
+
+void RawUpstream::tend(WorkerContext& context) {
+  const auto count = [&context](int fd, uint32_t& counted, Counter counter) {
+    const uint32_t drops = readSocketDrops(fd);
+    if (drops != counted) context.counters.add(counter, drops - counted);
+    counted = drops;
+  };
+  for (Family& family : families_) {
+    if (!family.raw) continue;
+    count(family.catching.get(), family.catchingDrops, Counter::return_kernel_drops);
+    count(family.icmp.fd(), family.icmpDrops, Counter::return_icmp_lost);
+  }
 }
 
 bool RawUpstream::announceTo(int epollFd) {

@@ -21,6 +21,8 @@ constexpr int kEventsPerWait = 512;
 constexpr int kWaitMs = 100;
 /// One call of the kernel per outcome.
 constexpr uint32_t kSteeringReadMs = 200;
+/// A call of the kernel for each of a few sockets.
+constexpr uint32_t kTendMs = 200;
 /// Datagrams of one listening socket before the other sockets get their turn.
 constexpr uint32_t kDatagramsPerTurn = 256;
 /// Every place of the tables is looked at eight times per idle timeout, within these bounds, in steps that follow the
@@ -38,6 +40,8 @@ std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& share
   announceReads(worker->epoll_.get(), worker->wakeUp_.get(), {EventTag::Kind::kWake, 0, 0});
   if (!worker->upstream_->announceTo(worker->epoll_.get())) return nullptr;
   if (!worker->forward_.ready() || !worker->return_.ready()) return nullptr;
+  // Before the thread runs: who asks at once shall not read 0.
+  counters.set(Gauge::kUpstreamReceiveBuffer, worker->upstream_->receiveBufferBytes());
   if (!limits.decoupled) return worker;
   worker->receiver_ = Receiver::create({limits.index, limits.batch}, shared.current, counters, worker->wakeUp_.get());
   if (!worker->receiver_) return nullptr;
@@ -101,9 +105,11 @@ void Worker::run() {
     return_.flush();
     sweep();
   }
-  if (!receiver_) return;
-  receiver_->stop();
-  emptyRing();
+  if (receiver_) {
+    receiver_->stop();
+    emptyRing();
+  }
+  context_.upstream.tend(context_);
 }
 
 const Snapshot* Worker::offered() const {
@@ -167,11 +173,13 @@ void Worker::adopt(const Snapshot* next) {
   return_.flush();
   resetReusedBackends(previous, *next);
   context_.snapshot = next;
+  context_.upstream.setBuffers(next->buffers);
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
     const int before = previous == nullptr ? -1 : previous->listenFd(slot, limits_.index);
     const int after = next->listenFd(slot, limits_.index);
     if (after != -1 && after != before) listen(static_cast<uint8_t>(slot), after);
   }
+  context_.counters.set(Gauge::kUpstreamReceiveBuffer, context_.upstream.receiveBufferBytes());
   publishGauges();
   if (receiver_) receiver_->allow(next);
   adopted_.store(next, std::memory_order_release);
@@ -227,6 +235,10 @@ void Worker::sweep() {
   });
   context_.flows.sweepCids(step + step / 2, context_.nowMs, idleMs);
   publishGauges();
+  if (context_.nowMs - tendedAtMs_ >= kTendMs) {
+    tendedAtMs_ = context_.nowMs;
+    context_.upstream.tend(context_);
+  }
   if (limits_.index == 0) publishSteering();
 }
 

@@ -80,6 +80,7 @@ class Worker {
   ForwardPath forward_;
   ReturnPath return_;
   uint32_t sweptAtMs_ = 0;
+  uint32_t tendedAtMs_ = 0;
   uint32_t steeringReadAtMs_ = 0;
   std::array<uint64_t, QP_STEER_OUTCOMES> steeringCounted_{};
   std::atomic<const Snapshot*> adopted_{nullptr};

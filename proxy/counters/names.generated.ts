@@ -279,6 +279,14 @@ export const COUNTERS = [
     help: "Trains received from backends: several datagrams that the kernel handed over as one message (UDP_GRO)",
   },
   {
+    name: "return_kernel_drops",
+    stage: "return",
+    outcome: "kernel_drops",
+    kind: "Event",
+    help:
+      "Datagrams from backends that the kernel dropped because the receive buffer of an upstream socket was full; they are in no other counter",
+  },
+  {
     name: "return_sent",
     stage: "return",
     outcome: "sent",
@@ -372,6 +380,14 @@ export const COUNTERS = [
     outcome: "path_too_big",
     kind: "Event",
     help: "ICMP packet too big (fragmentation needed) received for a datagram toward a backend",
+  },
+  {
+    name: "return_icmp_lost",
+    stage: "return",
+    outcome: "icmp_lost",
+    kind: "Event",
+    help:
+      "ICMP errors that the kernel dropped because the buffer of the socket for them was full (upstream level RawSend)",
   },
   {
     name: "flow_created",
@@ -482,7 +498,14 @@ export const COUNTERS = [
 ] as const;
 
 /** The values after a worker's counters, in memory order. */
-export const GAUGES = ["generation", "flows", "upstreamSockets", "cids", "ringHighWater"] as const;
+export const GAUGES = [
+  "generation",
+  "flows",
+  "upstreamSockets",
+  "cids",
+  "upstreamReceiveBuffer",
+  "ringHighWater",
+] as const;
 
 /** The cells of one backend slot of one worker, in memory order. */
 export const BACKEND_CELLS = [
