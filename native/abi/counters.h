@@ -18,11 +18,12 @@ inline constexpr uint32_t kCounterCount = static_cast<uint32_t>(Counter::kCount)
 
 /// Values that go up and down; they follow the counters in a worker's block.
 enum class Gauge : uint8_t {
-  kGeneration,       ///< contract generation the worker runs on
-  kFlows,            ///< live flows
-  kUpstreamSockets,  ///< open upstream sockets
-  kCids,             ///< live entries of the Connection ID table
-  kRingHighWater,    ///< most messages that ever waited in the ring of mode Decoupled
+  kGeneration,             ///< contract generation the worker runs on
+  kFlows,                  ///< live flows
+  kUpstreamSockets,        ///< open upstream sockets
+  kCids,                   ///< live entries of the Connection ID table
+  kUpstreamReceiveBuffer,  ///< of the upstream sockets, octets as the kernel accounts them; the smallest
+  kRingHighWater,          ///< most messages that ever waited in the ring of mode Decoupled
   kCount,
 };
 

@@ -109,6 +109,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       object.Set("upstreamPortFirst", status.upstreamPortFirst);
       object.Set("upstreamPortLast", status.upstreamPortLast);
     }
+    object.Set("upstreamReceiveBufferAsked", status.upstreamReceiveBufferAsked);
+    object.Set("upstreamReceiveBufferEffective", status.upstreamReceiveBufferEffective);
     object.Set("steering", status.steering);
     if (!status.steeringReason.empty()) object.Set("steeringReason", status.steeringReason);
     object.Set("flowCapacity", status.flowCapacity);

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "io/event_tag.h"
+#include "io/listen_socket.h"
 #include "io/receive_batch.h"
 
 namespace quicproxy {
@@ -50,6 +51,13 @@ class Upstream {
   /// No flow can be opened now, to no backend.
   [[nodiscard]] virtual bool atBound(const WorkerContext& context) const = 0;
   [[nodiscard]] virtual uint32_t socketCount() const = 0;
+
+  /// Sizes of the socket buffers from now on: at once, or where there are many sockets with the next calls of tend().
+  virtual void setBuffers(const BufferSizes& buffers) = 0;
+  /// The smallest receive buffer, as the kernel accounts it.
+  [[nodiscard]] virtual uint32_t receiveBufferBytes() const = 0;
+  /// To be called every few hundred milliseconds: counts what the kernel dropped at the sockets.
+  virtual void tend(WorkerContext& context) = 0;
 
   /// Sends datagrams and notes how each fared; the order within a flow is kept. Counts calls and trains, and ICMP
   /// errors that came in before.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 
@@ -51,16 +50,6 @@ struct WorkerContext {
   void countRefused(uint16_t backendSlot) {
     counters.add(Counter::return_backend_refused);
     counters.add(backendSlot, BackendCounter::kRefused);
-  }
-
-  /// What the kernel told of an ICMP error, as errno. A router that has no room for a datagram says nothing about the
-  /// backend.
-  void countIcmpError(uint16_t backendSlot, int error) {
-    if (error == EMSGSIZE) {
-      counters.add(Counter::return_path_too_big);
-    } else {
-      countRefused(backendSlot);
-    }
   }
 
   /// Ends a flow: its upstream port and its places in the tables are free. What an unconfirmed flow taught goes with

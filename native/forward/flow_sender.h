@@ -34,7 +34,7 @@ class FlowSender {
     return groups_;
   }
 
-  /// `to`: null when the socket is connected. Notes how each departure fared.
+  /// `to`: null when the socket is connected: then ICMP errors come to it. Notes how each departure fared.
   void send(WorkerContext& context, std::span<Departure> departures, const Group& group, int fd,
             const SocketAddress* to);
 

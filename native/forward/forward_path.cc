@@ -1,8 +1,8 @@
 #include "forward/forward_path.h"
 
 #include <algorithm>
-#include <cerrno>
 
+#include "context/send_drop.h"
 #include "io/clock.h"
 #include "receive/receive_tally.h"
 
@@ -17,25 +17,6 @@ constexpr uint32_t kSearchesPerNewFlow = 4;
 
 /// The least that a client's first datagram has (RFC 9000 section 14.1).
 constexpr size_t kOpeningBytes = 1200;
-
-Counter droppedCounter(int error) {
-  switch (error) {
-    case EMSGSIZE:
-      return Counter::forward_dropped_too_big;
-    case EAGAIN:
-    case ENOBUFS:
-    case ENOMEM:
-      return Counter::forward_dropped_buffer_full;
-    case ECONNREFUSED:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case ENETDOWN:
-      return Counter::forward_dropped_unreachable;
-    default:
-      return Counter::forward_dropped_error;
-  }
-}
 
 }  // namespace
 
@@ -313,7 +294,7 @@ void ForwardPath::countSent(const Departure& departure) {
 }
 
 void ForwardPath::countDropped(const Departure& departure) {
-  context_.counters.add(droppedCounter(departure.error));
+  context_.counters.add(kForwardDrops.of(departure.error));
   context_.counters.add(context_.flows.at(departure.flow).backendSlot, BackendCounter::kDropped);
   note(departure, SampleOutcome::kDropped);
 }

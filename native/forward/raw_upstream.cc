@@ -42,7 +42,10 @@ Opened openRaw(bool v6) {
   if (!fd) return {FileDescriptor(), errno};
   // IPPROTO_RAW implies IP_HDRINCL, for IPv6 only since Linux 4.18 on request.
   const bool included = !v6 || setOption(fd.get(), IPPROTO_IPV6, IPV6_HDRINCL, 1);
-  const bool set = included && neverFragment(fd.get(), v6 ? AF_INET6 : AF_INET);
+  // Of ICMP errors none comes to a socket of this protocol; what it refuses itself may fill the smallest error queue.
+  const int family = v6 ? AF_INET6 : AF_INET;
+  const bool set = included && neverFragment(fd.get(), family) && tellQueueDrops(fd.get(), family) &&
+                   setOption(fd.get(), SOL_SOCKET, SO_RCVBUF, 1);
   if (!set) return {FileDescriptor(), errno};
   return {std::move(fd)};
 }
@@ -98,7 +101,7 @@ std::variant<std::unique_ptr<RawUpstream>, std::string> RawUpstream::create(cons
                                                                             UpstreamPorts& ports) {
   std::unique_ptr<RawUpstream> upstream(new RawUpstream(options, ports));
   for (const bool v6 : {false, true}) {
-    std::string failure = upstream->openFamily(v6, options);
+    std::string failure = upstream->openFamily(v6);
     if (!failure.empty()) return failure;
   }
   if (!upstream->claim(0)) {
@@ -109,6 +112,7 @@ std::variant<std::unique_ptr<RawUpstream>, std::string> RawUpstream::create(cons
 
 RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
     : worker_(options.worker),
+      buffers_(options.buffers),
       ports_(ports),
       table_(options.flowCapacity, options.key),
       trains_(options.flowCapacity),
@@ -116,9 +120,7 @@ RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
       // Where the range is gone through from cannot be foreseen (RFC 6056).
       cursor_(static_cast<uint32_t>(options.key.k0) % UpstreamPorts::kBlockPorts),
       headers_(kMaxDepartures),
-      vectors_(size_t{2} * kMaxDepartures),
-      messages_(kMaxDepartures),
-      destinations_(kMaxDepartures),
+      out_(kMaxDepartures),
       positions_(kMaxDepartures) {
   blocks_.reserve(256);
 }
@@ -127,7 +129,7 @@ RawUpstream::~RawUpstream() {
   for (const uint8_t block : blocks_) ports_.release(block);
 }
 
-std::string RawUpstream::openFamily(bool v6, const Options& options) {
+std::string RawUpstream::openFamily(bool v6) {
   Family& family = families_[v6 ? 1 : 0];
   Opened raw = openRaw(v6);
   if (!raw.fd) {
@@ -142,14 +144,47 @@ std::string RawUpstream::openFamily(bool v6, const Options& options) {
   }
   family.raw = std::move(raw.fd);
   family.catching = std::move(catching.fd);
-  setBufferSizes(family.raw.get(), options.buffers);
-  setBufferSizes(family.catching.get(), options.buffers);
+  setFamilyBuffers(family);
   family.icmp = IcmpSocket(v6, ports_.first(), ports_.last());
   if (!family.icmp) return failed("cannot open a socket for ICMP errors", v6, errno);
   if (!ports_.setSocket(worker_, v6, family.catching.get())) {
     return failed("cannot hand the socket that catches replies to BPF", v6, errno);
   }
   return "";
+}
+
+void RawUpstream::setFamilyBuffers(const Family& family) const {
+  setBufferSizes(family.raw.get(), {0, buffers_.sendBytes});
+  setBufferSizes(family.catching.get(), buffers_);
+}
+
+void RawUpstream::setBuffers(const BufferSizes& buffers) {
+  if (buffers == buffers_) return;
+  buffers_ = buffers;
+  for (const Family& family : families_) {
+    if (family.raw) setFamilyBuffers(family);
+  }
+}
+
+uint32_t RawUpstream::receiveBufferBytes() const {
+  uint32_t smallest = UINT32_MAX;
+  for (const Family& family : families_) {
+    if (family.raw) smallest = std::min(smallest, readSocketMemory(family.catching.get()).receiveBufferBytes);
+  }
+  return smallest;
+}
+
+void RawUpstream::tend(WorkerContext& context) {
+  const auto count = [&context](int fd, uint32_t& counted, Counter counter) {
+    const uint32_t drops = readSocketDrops(fd);
+    if (drops != counted) context.counters.add(counter, drops - counted);
+    counted = drops;
+  };
+  for (Family& family : families_) {
+    if (!family.raw) continue;
+    count(family.catching.get(), family.catchingDrops, Counter::return_kernel_drops);
+    count(family.icmp.fd(), family.icmpDrops, Counter::return_icmp_lost);
+  }
 }
 
 bool RawUpstream::announceTo(int epollFd) {
@@ -253,50 +288,40 @@ uint32_t RawUpstream::findFlow(const WorkerContext& context, const FourTuple& pa
 void RawUpstream::send(WorkerContext& context, std::span<Departure> departures) {
   trains_.send(context, departures);
   for (const bool v6 : {false, true}) {
-    uint32_t count = 0;
+    out_.clear();
     for (size_t i = 0; i < departures.size(); i++) {
       if (trains_.isLentTo(departures[i].flow)) continue;
       const uint16_t slot = context.flows.at(departures[i].flow).backendSlot;
       if ((context.snapshot->backends[slot].address.family() == AF_INET6) != v6) continue;
-      prepare(context, departures[i], count);
-      positions_[count++] = static_cast<uint16_t>(i);
+      positions_[out_.size()] = static_cast<uint16_t>(i);
+      prepare(context, departures[i]);
     }
-    sendFamily(context, v6, departures, count);
+    sendFamily(context, v6, departures);
   }
   trains_.lend(context, departures);
 }
 
-void RawUpstream::prepare(const WorkerContext& context, const Departure& departure, uint32_t at) {
+void RawUpstream::prepare(const WorkerContext& context, const Departure& departure) {
   const Flow& flow = context.flows.at(departure.flow);
   const FourTuple path = pathOf(*context.snapshot, flow);
-  const std::span<const uint8_t> payload = departure.payload;
   const UdpHeaders headers{path.localAddress(), path.remoteAddress(),   path.localPort(),
                            path.remotePort(),   departure.trafficClass, departure.hopLimit};
-  const size_t headerBytes = writeUdpHeaders(headers, payload, headers_[at].octets);
-  iovec* const vectors = &vectors_[size_t{2} * at];
-  vectors[0] = {headers_[at].octets, headerBytes};
-  vectors[1] = {const_cast<uint8_t*>(payload.data()), payload.size()};
-  destinations_[at] = context.snapshot->backends[flow.backendSlot].address;
-  msghdr& message = messages_[at].msg_hdr;
-  message = {};
-  message.msg_name = &destinations_[at].any;
-  message.msg_namelen = destinations_[at].length;
-  message.msg_iov = vectors;
-  message.msg_iovlen = 2;
+  Header& header = headers_[out_.size()];
+  const size_t headerBytes = writeUdpHeaders(headers, departure.payload, header.octets);
+  SocketAddress destination = context.snapshot->backends[flow.backendSlot].address;
   // Of a raw socket the port is the protocol, which the header names already (raw(7)).
-  destinations_[at].v4.sin_port = 0;
+  destination.v4.sin_port = 0;
+  out_.begin(departure.payload, {.to = &destination, .flow = departure.flow, .headers = {header.octets, headerBytes}});
 }
 
-void RawUpstream::sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures, uint32_t count) {
-  const int fd = families_[v6 ? 1 : 0].raw.get();
-  for (uint32_t done = 0; done < count;) {
-    context.counters.add(Counter::forward_calls);
-    const int sent = sendmmsg(fd, &messages_[done], count - done, MSG_DONTWAIT);
-    const int error = sent > 0 ? 0 : errno;
-    const uint32_t taken = sent > 0 ? static_cast<uint32_t>(sent) : 1;
-    for (uint32_t i = done; i < done + taken; i++) departures[positions_[i]].error = error;
-    done += taken;
-  }
+void RawUpstream::sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures) {
+  const auto note = [&](uint32_t first, uint32_t count, int error) {
+    for (uint32_t i = first; i < first + count; i++) departures[positions_[i]].error = error;
+  };
+  out_.sendAll(
+      families_[v6 ? 1 : 0].raw.get(), EarlierErrors::kNone,
+      [&](uint32_t first, uint32_t count) { note(first, count, 0); }, note);
+  context.counters.add(Counter::forward_calls, out_.tally().calls);
 }
 
 uint32_t RawUpstream::receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,

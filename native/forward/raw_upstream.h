@@ -46,6 +46,9 @@ class RawUpstream final : public Upstream {
   /// Ports run out toward one backend at a time: open tells.
   [[nodiscard]] bool atBound(const WorkerContext& /*context*/) const override { return false; }
   [[nodiscard]] uint32_t socketCount() const override;
+  void setBuffers(const BufferSizes& buffers) override;
+  [[nodiscard]] uint32_t receiveBufferBytes() const override;
+  void tend(WorkerContext& context) override;
   void send(WorkerContext& context, std::span<Departure> departures) override;
   uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                    std::span<uint32_t> flows) override;
@@ -56,6 +59,9 @@ class RawUpstream final : public Upstream {
     FileDescriptor raw;
     FileDescriptor catching;
     IcmpSocket icmp;
+    // What of the kernel's drops there has been counted.
+    uint32_t catchingDrops = 0;
+    uint32_t icmpDrops = 0;
   };
   struct Header {
     uint8_t octets[kMaxUdpHeadersBytes];
@@ -63,16 +69,18 @@ class RawUpstream final : public Upstream {
 
   RawUpstream(const Options& options, UpstreamPorts& ports);
 
-  std::string openFamily(bool v6, const Options& options);
+  std::string openFamily(bool v6);
+  void setFamilyBuffers(const Family& family) const;
   bool chooseFrom(WorkerContext& context, uint32_t flow, const Backend& backend, size_t ordinal);
   [[nodiscard]] uint16_t nextPort();
   bool claim(uint32_t nowMs);
   [[nodiscard]] uint32_t findFlow(const WorkerContext& context, const FourTuple& path) const;
-  void prepare(const WorkerContext& context, const Departure& departure, uint32_t at);
-  void sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures, uint32_t count);
+  void prepare(const WorkerContext& context, const Departure& departure);
+  void sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures);
   void receiveErrors(WorkerContext& context, bool v6);
 
   uint32_t worker_;
+  BufferSizes buffers_;
   UpstreamPorts& ports_;
   Family families_[2];  ///< IPv4, IPv6
   PortTable table_;
@@ -83,10 +91,8 @@ class RawUpstream final : public Upstream {
   uint16_t lastClosed_ = 0;
   uint32_t cursor_;  ///< in the ports of blocks_: the longest unused port comes next
   std::vector<Header> headers_;
-  std::vector<iovec> vectors_;
-  std::vector<mmsghdr> messages_;
-  std::vector<SocketAddress> destinations_;
-  std::vector<uint16_t> positions_;  ///< of the departures of one family
+  SendBatch out_;
+  std::vector<uint16_t> positions_;  ///< of the departures of one family, by place in out_
 };
 
 }  // namespace quicproxy

@@ -25,7 +25,9 @@ FileDescriptor boundSocket(const SocketAddress& source) {
   if (!fd) return fd;
   // The flow label would be another one than that of the raw socket, and with it perhaps the path (RFC 6438).
   if (source.family() == AF_INET6) setOption(fd.get(), IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, 0);
-  const bool set = takeNothing(fd.get()) && neverFragment(fd.get(), source.family());
+  // ICMP errors go where replies go, to the catching socket; what it refuses itself may fill the smallest error queue.
+  const bool set = takeNothing(fd.get()) && neverFragment(fd.get(), source.family()) &&
+                   tellQueueDrops(fd.get(), source.family()) && setOption(fd.get(), SOL_SOCKET, SO_RCVBUF, 1);
   if (!set || bind(fd.get(), &source.any, source.length) != 0) fd.reset();
   return fd;
 }
@@ -53,8 +55,11 @@ void TrainSockets::send(WorkerContext& context, std::span<Departure> departures)
 void TrainSockets::lend(WorkerContext& context, std::span<const Departure> departures) {
   for (size_t first = 0; first < departures.size();) {
     size_t next = first + 1;
-    while (next < departures.size() && departures[next].flow == departures[first].flow) next++;
-    if (next - first >= kLongRun) noteRun(context, departures[first], static_cast<uint32_t>(next - first));
+    bool allSent = departures[first].error == 0;
+    for (; next < departures.size() && departures[next].flow == departures[first].flow; next++) {
+      allSent &= departures[next].error == 0;
+    }
+    if (allSent && next - first >= kLongRun) noteRun(context, departures[first], static_cast<uint32_t>(next - first));
     first = next;
   }
 }

@@ -27,8 +27,8 @@ class TrainSockets {
 
   /// Sends the departures of flows that have a socket.
   void send(WorkerContext& context, std::span<Departure> departures);
-  /// Lends sockets to those flows of the round that sent long runs, from the next round on: within a round the order of
-  /// a flow's datagrams would be lost.
+  /// Lends sockets to those flows of the round that sent long runs without loss, from the next round on: within a round
+  /// the order of a flow's datagrams would be lost.
   void lend(WorkerContext& context, std::span<const Departure> departures);
   /// The flow has ended.
   void giveBack(uint32_t flow);

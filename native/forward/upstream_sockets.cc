@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "context/worker_context.h"
+#include "io/error_queue.h"
 #include "io/event_tag.h"
 #include "io/socket_options.h"
 
@@ -15,15 +16,18 @@ namespace quicproxy {
 
 namespace {
 
-/// A burst of one flow at its full congestion window; asked within net.core.rmem_max, memory is used only when filled.
-constexpr int kReceiveBufferBytes = 1 << 20;
+/// Of sockets whose buffers get another size in one turn.
+constexpr uint32_t kResizedPerTurn = 256;
+
+constexpr int kMaxErrorsPerTurn = 64;
 
 FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, bool trains) {
   const int family = backend.family();
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) return fd;
-  setOption(fd.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBufferBytes);
+  setOption(fd.get(), SOL_SOCKET, SO_RXQ_OVFL, 1);
   neverFragment(fd.get(), family);
+  tellQueueDrops(fd.get(), family);
   setHopLimit(fd.get(), family, hopLimit);
   receiveTrafficClass(fd.get(), family);
   if (trains) setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
@@ -33,8 +37,28 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, b
 
 }  // namespace
 
-UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, bool trains)
-    : sockets_(flowCapacity), sender_(flowCapacity), trains_(trains) {}
+UpstreamSockets::UpstreamSockets(uint32_t flowCapacity, bool trains, const BufferSizes& buffers)
+    : sockets_(flowCapacity), resized_(flowCapacity), sender_(flowCapacity), trains_(trains) {
+  setBuffers(buffers);
+}
+
+/// What the kernel grants shows at a socket that is there for that alone.
+void UpstreamSockets::setBuffers(const BufferSizes& buffers) {
+  if (buffers == buffers_) return;
+  buffers_ = buffers;
+  resized_ = 0;
+  const FileDescriptor fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
+  mayForce_ = setBufferSizes(fd.get(), buffers_);
+  receiveBufferBytes_ = readSocketMemory(fd.get()).receiveBufferBytes;
+}
+
+void UpstreamSockets::tend(WorkerContext& /*context*/) {
+  for (uint32_t left = kResizedPerTurn; left > 0 && resized_ < sockets_.size(); resized_++) {
+    if (!sockets_[resized_].fd) continue;
+    setBufferSizes(sockets_[resized_].fd.get(), buffers_, mayForce_);
+    left--;
+  }
+}
 
 bool UpstreamSockets::announceTo(int epollFd) {
   epollFd_ = epollFd;
@@ -52,20 +76,23 @@ Upstream::Outcome UpstreamSockets::open(WorkerContext& context, uint32_t flow, u
   if (!fd) return Outcome::kFailed;
   const EventTag tag{EventTag::Kind::kUpstream, opened.epoch, flow};
   if (!announceReads(epollFd_, fd.get(), tag)) return Outcome::kFailed;
-  sockets_[flow] = std::move(fd);
+  setBufferSizes(fd.get(), buffers_, mayForce_);
+  sockets_[flow] = {std::move(fd)};
   open_++;
   return Outcome::kOpened;
 }
 
-void UpstreamSockets::close(WorkerContext& /*context*/, uint32_t flow) {
-  if (!sockets_[flow]) return;
-  sockets_[flow].reset();
+void UpstreamSockets::close(WorkerContext& context, uint32_t flow) {
+  Pooled& pooled = sockets_[flow];
+  if (!pooled.fd) return;
+  countKernelDrops(context, pooled, readSocketDrops(pooled.fd.get()));
+  pooled.fd.reset();
   open_--;
 }
 
 void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departures) {
   for (const FlowSender::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
-    sender_.send(context, departures, group, sockets_[departures[group.first].flow].get(), nullptr);
+    sender_.send(context, departures, group, sockets_[departures[group.first].flow].fd.get(), nullptr);
   }
 }
 
@@ -74,13 +101,32 @@ uint32_t UpstreamSockets::receive(WorkerContext& context, const EventTag& tag, R
   const Flow& flow = context.flows.at(tag.index);
   const bool sameFlow = flow.is(kFlowLive) && flow.epoch == tag.epoch;
   if (!sameFlow) return 0;
-  const int received = batch.receive(sockets_[tag.index].get(), first);
+  const int received = batch.receive(sockets_[tag.index].fd.get(), first);
   if (received < 0) {
-    if (errno != EAGAIN && errno != EINTR) context.countIcmpError(flow.backendSlot, errno);
+    takeErrors(context, tag.index);
     return 0;
+  }
+  if (received == 0) return 0;
+  if (const uint32_t drops = batch.kernelDrops(first + static_cast<uint32_t>(received) - 1); drops != 0) {
+    countKernelDrops(context, sockets_[tag.index], drops);
   }
   for (int i = 0; i < received; i++) flows[first + static_cast<uint32_t>(i)] = tag.index;
   return static_cast<uint32_t>(received);
+}
+
+/// drops: of the socket, since it was opened.
+void UpstreamSockets::countKernelDrops(WorkerContext& context, Pooled& pooled, uint32_t drops) {
+  if (drops != pooled.countedDrops) context.counters.add(Counter::return_kernel_drops, drops - pooled.countedDrops);
+  pooled.countedDrops = drops;
+}
+
+void UpstreamSockets::takeErrors(WorkerContext& context, uint32_t flow) const {
+  for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
+    const auto error = takeQueuedError(sockets_[flow].fd.get(), {});
+    if (!error) return;
+    if (error->kind == QueuedError::Kind::kTooBig) context.counters.add(Counter::return_path_too_big);
+    if (error->kind == QueuedError::Kind::kUnreachable) context.countRefused(context.flows.at(flow).backendSlot);
+  }
 }
 
 }  // namespace quicproxy

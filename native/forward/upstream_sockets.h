@@ -16,19 +16,34 @@ class UpstreamSockets final : public Upstream {
  public:
   /// flowCapacity: flows are numbered below it; trains: several datagrams are received as one message where the kernel
   /// can (UDP_GRO). The snapshot tells how many sockets there may be at a time.
-  UpstreamSockets(uint32_t flowCapacity, bool trains);
+  UpstreamSockets(uint32_t flowCapacity, bool trains, const BufferSizes& buffers);
 
   bool announceTo(int epollFd) override;
   Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) override;
   void close(WorkerContext& context, uint32_t flow) override;
   [[nodiscard]] bool atBound(const WorkerContext& context) const override;
   [[nodiscard]] uint32_t socketCount() const override { return open_; }
+  void setBuffers(const BufferSizes& buffers) override;
+  [[nodiscard]] uint32_t receiveBufferBytes() const override { return receiveBufferBytes_; }
+  void tend(WorkerContext& context) override;
   void send(WorkerContext& context, std::span<Departure> departures) override;
   uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                    std::span<uint32_t> flows) override;
 
  private:
-  std::vector<FileDescriptor> sockets_;
+  struct Pooled {
+    FileDescriptor fd;
+    uint32_t countedDrops = 0;  ///< of what the kernel dropped at it
+  };
+
+  static void countKernelDrops(WorkerContext& context, Pooled& pooled, uint32_t drops);
+  void takeErrors(WorkerContext& context, uint32_t flow) const;
+
+  std::vector<Pooled> sockets_;  ///< by flow
+  BufferSizes buffers_{};
+  bool mayForce_ = false;
+  uint32_t receiveBufferBytes_ = 0;
+  uint32_t resized_;  ///< sockets below have the present sizes
   uint32_t open_ = 0;
   int epollFd_ = -1;
   FlowSender sender_;

@@ -35,6 +35,7 @@ FileDescriptor newSocket(int family) {
 }
 
 bool setPathOptions(int fd, int family) {
+  if (!tellQueueDrops(fd, family)) return false;
   if (family == AF_INET) {
     return setOption(fd, IPPROTO_IP, IP_PKTINFO, 1) && setOption(fd, IPPROTO_IP, IP_RECVTTL, 1) &&
            receiveTrafficClass(fd, family) && neverFragment(fd, family);
@@ -43,9 +44,11 @@ bool setPathOptions(int fd, int family) {
          receiveTrafficClass(fd, family) && neverFragment(fd, family);
 }
 
-void setBuffer(int fd, int force, int plain, uint32_t bytes) {
+bool setBuffer(int fd, int force, int plain, uint32_t bytes, bool mayForce) {
   const int value = static_cast<int>(bytes);
-  if (!setOption(fd, SOL_SOCKET, force, value)) setOption(fd, SOL_SOCKET, plain, value);
+  if (mayForce && setOption(fd, SOL_SOCKET, force, value)) return true;
+  setOption(fd, SOL_SOCKET, plain, value);
+  return false;
 }
 
 uint32_t bufferSize(int fd, int name) {
@@ -87,16 +90,20 @@ bool leaveGroup(int fd, const SocketAddress& address) {
   return connect(fd, &peer.any, peer.length) == 0;
 }
 
-void setBufferSizes(int fd, const BufferSizes& buffers) {
-  setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffers.receiveBytes);
-  setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers.sendBytes);
+bool setBufferSizes(int fd, const BufferSizes& buffers, bool mayForce) {
+  const bool forced = setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, buffers.receiveBytes, mayForce);
+  return setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers.sendBytes, forced) && forced;
 }
 
-SocketMemory readSocketMemory(int fd) {
+uint32_t readSocketDrops(int fd) {
   uint32_t info[SK_MEMINFO_VARS] = {};
   socklen_t length = sizeof info;
   getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length);
-  return {bufferSize(fd, SO_RCVBUF), bufferSize(fd, SO_SNDBUF), info[SK_MEMINFO_DROPS]};
+  return info[SK_MEMINFO_DROPS];
+}
+
+SocketMemory readSocketMemory(int fd) {
+  return {bufferSize(fd, SO_RCVBUF), bufferSize(fd, SO_SNDBUF), readSocketDrops(fd)};
 }
 
 bool addressFamilyMissing(const Failure& failure) {

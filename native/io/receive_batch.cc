@@ -100,6 +100,14 @@ const sockaddr* ReceiveBatch::originalDestination(uint32_t index) const {
   return nullptr;
 }
 
+uint32_t ReceiveBatch::kernelDrops(uint32_t index) const {
+  auto& message = const_cast<msghdr&>(messages_[index].msg_hdr);
+  for (const cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, const_cast<cmsghdr*>(c))) {
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) return valueOf<uint32_t>(c);
+  }
+  return 0;
+}
+
 Received ReceiveBatch::received(uint32_t index, uint16_t localPort) const {
   Received received;
   received.payload = {slot(index), messages_[index].msg_len};

@@ -57,13 +57,17 @@ class ReceiveBatch {
   /// Where a message was sent to, from sockets with IP_RECVORIGDSTADDR; null if the kernel did not tell.
   [[nodiscard]] const sockaddr* originalDestination(uint32_t index) const;
 
+  /// What the kernel had dropped at the socket when a message came, since the socket was opened, from sockets with
+  /// SO_RXQ_OVFL; 0 too if the kernel did not tell.
+  [[nodiscard]] uint32_t kernelDrops(uint32_t index) const;
+
   /// The message in slot `index`; localPort: of the socket it came in by.
   [[nodiscard]] Received received(uint32_t index, uint16_t localPort) const;
 
  private:
   struct Control {
     alignas(cmsghdr)
-        uint8_t bytes[CMSG_SPACE(sizeof(in6_pktinfo)) + 3 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(sockaddr_in6))];
+        uint8_t bytes[CMSG_SPACE(sizeof(in6_pktinfo)) + 4 * CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(sockaddr_in6))];
   };
 
   [[nodiscard]] uint8_t* slot(uint32_t index) const { return payload_.data() + size_t{index} * kSlotStride; }

@@ -52,7 +52,7 @@ bool refusesTrain(int error) { return error == EMSGSIZE || error == EINVAL || er
 
 SendBatch::SendBatch(uint32_t capacity)
     : datagrams_(capacity),
-      vectors_(capacity),
+      vectors_(size_t{2} * capacity),
       messages_(capacity),
       names_(capacity),
       controls_(capacity),
@@ -89,11 +89,15 @@ void SendBatch::begin(std::span<const uint8_t> datagram, const Heading& heading)
     header.msg_name = &names_[index].any;
     header.msg_namelen = names_[index].length;
   }
+  if (!heading.headers.empty()) {
+    vectors_[vectorsUsed_++] = {const_cast<uint8_t*>(heading.headers.data()), heading.headers.size()};
+  }
   if (heading.trafficClass != 0) appendTrafficClass(header, heading.client, heading.trafficClass);
-  trains_[index] = {added_, 1, static_cast<uint32_t>(datagram.size()), static_cast<uint32_t>(datagram.size())};
+  trains_[index] = {added_, 1, static_cast<uint32_t>(datagram.size()), static_cast<uint32_t>(datagram.size()),
+                    heading.flow};
   datagrams_[added_++] = datagram;
   vectors_[vectorsUsed_++] = {const_cast<uint8_t*>(datagram.data()), datagram.size()};
-  header.msg_iovlen = 1;
+  header.msg_iovlen = heading.headers.empty() ? 1 : 2;
 }
 
 bool SendBatch::join(std::span<const uint8_t> datagram) {
@@ -117,6 +121,29 @@ bool SendBatch::join(std::span<const uint8_t> datagram) {
   train.bytes += static_cast<uint32_t>(datagram.size());
   datagrams_[added_++] = datagram;
   return true;
+}
+
+/// An error of an earlier datagram is told once: whoever meets the same one again has met his own. In a row of failures
+/// only the first is tried again, for they come in numbers. Errors that keep coming in are somebody's flood.
+bool SendBatch::isWorthAnother(Attempt& attempt, int error) {
+  constexpr uint32_t kMaxTimes = 3;
+  if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) return false;
+  const bool again = error != attempt.error && ++attempt.times < kMaxTimes;
+  attempt.error = error;
+  return again;
+}
+
+uint32_t SendBatch::giveUp(int error) {
+  tally_.queueFull |= error == ENOBUFS;
+  if (error != EAGAIN && error != ENOBUFS) return drop();
+  const uint32_t first = front();
+  const uint32_t flow = trains_[message_].flow;
+  cutting_ = false;
+  cut_ = 0;
+  do {
+    message_++;
+  } while (!done() && (error == EAGAIN || trains_[message_].flow == flow));
+  return (done() ? added_ : front()) - first;
 }
 
 int SendBatch::send(int fd) {

@@ -24,6 +24,10 @@ bool receiveTrafficClass(int fd, int family) {
   return family == AF_INET ? setOption(fd, IPPROTO_IP, IP_RECVTOS, 1) : setOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 }
 
+bool tellQueueDrops(int fd, int family) {
+  return family == AF_INET ? setOption(fd, IPPROTO_IP, IP_RECVERR, 1) : setOption(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+}
+
 bool takeNothing(int fd) {
   sock_filter dropAll[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
   const sock_fprog filter{1, dropAll};

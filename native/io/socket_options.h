@@ -19,6 +19,11 @@ bool setHopLimit(int fd, int family, uint8_t hopLimit);
 /// Makes a socket tell DSCP and ECN of every datagram: a proxy that drops ECN marks hides congestion from both ends.
 bool receiveTrafficClass(int fd, int family);
 
+/// Makes a send call say that a device's queue was full (ENOBUFS), which the kernel otherwise keeps to itself
+/// (ip_send_skb, raw_send_hdrinc, udp_v6_send_skb, rawv6_send_hdrinc). With it ICMP errors come to the socket they are
+/// about: as the error of its next call, whatever that is, and into its error queue (io/error_queue.h).
+bool tellQueueDrops(int fd, int family);
+
 /// For a socket that is there for its port: whatever is sent to it is dropped.
 bool takeNothing(int fd);
 

@@ -5,7 +5,9 @@
 namespace quicproxy {
 
 /// After a device refused a train (EIO: no checksum offload before Linux 6.11, or IPsec) datagrams are sent one by one
-/// for a while: each further attempt would cost a call, and another route may do better.
+/// for a while: each further attempt would cost a call, and another route may do better. Likewise after a device's
+/// queue was full: queue disciplines that cut trains (tbf_segment, net/sched/sch_tbf.c) drop parts of one and call it
+/// sent.
 class TrainPause {
  public:
   void begin(uint32_t nowMs) {

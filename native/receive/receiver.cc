@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "io/error_queue.h"
 #include "io/event_tag.h"
 #include "receive/receive_tally.h"
 
@@ -70,8 +71,12 @@ void Receiver::run() {
     follow();
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, kWaitMs);
     for (int i = 0; i < count; i++) {
-      const EventTag tag = EventTag::unpack(events[static_cast<size_t>(i)].data.u64);
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      const EventTag tag = EventTag::unpack(event.data.u64);
       if (tag.kind == EventTag::Kind::kListen) {
+        if ((event.events & EPOLLERR) != 0) {
+          counters_.add(Counter::receive_icmp_errors, drainErrorQueue(listening_[tag.index].fd));
+        }
         empty(static_cast<uint8_t>(tag.index), kDatagramsPerTurn);
       } else {
         eventfd_t ignored = 0;

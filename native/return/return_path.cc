@@ -1,8 +1,8 @@
 #include "return/return_path.h"
 
 #include <bit>
-#include <cerrno>
 
+#include "context/send_drop.h"
 #include "io/clock.h"
 
 namespace quicproxy {
@@ -13,24 +13,6 @@ namespace {
 constexpr int kMaxBatchesPerTurn = 4;
 /// Datagrams that are collected before they are sent: what a few trains hold.
 constexpr uint32_t kDatagramsPerRound = 1024;
-
-Counter droppedCounter(int error) {
-  switch (error) {
-    case EMSGSIZE:
-      return Counter::return_dropped_too_big;
-    case EAGAIN:
-    case ENOBUFS:
-    case ENOMEM:
-      return Counter::return_dropped_buffer_full;
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case EHOSTDOWN:
-    case ENETDOWN:
-      return Counter::return_dropped_unreachable;
-    default:
-      return Counter::return_dropped_error;
-  }
-}
 
 }  // namespace
 
@@ -134,7 +116,7 @@ void ReturnPath::gather(const Group& group, bool trains) {
         !first && datagrams_[gathered_[out_.size() - 1].datagram].trafficClass == datagram.trafficClass;
     gathered_[out_.size()] = {index, groupIndex};
     const bool joins = trains && sameClass && out_.join(datagram.payload);
-    if (!joins) out_.begin(datagram.payload, {&group.tuple, datagram.trafficClass});
+    if (!joins) out_.begin(datagram.payload, {&group.tuple, datagram.trafficClass, nullptr, groupIndex, {}});
     if (index == group.last) return;
     index = datagram.next;
   }
@@ -148,21 +130,14 @@ void ReturnPath::send(uint8_t endpoint) {
     if (group.endpoint == endpoint) gather(group, trains);
   }
   const int fd = context_.listenFd(endpoint);
-  while (!out_.done()) {
-    const uint32_t front = out_.front();
-    const int sent = out_.send(fd);
-    const int error = sent > 0 ? 0 : errno;
-    if (sent > 0) {
-      countSent(front, static_cast<uint32_t>(sent));
-    } else {
-      countDropped(front, out_.drop(), error);
-    }
-  }
+  out_.sendAll(
+      fd, EarlierErrors::kPossible, [this](uint32_t first, uint32_t count) { countSent(first, count); },
+      [this](uint32_t first, uint32_t count, int error) { countDropped(first, count, error); });
   const SendBatch::Tally& tally = out_.tally();
   context_.counters.add(Counter::return_calls, tally.calls);
   context_.counters.add(Counter::return_trains, tally.trains);
   context_.counters.add(Counter::return_trains_refused, tally.trainsRefused);
-  if (tally.deviceRefused) pause.begin(context_.nowMs);
+  if (tally.deviceRefused || tally.queueFull) pause.begin(context_.nowMs);
 }
 
 void ReturnPath::countSent(uint32_t first, uint32_t count) {
@@ -185,7 +160,7 @@ void ReturnPath::countDropped(uint32_t first, uint32_t count, int error) {
     note(group.flow, datagrams_[gathered_[i].datagram], SampleOutcome::kDropped);
     context_.counters.add(group.backendSlot, BackendCounter::kDropped);
   }
-  context_.counters.add(droppedCounter(error), count);
+  context_.counters.add(kReturnDrops.of(error), count);
 }
 
 void ReturnPath::note(uint32_t flow, const Datagram& datagram, SampleOutcome outcome) {

@@ -9,6 +9,7 @@
 
 #include "abi/contract.h"
 #include "io/file_descriptor.h"
+#include "io/listen_socket.h"
 #include "io/socket_address.h"
 #include "network/source_addresses.h"
 #include "route/router.h"
@@ -62,6 +63,7 @@ struct Snapshot {
   uint32_t idleTimeoutMs;
   uint32_t newFlowsPerSecond;
   uint32_t sampleOneIn;
+  BufferSizes buffers{};                  ///< of every socket
   uint32_t workers;                       ///< that listen
   uint32_t upstreamSocketsPerWorker = 0;  ///< bound of ConnectedSocketPool
   SipKey hashKey;

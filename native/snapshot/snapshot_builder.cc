@@ -72,6 +72,7 @@ void SnapshotBuilder::takeSettings() {
   next_->newFlowsPerSecond = header.newFlowsPerSecond;
   next_->sampleOneIn = header.sampleOneIn;
   next_->hashKey = SipKey::from(header.hashKey);
+  next_->buffers = {header.receiveBufferBytes, header.sendBufferBytes};
   next_->workers = header.workers;
   next_->upstreamSocketsPerWorker = workers_.upstreamSocketsPerWorker;
   next_->steering = workers_.steering;

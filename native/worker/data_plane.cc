@@ -200,6 +200,8 @@ DataPlaneStatus DataPlane::status() const {
   status.flowMemoryBytes = workers_->flowMemoryBytes();
   status.upstreamLevel = upstreams.level();
   status.upstreamReason = upstreams.reason();
+  status.upstreamReceiveBufferAsked = header.receiveBufferBytes;
+  status.upstreamReceiveBufferEffective = workers_->upstreamReceiveBuffer();
   status.upstreamSocketMax = current_->upstreamSocketsPerWorker * header.workers;
   if (const UpstreamPorts* ports = upstreams.ports()) {
     status.upstreamPortFirst = ports->first();

@@ -47,6 +47,8 @@ struct DataPlaneStatus {
   uint32_t upstreamSocketMax;  ///< of ConnectedSocketPool
   uint32_t upstreamPortFirst;  ///< of RawSend, 0 otherwise
   uint32_t upstreamPortLast;
+  uint32_t upstreamReceiveBufferAsked;
+  uint32_t upstreamReceiveBufferEffective;  ///< smallest of all workers, as the kernel accounts it
   uint64_t flowMemoryBytes;
   const char* steering;        ///< the level in use
   std::string steeringReason;  ///< why it is not ConnectionId; empty when it is, or where there is nothing to steer

@@ -45,7 +45,8 @@ std::variant<std::unique_ptr<Upstream>, std::string> UpstreamOpener::open(uint32
 }
 
 std::unique_ptr<Upstream> UpstreamOpener::openPool(uint32_t flowCapacity) const {
-  return std::make_unique<UpstreamSockets>(flowCapacity, header_.mode != Mode::kBaseline);
+  return std::make_unique<UpstreamSockets>(flowCapacity, header_.mode != Mode::kBaseline,
+                                           BufferSizes{header_.receiveBufferBytes, header_.sendBufferBytes});
 }
 
 bool UpstreamOpener::catchFrom(const Snapshot& snapshot, UpstreamPorts::Keep keep) {

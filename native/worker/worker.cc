@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "io/clock.h"
+#include "io/error_queue.h"
 #include "io/event_tag.h"
 
 namespace quicproxy {
@@ -20,6 +21,8 @@ constexpr int kEventsPerWait = 512;
 constexpr int kWaitMs = 100;
 /// One call of the kernel per outcome.
 constexpr uint32_t kSteeringReadMs = 200;
+/// A call of the kernel for each of a few sockets.
+constexpr uint32_t kTendMs = 200;
 /// Datagrams of one listening socket before the other sockets get their turn.
 constexpr uint32_t kDatagramsPerTurn = 256;
 /// Every place of the tables is looked at eight times per idle timeout, within these bounds, in steps that follow the
@@ -39,6 +42,8 @@ std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& share
   announceReads(worker->epoll_.get(), worker->wakeUp_.get(), {EventTag::Kind::kWake, 0, 0});
   if (!worker->upstream_->announceTo(worker->epoll_.get())) return nullptr;
   if (!worker->forward_.ready() || !worker->return_.ready()) return nullptr;
+  // Before the thread runs: who asks at once shall not read 0.
+  counters.set(Gauge::kUpstreamReceiveBuffer, worker->upstream_->receiveBufferBytes());
   if (!limits.decoupled) return worker;
   worker->receiver_ = Receiver::create({limits.index, limits.batch}, shared.current, counters, worker->wakeUp_.get());
   if (!worker->receiver_) return nullptr;
@@ -104,14 +109,19 @@ void Worker::run() {
     const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, waitMs());
     if (receiver_) receiver_->ring().awake();
     context_.nowMs = monotonicMs();
-    for (int i = 0; i < count; i++) handle(events[static_cast<size_t>(i)].data.u64);
+    for (int i = 0; i < count; i++) {
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      handle(EventTag::unpack(event.data.u64), (event.events & EPOLLERR) != 0);
+    }
     takeFromRing();
     return_.flush();
     sweep();
   }
-  if (!receiver_) return;
-  receiver_->stop();
-  emptyRing();
+  if (receiver_) {
+    receiver_->stop();
+    emptyRing();
+  }
+  context_.upstream.tend(context_);
 }
 
 const Snapshot* Worker::offered() const {
@@ -140,8 +150,7 @@ void Worker::emptyRing() {
   }
 }
 
-void Worker::handle(uint64_t packed) {
-  const EventTag tag = EventTag::unpack(packed);
+void Worker::handle(const EventTag& tag, bool failed) {
   switch (tag.kind) {
     case EventTag::Kind::kWake: {
       eventfd_t ignored = 0;
@@ -149,6 +158,10 @@ void Worker::handle(uint64_t packed) {
       return;
     }
     case EventTag::Kind::kListen:
+      if (failed) {
+        const int fd = context_.listenFd(static_cast<uint8_t>(tag.index));
+        context_.counters.add(Counter::receive_icmp_errors, drainErrorQueue(fd));
+      }
       receiveFromClients(static_cast<uint8_t>(tag.index));
       return;
     case EventTag::Kind::kUpstream:
@@ -175,11 +188,13 @@ void Worker::adopt(const Snapshot* next) {
   return_.flush();
   resetReusedBackends(previous, *next);
   context_.snapshot = next;
+  context_.upstream.setBuffers(next->buffers);
   for (size_t slot = 0; slot < kMaxEndpoints; slot++) {
     const int before = previous == nullptr ? -1 : previous->listenFd(slot, limits_.index);
     const int after = next->listenFd(slot, limits_.index);
     if (after != -1 && after != before) listen(static_cast<uint8_t>(slot), after);
   }
+  context_.counters.set(Gauge::kUpstreamReceiveBuffer, context_.upstream.receiveBufferBytes());
   publishGauges();
   if (receiver_) receiver_->allow(next);
   adopted_.store(next, std::memory_order_release);
@@ -244,6 +259,10 @@ void Worker::sweep() {
   context_.flows.sweepCids(step + step / 2, context_.nowMs, idleMs);
   publishGauges();
   if (limits_.index == 0) tendLengths();
+  if (context_.nowMs - tendedAtMs_ >= kTendMs) {
+    tendedAtMs_ = context_.nowMs;
+    context_.upstream.tend(context_);
+  }
   if (limits_.index == 0) publishSteering();
 }
 

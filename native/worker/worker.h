@@ -61,7 +61,7 @@ class Worker {
   void resetReusedBackends(const Snapshot* previous, const Snapshot& next);
   void listen(uint8_t endpoint, int fd);
   void unlisten(uint8_t endpoint, int fd);
-  void handle(uint64_t tag);
+  void handle(const EventTag& tag, bool failed);
   void receiveFromClients(uint8_t endpoint);
   [[nodiscard]] int waitMs();
   void takeFromRing();
@@ -82,6 +82,7 @@ class Worker {
   ReturnPath return_;
   uint32_t sweptAtMs_ = 0;
   uint64_t sweepDue_ = 0;  ///< flows that should have been looked at by now
+  uint32_t tendedAtMs_ = 0;
   uint32_t steeringReadAtMs_ = 0;
   std::array<uint64_t, QP_STEER_OUTCOMES> steeringCounted_{};
   std::atomic<const Snapshot*> adopted_{nullptr};

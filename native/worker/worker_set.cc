@@ -203,6 +203,14 @@ uint64_t WorkerSet::flowMemoryBytes() const {
   return bytes;
 }
 
+uint32_t WorkerSet::upstreamReceiveBuffer() const {
+  uint64_t smallest = UINT32_MAX;
+  for (uint32_t i = 0; i < size(); i++) {
+    smallest = std::min(smallest, counters_->of(i).get(Gauge::kUpstreamReceiveBuffer));
+  }
+  return static_cast<uint32_t>(smallest);
+}
+
 bool WorkerSet::backendHasFlows(uint16_t slot) const {
   for (uint32_t i = 0; i < size(); i++) {
     if (counters_->of(i).get(slot, BackendCounter::kFlows) != 0) return true;

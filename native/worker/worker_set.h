@@ -43,6 +43,8 @@ class WorkerSet {
   [[nodiscard]] uint64_t flowMemoryBytes() const;
   /// The share of each of so many workers in the sockets of ConnectedSocketPool.
   [[nodiscard]] uint32_t upstreamSocketsPerWorker(uint32_t workers) const;
+  /// Of the upstream sockets of all workers the smallest, as the kernel accounts it.
+  [[nodiscard]] uint32_t upstreamReceiveBuffer() const;
   [[nodiscard]] bool backendHasFlows(uint16_t slot) const;
   bool takeSample(uint32_t worker, Sample& sample) { return members_[worker].worker->takeSample(sample); }
 

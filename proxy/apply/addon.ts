@@ -57,6 +57,9 @@ export interface NativeStatus {
   /** Source ports toward backends, of RawSend: whole blocks of the manifest's range. */
   upstreamPortFirst?: number;
   upstreamPortLast?: number;
+  /** Of the sockets that replies of backends come to, the smallest; as getsockopt says it (socket(7)). */
+  upstreamReceiveBufferAsked: number;
+  upstreamReceiveBufferEffective: number;
   /** How datagrams are spread over workers. */
   steering: "ConnectionId" | "KernelHash";
   /** Why it is not ConnectionId, where there are several workers. */

@@ -17,16 +17,14 @@ const warn = (message: string, fields: Record<string, unknown>): Fact => ({ leve
  * The kernel doubles what SO_RCVBUF asks for to have room for its bookkeeping, and getsockopt returns the doubled
  * value (socket(7)): granted in full means effective >= 2 x asked.
  */
-export function isReceiveBufferClamped(endpoint: NativeEndpoint): boolean {
-  return endpoint.receiveBufferEffective < 2 * endpoint.receiveBufferAsked;
+function isClamped(asked: number, effective: number): boolean {
+  return effective < 2 * asked;
 }
 
-function receiveBufferFact(endpoint: NativeEndpoint): Fact {
-  const where = formatAddress(endpoint.address, endpoint.port);
-  const asked = endpoint.receiveBufferAsked;
-  const granted = Math.floor(endpoint.receiveBufferEffective / 2);
+function receiveBufferFact(where: string, asked: number, effective: number): Fact {
+  const granted = Math.floor(effective / 2);
   const fields = { endpoint: where, askedBytes: asked, grantedBytes: granted };
-  if (!isReceiveBufferClamped(endpoint)) return info(`receive buffer of ${where}: ${asked} bytes granted`, fields);
+  if (!isClamped(asked, effective)) return info(`receive buffer of ${where}: ${asked} bytes granted`, fields);
   return warn(
     `receive buffer of ${where}: asked ${asked} bytes, the kernel granted ${granted}; ` +
       `sysctl -w net.core.rmem_max=${asked}, or grant CAP_NET_ADMIN`,
@@ -39,7 +37,10 @@ function endpointFacts(endpoint: NativeEndpoint): Fact[] {
   if (endpoint.skipped !== undefined) {
     return [info(`not listening on ${where}: ${endpoint.skipped}`, { endpoint: where, skipped: endpoint.skipped })];
   }
-  return [info(`listening on ${where}`, { endpoint: where }), receiveBufferFact(endpoint)];
+  return [
+    info(`listening on ${where}`, { endpoint: where }),
+    receiveBufferFact(where, endpoint.receiveBufferAsked, endpoint.receiveBufferEffective),
+  ];
 }
 
 function upstreamFacts(status: NativeStatus, upstreamSocketMaxAsked: number | undefined): Fact[] {
@@ -114,6 +115,7 @@ export function startFacts(
     info(`room for ${flowCapacity} flows in ${flowMemoryBytes} bytes`, { flowCapacity, flowMemoryBytes }),
     ...upstreamFacts(status, upstreamSocketMaxAsked),
     ...openFilesFact(status, openFilesNeeded, limit),
+    receiveBufferFact("upstream sockets", status.upstreamReceiveBufferAsked, status.upstreamReceiveBufferEffective),
     backendsFact(status),
   ];
 }

@@ -1,5 +1,6 @@
 import pc from "picocolors";
 import { formatAddress } from "../apply/errors.ts";
+import { DROP_COUNTERS } from "../counters/drops.ts";
 import { COUNTERS, type CounterName } from "../counters/names.generated.ts";
 import { counterRate } from "../counters/rates.ts";
 import type { BackendCounters, CounterTotals } from "../counters/read.ts";
@@ -22,9 +23,6 @@ interface Interval {
   elapsedMs: number;
 }
 
-const DROPS = COUNTERS.filter(({ kind, outcome }) => kind === "Outcome" && outcome.startsWith("dropped_")).map(
-  ({ name }) => name,
-);
 const BACKENDS_MIN = 3;
 const BACKENDS_MAX_UNBOUNDED = 50;
 /** The heading of the backends, their table's head, the line for those not shown, and a blank line before. */
@@ -96,7 +94,7 @@ function workerLines({ previous, current, elapsedMs }: Interval, colors: Colors)
   const rows = current.workers.slice(0, status.workers + status.leavingWorkers).map(({ counters, gauges }, index) => {
     const before = previous?.workers[index]?.counters;
     const rate = (name: CounterName): number => rateOf(before?.[name], counters[name], elapsedMs);
-    const drops = DROPS.reduce((total, name) => total + rate(name), 0);
+    const drops = DROP_COUNTERS.reduce((total, name) => total + rate(name), 0);
     const dropText = formatCount(drops);
     return [
       String(index),
@@ -135,7 +133,7 @@ function stageRows({ previous, current, elapsedMs }: Interval): StageRow[] {
     outcome,
     total: current.totals[name],
     rate: rateOf((previous?.totals as CounterTotals | undefined)?.[name], current.totals[name], elapsedMs),
-    isDrop: outcome.startsWith("dropped_"),
+    isDrop: DROP_COUNTERS.includes(name),
   }));
   return [socket, ...counted];
 }

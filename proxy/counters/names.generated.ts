@@ -35,6 +35,13 @@ export const COUNTERS = [
       "Trains received from clients: several datagrams of one 4-tuple that the kernel handed over as one message (UDP_GRO)",
   },
   {
+    name: "receive_icmp_errors",
+    stage: "receive",
+    outcome: "icmp_errors",
+    kind: "Event",
+    help: "ICMP errors about datagrams toward clients, as they came to the listening sockets; everybody can send them",
+  },
+  {
     name: "steer_path",
     stage: "steer",
     outcome: "path",
@@ -190,7 +197,8 @@ export const COUNTERS = [
     stage: "forward",
     outcome: "sent",
     kind: "Outcome",
-    help: "Datagrams handed to the kernel toward a backend",
+    help:
+      "Datagrams toward a backend that the kernel took and of which it told no drop; queue disciplines that drop others than the newest (fq_codel, cake, red), or parts of a train (tbf), do not tell",
   },
   {
     name: "forward_dropped_too_big",
@@ -204,7 +212,8 @@ export const COUNTERS = [
     stage: "forward",
     outcome: "dropped_buffer_full",
     kind: "Outcome",
-    help: "Dropped toward the backend: socket send buffer or device queue full (EAGAIN, ENOBUFS)",
+    help:
+      "Dropped toward the backend: the socket's send buffer is full (EAGAIN; all that follows of the round is dropped with it), or a device's queue (ENOBUFS; what follows at once of the flow is)",
   },
   {
     name: "forward_dropped_unreachable",
@@ -271,11 +280,20 @@ export const COUNTERS = [
     help: "Trains received from backends: several datagrams that the kernel handed over as one message (UDP_GRO)",
   },
   {
+    name: "return_kernel_drops",
+    stage: "return",
+    outcome: "kernel_drops",
+    kind: "Event",
+    help:
+      "Datagrams from backends that the kernel dropped because the receive buffer of an upstream socket was full; they are in no other counter",
+  },
+  {
     name: "return_sent",
     stage: "return",
     outcome: "sent",
     kind: "Outcome",
-    help: "Datagrams handed to the kernel toward a client",
+    help:
+      "Datagrams toward a client that the kernel took and of which it told no drop; see forward_sent for what it does not tell",
   },
   {
     name: "return_dropped_no_flow",
@@ -304,7 +322,8 @@ export const COUNTERS = [
     stage: "return",
     outcome: "dropped_buffer_full",
     kind: "Outcome",
-    help: "Dropped toward the client: socket send buffer or device queue full (EAGAIN, ENOBUFS)",
+    help:
+      "Dropped toward the client: the socket's send buffer is full (EAGAIN; all that follows of the round is dropped with it), or a device's queue (ENOBUFS; what follows at once of the flow is)",
   },
   {
     name: "return_dropped_unreachable",
@@ -361,8 +380,15 @@ export const COUNTERS = [
     stage: "return",
     outcome: "path_too_big",
     kind: "Event",
+    help: "ICMP packet too big (fragmentation needed) received for a datagram toward a backend",
+  },
+  {
+    name: "return_icmp_lost",
+    stage: "return",
+    outcome: "icmp_lost",
+    kind: "Event",
     help:
-      "ICMP packet too big (fragmentation needed) received for a datagram toward a backend; with upstream level ConnectedSocketPool several of one flow may count as one",
+      "ICMP errors that the kernel dropped because the buffer of the socket for them was full (upstream level RawSend)",
   },
   {
     name: "flow_created",
@@ -489,7 +515,14 @@ export const COUNTERS = [
 ] as const;
 
 /** The values after a worker's counters, in memory order. */
-export const GAUGES = ["generation", "flows", "upstreamSockets", "cids", "ringHighWater"] as const;
+export const GAUGES = [
+  "generation",
+  "flows",
+  "upstreamSockets",
+  "cids",
+  "upstreamReceiveBuffer",
+  "ringHighWater",
+] as const;
 
 /** The cells of one backend slot of one worker, in memory order. */
 export const BACKEND_CELLS = [

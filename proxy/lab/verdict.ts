@@ -1,4 +1,5 @@
 import { checkConservation } from "../counters/conservation.ts";
+import { DROP_COUNTERS } from "../counters/drops.ts";
 import type { CountersReport } from "../metrics/report.ts";
 import { changedDuringTransfer } from "./nat_process.ts";
 import type { ScenarioResult } from "./scenario.ts";
@@ -53,14 +54,12 @@ export interface Drop {
   datagrams: number;
 }
 
-/** Every counter of a drop that is not zero, in the order of the path, and the kernel's drops at the listeners. */
+/** Every counter of a drop that is not zero, in the order of the path, and the kernel's drops at the sockets. */
 export function findDrops({ totals, endpoints }: CountersReport): Drop[] {
   const kernel = endpoints.map(({ address, port, kernelDrops }) => ({
     where: `receive buffer of ${address} port ${port}`,
     datagrams: kernelDrops,
   }));
-  const counted = Object.entries(totals)
-    .filter(([name]) => name.includes("_dropped_"))
-    .map(([name, datagrams]) => ({ where: name, datagrams }));
+  const counted = DROP_COUNTERS.map((name) => ({ where: name, datagrams: totals[name] }));
   return [...kernel, ...counted].filter(({ datagrams }) => datagrams > 0);
 }

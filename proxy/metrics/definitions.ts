@@ -21,6 +21,12 @@ export const WORKER_GAUGES = {
   generation: define("quicproxy_worker_generation", "gauge", ["worker"], "Contract generation the worker runs on"),
   flows: define("quicproxy_flows", "gauge", ["worker"], "Live flows"),
   upstreamSockets: define("quicproxy_upstream_sockets", "gauge", ["worker"], "Open upstream sockets"),
+  upstreamReceiveBuffer: define(
+    "quicproxy_upstream_receive_buffer_effective_bytes",
+    "gauge",
+    ["worker"],
+    "Receive buffer the kernel granted to the sockets that replies of backends come to; the smallest",
+  ),
   cids: define("quicproxy_connection_ids", "gauge", ["worker"], "Live entries of the Connection ID table"),
   ringHighWater: define(
     "quicproxy_ring_high_water",

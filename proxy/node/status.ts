@@ -1,5 +1,5 @@
 import type { QuicProxyNodeStatus } from "../../crds/status_schema.ts";
-import { COUNTERS } from "../counters/names.generated.ts";
+import { sumDrops } from "../counters/drops.ts";
 import { counterRate } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
 
@@ -25,10 +25,6 @@ export interface StatusInput {
   /** An earlier report of the same run, for rates. */
   readonly previous: CountersReport | undefined;
 }
-
-const DROPS = COUNTERS.filter(({ kind, outcome }) => kind === "Outcome" && outcome.startsWith("dropped_")).map(
-  ({ name }) => name,
-);
 
 /** What a node says about itself. Pure; measured numbers have two significant digits, so that noise is no change. */
 export function nodeStatus({ state, version, report, previous }: StatusInput): QuicProxyNodeStatus {
@@ -83,7 +79,7 @@ function ratesOf(
 
 function dropsOf({ totals, endpoints }: CountersReport): number {
   const kernel = endpoints.reduce((sum, { kernelDrops }) => sum + kernelDrops, 0);
-  return kernel + DROPS.reduce((sum, name) => sum + totals[name], 0);
+  return kernel + sumDrops(totals);
 }
 
 function rounded(value: number): number {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
 import { type Delta, expectMoves, type Row, type Scene, type Step, settle } from "./counter_rows.ts";
 import { describeProxy, describeRows, type Suite } from "./counter_suite.ts";
-import { addressOf, createNetwork, edgeAliases, type Network } from "./network.ts";
+import { addressOf, createNetwork, edgeAliases, type Network, setQueue } from "./network.ts";
 import { longHeader, octets, shortHeader } from "./packets.ts";
 import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, SOCKET_PER_FLOW } from "./proxy.ts";
 
@@ -67,7 +67,9 @@ async function playBurst({ proxy }: Scene, burst: Burst): Promise<void> {
   const returnCalls = after.totals.return_calls - before.totals.return_calls;
   expect(forwardCalls).toBeLessThanOrEqual(forwarded);
   expect(forwardCalls).toBeGreaterThanOrEqual(SOCKET_PER_FLOW ? forwarded : Math.min(1, forwarded));
-  expect(returnCalls).toBeLessThanOrEqual(returned);
+  // No socket has the source ports: the client's kernel says so to what is returned, at a rate of its own.
+  const icmpErrors = after.totals.receive_icmp_errors - before.totals.receive_icmp_errors;
+  expect(returnCalls).toBeLessThanOrEqual(returned + icmpErrors);
   expect(batches).toBeGreaterThanOrEqual(Math.ceil(count / after.status.batch));
   expect(batches).toBeLessThanOrEqual(count);
   expectMoves(before, after, {
@@ -83,6 +85,7 @@ async function playBurst({ proxy }: Scene, burst: Burst): Promise<void> {
     return_sent: returned,
     return_bytes: returned * payload.length,
     return_calls: returnCalls,
+    receive_icmp_errors: icmpErrors,
     ...moves,
   });
 }
@@ -110,7 +113,43 @@ for (const { family, mask, largest, largestHere } of families) {
     const line = `addr ${verb} ${alias}/${mask} dev clients`;
     ipInside(network.topology.edge.namespace, [family === 6 && verb === "add" ? `${line} nodad` : line]);
   };
+  const queue = (device: string): [Step, Step] => {
+    const set = (to: "full" | "none") => () => setQueue(network.topology.edge.namespace, device, to);
+    return [{ act: set("full") }, { act: set("none") }];
+  };
+  const [fillBackends, emptyBackends] = queue("backends");
+  const [fillClients, emptyClients] = queue("clients");
   const rows: Row[] = [
+    {
+      name: "the queue of the device toward the backend is full",
+      steps: [
+        { send: short("queue"), family },
+        fillBackends,
+        { send: short("queue"), family, fate: "dropped" },
+        { send: short("queue"), family, fate: "dropped" },
+        emptyBackends,
+        { send: short("queue"), family },
+      ],
+      moves: {
+        parse_short_header: 4,
+        route_fallback: 1,
+        route_four_tuple: 3,
+        flow_created: 1,
+        forward_dropped_buffer_full: 2,
+        forward_calls: 4,
+      },
+    },
+    {
+      name: "the queue of the device toward the client is full",
+      steps: [
+        { send: short("queue back"), family },
+        fillClients,
+        { answer: short("queue back"), fate: "dropped" },
+        emptyClients,
+        { answer: short("queue back") },
+      ],
+      moves: { parse_short_header: 1, route_fallback: 1, flow_created: 1, return_dropped_buffer_full: 1 },
+    },
     {
       name: "larger than the path to the backend takes",
       steps: [
@@ -171,7 +210,13 @@ for (const { family, mask, largest, largestHere } of families) {
         joinClients,
         { answer: short("back") },
       ],
-      moves: { parse_short_header: 1, route_fallback: 1, flow_created: 1, return_dropped_unreachable: 1 },
+      moves: {
+        parse_short_header: 1,
+        route_fallback: 1,
+        flow_created: 1,
+        return_dropped_unreachable: 1,
+        return_calls: 3,
+      },
     },
     {
       name: "the address that the client had sent to is gone",
@@ -188,6 +233,7 @@ for (const { family, mask, largest, largestHere } of families) {
         flow_created: 1,
         // IPv4 finds no route from such an address, IPv6 says that the address is none of its own.
         [family === 4 ? "return_dropped_unreachable" : "return_dropped_error"]: 1,
+        return_calls: 3,
       },
     },
   ];
@@ -247,6 +293,8 @@ for (const { family, mask, largest, largestHere } of families) {
           route_four_tuple: 1,
           flow_created: 1,
           return_dropped_too_big: 2,
+          // What is refused is tried twice: the first error may have been an ICMP error about an earlier datagram.
+          return_calls: 5,
         },
       },
     ],

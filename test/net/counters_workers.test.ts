@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
 import { type Delta, expectMoves, movesPerWorker, type Scene, settle } from "./counter_rows.ts";
 import { describeProxy } from "./counter_suite.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { createNetwork, type Network, setQueue } from "./network.ts";
 import { longHeader, octets, shortHeader } from "./packets.ts";
 import type { Received } from "./peer.ts";
 import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, type ProxyProcess, SOCKET_PER_FLOW } from "./proxy.ts";
@@ -281,6 +281,82 @@ describeProxy(
         cid_learned: learned,
         cid_table_full: count - learned,
       });
+    });
+  },
+);
+
+describeProxy(
+  {
+    name: "a send buffer of 4 KiB and a device that sends slowly",
+    network: () => network,
+    options: () => options({ workers: { max: 1 }, sendBuffer: "4Ki" }),
+  },
+  (scene) => {
+    test("what finds the send buffer full is dropped with all that follow, not by a call for each", async () => {
+      const { proxy } = scene();
+      const client = await openClient();
+      await send(client, shortHeader(octets(8, "slow")));
+      const before = await settle(proxy, () => true);
+      const { namespace } = network.topology.edge;
+      setQueue(namespace, "backends", "slow");
+      try {
+        const count = 128;
+        const payload = shortHeader(octets(8, "slow"), { payloadBytes: 1000 });
+        await whileStopped({ proxy, device: "clients", count }, async () => {
+          const address = network.topology.edge.towardClients.v4;
+          for (let index = 0; index < count; index++) {
+            await network.client.send({ socket: client, payload, address, port: LISTEN_PORT });
+          }
+        });
+        const enough = before.totals.receive_datagrams + count;
+        const { totals } = await settle(proxy, (now) => now.totals.receive_datagrams === enough);
+        const moved = (name: "forward_sent" | "forward_dropped_buffer_full" | "forward_calls"): number =>
+          totals[name] - before.totals[name];
+        expect(moved("forward_sent") + moved("forward_dropped_buffer_full")).toBe(count);
+        expect(moved("forward_dropped_buffer_full")).toBeGreaterThanOrEqual(count / 2);
+        // Two batches of 64: what the buffer takes, then the one call that is refused.
+        expect(moved("forward_calls")).toBeLessThanOrEqual(2 * 2);
+      } finally {
+        setQueue(namespace, "backends", "none");
+      }
+      await network.client.close(client);
+    });
+  },
+);
+
+describeProxy(
+  {
+    name: "a receive buffer of 64 KiB",
+    network: () => network,
+    options: () => options({ workers: { max: 1 }, receiveBuffer: "64Ki" }),
+  },
+  (scene) => {
+    test("what the kernel drops of a backend's datagrams at upstream sockets is counted there", async () => {
+      const { proxy } = scene();
+      const client = await openClient();
+      const { address, port } = await send(client, shortHeader(octets(8, "overflow")));
+      const before = await settle(proxy, () => true);
+      const count = 500;
+      const payload = shortHeader(octets(8, "overflow"), { payloadBytes: 1000 });
+      await whileStopped({ proxy, device: "backends", count }, async () => {
+        for (let index = 0; index < count; index++) {
+          await network.backend.send({ socket: backendSocket, payload, address, port });
+        }
+      });
+      // A socket per flow tells of what it has dropped with what comes after it, or when it is closed.
+      await network.backend.send({ socket: backendSocket, payload, address, port });
+      const moved = (now: CountersReport, name: "return_received" | "return_kernel_drops"): number =>
+        now.totals[name] - before.totals[name];
+      const after = await settle(
+        proxy,
+        (now) => moved(now, "return_received") + moved(now, "return_kernel_drops") === count + 1,
+      );
+      expect(moved(after, "return_kernel_drops")).toBeGreaterThan(count / 2);
+      expect(moved(after, "return_received") + moved(after, "return_kernel_drops")).toBe(count + 1);
+      const sample = await proxy.metrics();
+      expect(sample('quicproxy_return_kernel_drops_total{worker="0"}')).toBe(after.totals.return_kernel_drops);
+      expect(sample('quicproxy_upstream_receive_buffer_effective_bytes{worker="0"}')).toBe(2 * 64 * 1024);
+      await network.client.close(client);
     });
   },
 );

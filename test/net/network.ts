@@ -1,4 +1,5 @@
-import { ipInside, removeLab } from "../../proxy/lab/namespace.ts";
+import { execFileSync } from "node:child_process";
+import { insideNamespace, ipInside, removeLab } from "../../proxy/lab/namespace.ts";
 import { createTopology, type Topology } from "../../proxy/lab/topology.ts";
 import { Peer } from "./peer.ts";
 
@@ -32,6 +33,17 @@ export function createNetwork(): Network {
       removeLab(topology.name);
     },
   };
+}
+
+/**
+ * full: the device's queue takes nothing, and nothing passes it by. slow: it takes everything, and lets go of 1,000
+ * octets a second. none: as virtual devices come.
+ */
+export function setQueue(namespace: string, device: string, queue: "full" | "slow" | "none"): void {
+  const discipline = { full: " pfifo limit 0", slow: " tbf rate 8kbit burst 1600 limit 1000000", none: "" }[queue];
+  const line = `qdisc ${queue === "none" ? "del" : "add"} dev ${device} root${discipline}`;
+  const [file, args] = insideNamespace(namespace, ["tc", ...line.split(" ")]);
+  execFileSync(file, args, { stdio: ["ignore", "ignore", "pipe"] });
 }
 
 export function addressOf({ v4, v6 }: { v4: string; v6: string }, family: 4 | 6): string {

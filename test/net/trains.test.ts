@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { insideNamespace, ip, ipInside } from "../../proxy/lab/namespace.ts";
 import { expectMoves, type Scene, settle } from "./counter_rows.ts";
 import { describeProxy } from "./counter_suite.ts";
-import { addressOf, createNetwork, type Network } from "./network.ts";
+import { addressOf, createNetwork, type Network, setQueue } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
 import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions } from "./proxy.ts";
 
@@ -61,6 +61,16 @@ const device = (name: "clients" | "backends", ...settings: string[]): void =>
 
 const offload = (namespace: string, name: string, value: "on" | "off"): void =>
   void ip(["netns", "exec", namespace, "ethtool", "-K", name, "tx-udp-segmentation", value, "gso", value]);
+
+/** While the device's queue has length 0: it takes nothing, and nothing passes it by. */
+async function withFullQueue<Result>(name: "clients" | "backends", act: () => Promise<Result>): Promise<Result> {
+  setQueue(network.topology.edge.namespace, name, "full");
+  try {
+    return await act();
+  } finally {
+    setQueue(network.topology.edge.namespace, name, "none");
+  }
+}
 
 const hex = (datagrams: readonly { payload: Buffer }[]): string[] =>
   datagrams.map(({ payload }) => payload.toString("hex"));
@@ -120,6 +130,17 @@ for (const family of [4, 6] as const) {
         } finally {
           device("backends", "mtu", "1500");
         }
+      });
+
+      test("of a train that finds the device's queue full every datagram is a drop", async () => {
+        const { before, after } = await withFullQueue("backends", () => upload(scene(), "queue"));
+        expect(await network.backend.take(0)).toEqual([]);
+        expectMoves(before, after, {
+          ...received(1),
+          receive_batches: 1,
+          forward_dropped_buffer_full: COUNT,
+          forward_calls: 1,
+        });
       });
 
       test("without offload on the devices the datagrams come one by one and pass all the same", async () => {
@@ -212,13 +233,21 @@ for (const family of [4, 6] as const) {
             return_sent: 1,
             return_bytes: LAST,
             return_dropped_too_big: COUNT - 1,
-            return_calls: 1 + COUNT,
+            // The train, then each piece that is refused, the first one twice, then the last.
+            return_calls: 1 + COUNT + 1,
             return_trains_refused: 1,
           });
           await network.client.close(id);
         } finally {
           device("clients", "mtu", "1500");
         }
+      });
+
+      test("of a train that finds the device's queue full every datagram is a drop", async () => {
+        const { before, after, moves, id } = await withFullQueue("clients", () => download(scene(), "queue"));
+        expect(await network.client.take(0)).toEqual([]);
+        expectMoves(before, after, { ...moves, return_dropped_buffer_full: COUNT, return_calls: 1 });
+        await network.client.close(id);
       });
     },
   );

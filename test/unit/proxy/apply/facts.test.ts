@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { NativeEndpoint } from "../../../../proxy/apply/addon.ts";
-import { countServingBackends, isReceiveBufferClamped, startFacts } from "../../../../proxy/apply/facts.ts";
+import { countServingBackends, startFacts } from "../../../../proxy/apply/facts.ts";
 import { fakePlan, fakeStatus } from "./fakes.ts";
 
 const ENDPOINT = fakeStatus().endpoints[0] as NativeEndpoint;
@@ -25,6 +25,7 @@ describe("startFacts", () => {
       "steering level KernelHash",
       "room for 50000 flows in 67108864 bytes",
       "upstream level ConnectedSocketPool, at most 1000 sockets",
+      "receive buffer of upstream sockets: 8388608 bytes granted",
       "1 backend",
     ]);
   });
@@ -38,9 +39,14 @@ describe("startFacts", () => {
   });
 
   it("compares the receive buffer with the doubled value that the kernel reports", () => {
-    expect(isReceiveBufferClamped({ ...ENDPOINT, receiveBufferEffective: 16_777_216 })).toBe(false);
-    expect(isReceiveBufferClamped({ ...ENDPOINT, receiveBufferEffective: 16_777_215 })).toBe(true);
-    expect(isReceiveBufferClamped({ ...ENDPOINT, receiveBufferEffective: 8_388_608 })).toBe(true);
+    const warned = (receiveBufferEffective: number) =>
+      warnings(fakeStatus({ endpoints: [{ ...ENDPOINT, receiveBufferEffective }] })).length;
+    expect([16_777_216, 16_777_215, 8_388_608].map(warned)).toEqual([0, 1, 1]);
+  });
+
+  it("warns of a clamped receive buffer of the upstream sockets, too", () => {
+    const [text] = warnings(fakeStatus({ upstreamReceiveBufferEffective: 425_984 }));
+    expect(text).toContain("receive buffer of upstream sockets: asked 8388608 bytes, the kernel granted 212992");
   });
 
   it("warns of a clamped receive buffer with both remedies", () => {

@@ -41,6 +41,8 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
     steering: "KernelHash",
     flowCapacity: 50_000,
     upstreamSocketMax: 1000,
+    upstreamReceiveBufferAsked: 8_388_608,
+    upstreamReceiveBufferEffective: 16_777_216,
     flowMemoryBytes: 67_108_864,
     endpoints: [
       {
