@@ -42,6 +42,9 @@ export interface RunningProxy {
   stop(): Promise<void>;
 }
 
+/** How late the log tells of changed addresses and routes at most; the data plane follows them by itself. */
+const NETWORK_LOG_MS = 1000;
+
 function chooseMetrics(override: ProxyOptions["metrics"], plan: Plan): HttpAddress | undefined {
   return override === "off" ? undefined : (override ?? plan.metrics);
 }
@@ -100,6 +103,8 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
   });
   const { controller: running, health } = started as unknown as Running;
   const stopSampleLog = startSampleLog(running, log);
+  const networkTimer = setInterval(() => running.noteNetwork(), NETWORK_LOG_MS);
+  networkTimer.unref();
 
   function put(plan: Plan): void {
     running.apply(plan, health.drainedFor(plan));
@@ -141,6 +146,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
     async stop(): Promise<void> {
       health.stop();
       stopSampleLog();
+      clearInterval(networkTimer);
       running.stop();
       await endpoint.close();
     },

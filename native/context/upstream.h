@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
+#include "context/source_use.h"
 #include "io/event_tag.h"
 #include "io/receive_batch.h"
 
@@ -47,6 +49,17 @@ class Upstream {
   [[nodiscard]] virtual bool atBound(const WorkerContext& context) const = 0;
   [[nodiscard]] virtual uint32_t socketCount() const = 0;
 
+  /// A flow without answer whose end makes room for another one to this backend, and that `spared` (by flow) does not
+  /// name; kNoFlow where none is found. Looks at a bounded number of them, the next time at others.
+  [[nodiscard]] virtual uint32_t victimToward(WorkerContext& context, uint16_t backendSlot,
+                                              const std::vector<bool>& spared) = 0;
+
+  /// To be called every few milliseconds up to a second: what takes its time.
+  virtual void tend(WorkerContext& /*context*/) {}
+
+  /// Any thread: whether flows leave from this source (index in the snapshot).
+  [[nodiscard]] bool usesSource(uint8_t source) const { return sourceUse_.any(source); }
+
   /// Sends datagrams and notes how each fared; the order within a flow is kept. Counts calls and trains, and ICMP
   /// errors that came in before.
   virtual void send(WorkerContext& context, std::span<Departure> departures) = 0;
@@ -56,6 +69,9 @@ class Upstream {
   /// again while that fills the batch.
   virtual uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                            std::span<uint32_t> flows) = 0;
+
+ protected:
+  SourceUse sourceUse_;
 };
 
 }  // namespace quicproxy

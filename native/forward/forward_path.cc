@@ -10,8 +10,6 @@ namespace quicproxy {
 
 namespace {
 
-constexpr int kMaxUnassuredLookedAt = 64;
-
 Counter droppedCounter(int error) {
   switch (error) {
     case EMSGSIZE:
@@ -129,22 +127,13 @@ void ForwardPath::makeRoom() {
   context_.counters.add(Counter::flow_evicted);
 }
 
-/// The same where only flows to one backend stand in the way. Looks at the oldest few: with many backends it may find
-/// none, and the new flow is refused.
+/// The same where only flows to one backend stand in the way.
 bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
-  uint32_t flow = context_.flows.oldestUnassured();
-  for (int looked = 0; flow != kNoFlow && looked < kMaxUnassuredLookedAt; looked++) {
-    const Flow& candidate = context_.flows.at(flow);
-    if (candidate.backendSlot == backendSlot && !inRound_[flow]) {
-      // Not the new flow itself, which is the youngest and has no way yet.
-      if (candidate.next == kNoFlow) return false;
-      context_.endFlow(flow);
-      context_.counters.add(Counter::flow_evicted);
-      return true;
-    }
-    flow = candidate.next;
-  }
-  return false;
+  const uint32_t flow = context_.upstream.victimToward(context_, backendSlot, inRound_);
+  if (flow == kNoFlow) return false;
+  context_.endFlow(flow);
+  context_.counters.add(Counter::flow_evicted);
+  return true;
 }
 
 /// A flow for a datagram that has none, or kNoFlow with the reason counted.

@@ -23,11 +23,16 @@ class UpstreamSockets final : public Upstream {
   void close(WorkerContext& context, uint32_t flow) override;
   [[nodiscard]] bool atBound(const WorkerContext& context) const override;
   [[nodiscard]] uint32_t socketCount() const override { return open_; }
+  /// The oldest flow without answer, to whatever backend: all take from one pool.
+  [[nodiscard]] uint32_t victimToward(WorkerContext& context, uint16_t backendSlot,
+                                      const std::vector<bool>& spared) override;
   void send(WorkerContext& context, std::span<Departure> departures) override;
   uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                    std::span<uint32_t> flows) override;
 
  private:
+  void reopenOutdated(WorkerContext& context, const Departure& departure);
+
   std::vector<FileDescriptor> sockets_;
   uint32_t open_ = 0;
   int epollFd_ = -1;

@@ -19,6 +19,10 @@ bool setHopLimit(int fd, int family, uint8_t hopLimit);
 /// Makes a socket tell DSCP and ECN of every datagram: a proxy that drops ECN marks hides congestion from both ends.
 bool receiveTrafficClass(int fd, int family);
 
+/// Has the kernel pick a source that stays: by RFC 6724 rule 7 it would rather take a temporary IPv6 address (RFC
+/// 8981), which is gone after a day. IPv4 has none.
+void preferLastingSource(int fd, int family);
+
 /// For a socket that is there for its port: whatever is sent to it is dropped.
 bool takeNothing(int fd);
 

@@ -219,6 +219,7 @@ void Worker::sweep() {
     context_.counters.add(Counter::flow_expired);
   });
   context_.flows.sweepCids(step + step / 2, context_.nowMs, idleMs);
+  upstream_->tend(context_);
   publishGauges();
   if (limits_.index == 0) publishSteering();
 }

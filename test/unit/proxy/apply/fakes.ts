@@ -41,6 +41,8 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
     steering: "KernelHash",
     flowCapacity: 50_000,
     upstreamSocketMax: 1000,
+    upstreamSocketBound: "Asked",
+    networkEvents: true,
     flowMemoryBytes: 67_108_864,
     endpoints: [
       {
@@ -54,7 +56,7 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
         kernelDrops: 0,
       },
     ],
-    backends: [{ slot: 0, address: "10.0.0.7", port: 4433, weight: 1, active: true }],
+    backends: [{ slot: 0, address: "10.0.0.7", port: 4433, weight: 1, active: true, sources: ["10.0.0.1"] }],
     ...changes,
   };
 }
@@ -88,6 +90,7 @@ export class FakeNative {
   failWith: Error | undefined;
   current: NativeStatus = fakeStatus();
   stopped = false;
+  networkChanges = 0;
 
   open = (contract: Uint8Array): DataPlane => {
     this.#take(contract);
@@ -96,6 +99,7 @@ export class FakeNative {
       status: () => this.#status(),
       counters: () => this.region.buffer,
       samples: () => new ArrayBuffer(0),
+      networkChanges: () => this.networkChanges,
       stop: () => {
         this.stopped = true;
         this.events.emit("stop");
@@ -112,14 +116,14 @@ export class FakeNative {
     if (this.failWith) throw this.failWith;
     const { generation, backends } = JSON.parse(Buffer.from(contract).toString()) as {
       generation: number;
-      backends: Omit<NativeBackend, "slot" | "active">[];
+      backends: Omit<NativeBackend, "slot" | "active" | "sources">[];
     };
     this.applied.push(generation);
     for (let worker = 0; worker < 2; worker++) this.region.setGauge(worker, "generation", generation);
     this.current = {
       ...this.current,
       generation,
-      backends: backends.map((backend, slot) => ({ ...backend, slot, active: true })),
+      backends: backends.map((backend, slot) => ({ ...backend, slot, active: true, sources: ["10.0.0.1"] })),
     };
   }
 }
