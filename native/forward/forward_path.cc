@@ -10,6 +10,9 @@ namespace quicproxy {
 
 namespace {
 
+/// Flows that may give way to one.
+constexpr int kMaxRoomsMade = 4;
+
 Counter droppedCounter(int error) {
   switch (error) {
     case EMSGSIZE:
@@ -171,7 +174,9 @@ uint32_t ForwardPath::openFlow(const Decision& decision, const Received& message
   }
   const auto hopLimit = static_cast<uint8_t>(message.hopLimit - 1);
   Upstream::Outcome outcome = context_.upstream.open(context_, flow, hopLimit);
-  if (outcome == Upstream::Outcome::kAtBound && makeRoomToward(decision.backendSlot)) {
+  // Another worker, or program, may be the first to take what the end of a flow set free.
+  for (int rooms = 0; outcome == Upstream::Outcome::kAtBound && rooms < kMaxRoomsMade; rooms++) {
+    if (!makeRoomToward(decision.backendSlot)) break;
     outcome = context_.upstream.open(context_, flow, hopLimit);
   }
   if (outcome != Upstream::Outcome::kOpened) {

@@ -19,9 +19,10 @@ namespace quicproxy {
 
 namespace {
 
-/// An address that may end by itself or should begin nothing new (linux/if_addr.h).
+/// An address that may end by itself or should begin nothing new (linux/if_addr.h). IFA_F_TEMPORARY means of IPv4 that
+/// the subnet has another, older address.
 constexpr uint32_t kNotToRelyOn =
-    IFA_F_TEMPORARY | IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_OPTIMISTIC | IFA_F_HOMEADDRESS;
+    IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_OPTIMISTIC | IFA_F_HOMEADDRESS;
 /// linux/if_addr.h since Linux 5.18.
 constexpr uint16_t kIfaProto = 11;
 /// The kernel fills messages up to a page or 32 KiB, whichever the reader's buffer allows (netlink(7)).
@@ -132,7 +133,8 @@ bool sameNetwork(const LocalAddress& a, const LocalAddress& b) {
 
 bool isLasting(const LocalAddress& address) {
   const bool alone = address.prefixBits == (address.family == AF_INET ? 32 : 128);
-  return !alone && !address.labelled && address.protocol == 0 && (address.flags & IFA_F_PERMANENT) != 0 &&
+  const bool temporary = address.family == AF_INET6 && (address.flags & IFA_F_TEMPORARY) != 0;
+  return !alone && !temporary && !address.labelled && address.protocol == 0 && (address.flags & IFA_F_PERMANENT) != 0 &&
          (address.flags & kNotToRelyOn) == 0;
 }
 

@@ -17,7 +17,7 @@ std::variant<std::unique_ptr<DataPlane>, Failure> DataPlane::start(std::span<con
   auto workers = std::get<std::unique_ptr<WorkerSet>>(std::move(created));
   plane->workers_ = std::move(workers);
   plane->counters_ = plane->workers_->counters();
-  if (auto failure = plane->workers_->checkDescriptors(plane->workers_->size(), plane->freshListeningSockets())) {
+  if (auto failure = plane->workers_->checkDescriptors(plane->workers_->size(), plane->descriptorsOfListeners())) {
     return *failure;
   }
   plane->prepareSteering();
@@ -102,8 +102,11 @@ std::variant<std::unique_ptr<Snapshot>, Failure> DataPlane::build(uint32_t worke
 }
 
 /// Of endpoints that the present snapshot does not have, and of workers that it does not have.
-uint32_t DataPlane::freshListeningSockets() const {
-  uint32_t fresh = 0;
+uint32_t DataPlane::descriptorsOfListeners() const {
+  // Maps, program and types that steer an endpoint (bpf/steer.bpf.c); as many are shared by all.
+  constexpr uint32_t kPerSteering = 7;
+  const bool steered = contract_.header().workers > 1 && contract_.header().mode != Mode::kBaseline;
+  uint32_t fresh = steered && !steering_ ? kPerSteering : 0;
   for (uint32_t i = 0; i < contract_.endpointCount(); i++) {
     const EndpointRecord record = contract_.endpoint(i);
     const SocketAddress address = SocketAddress::from(record.address, record.family, record.port);
@@ -112,6 +115,7 @@ uint32_t DataPlane::freshListeningSockets() const {
       const auto& endpoint = current_->endpoints[slot];
       if (endpoint && endpoint->address == address) present = endpoint->sockets.size();
     }
+    if (steered && present < 2) fresh += kPerSteering;
     fresh += contract_.header().workers - static_cast<uint32_t>(std::min<size_t>(present, contract_.header().workers));
   }
   return fresh;
@@ -180,7 +184,7 @@ std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
 std::optional<Failure> DataPlane::swap(const ContractHeader& before) {
   const ContractHeader& header = contract_.header();
   const uint32_t workers = std::max(header.workers, workers_->sizeWithoutFinished(*current_));
-  if (auto failure = workers_->checkDescriptors(workers, freshListeningSockets())) return failure;
+  if (auto failure = workers_->checkDescriptors(workers, descriptorsOfListeners())) return failure;
   prepareSteering();
   if (auto failure = workers_->growTo(workers)) return failure;
   auto built = build(workers);

@@ -91,7 +91,7 @@ class DataPlane {
   void runNetwork();
   void adaptToNetwork();
   [[nodiscard]] bool sourcesHaveChanged() const;
-  [[nodiscard]] uint32_t freshListeningSockets() const;
+  [[nodiscard]] uint32_t descriptorsOfListeners() const;
   std::optional<Failure> load(std::span<const uint8_t> contract);
   [[nodiscard]] std::string restartReason(const ContractHeader& next) const;
   std::optional<Failure> swap(const ContractHeader& before);

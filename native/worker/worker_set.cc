@@ -216,16 +216,15 @@ uint32_t WorkerSet::divideSockets(uint32_t workers) {
   return std::clamp(static_cast<uint32_t>(most / workers), 1U, flows);
 }
 
-std::optional<Failure> WorkerSet::checkDescriptors(uint32_t workers, uint32_t moreListeningSockets) const {
+std::optional<Failure> WorkerSet::checkDescriptors(uint32_t workers, uint32_t ofListeners) const {
   const Descriptors descriptors = countDescriptors();
-  const uint64_t needed =
-      descriptors.open + moreListeningSockets + descriptorsToCome(workers) + kMinReservedDescriptors;
+  const uint64_t needed = descriptors.open + ofListeners + descriptorsToCome(workers) + kMinReservedDescriptors;
   if (descriptors.limit == 0 || needed <= descriptors.limit) return std::nullopt;
   return Failure{FailureCode::kOpenFileLimit,
                  "the limit on open files is " + std::to_string(descriptors.limit) + ", at least " +
                      std::to_string(needed) + " are needed: " + std::to_string(descriptors.open) + " are open, " +
-                     std::to_string(moreListeningSockets) + " listening sockets, " + std::to_string(workers) +
-                     " workers and " + std::to_string(kMinReservedDescriptors) + " for the rest of the process"};
+                     std::to_string(ofListeners) + " of listeners, " + std::to_string(descriptorsToCome(workers)) +
+                     " of workers and " + std::to_string(kMinReservedDescriptors) + " for the rest of the process"};
 }
 
 bool WorkerSet::sourceHasFlows(uint8_t source) const {

@@ -47,9 +47,9 @@ class WorkerSet {
   /// sockets are open. Returns the share of each of so many workers.
   uint32_t divideSockets(uint32_t workers);
   [[nodiscard]] SocketBound socketBound() const { return socketBound_; }
-  /// Fails with the number that would do where the limit on open files has no room for so many workers, so many more
-  /// listening sockets, and the rest of the process.
-  [[nodiscard]] std::optional<Failure> checkDescriptors(uint32_t workers, uint32_t moreListeningSockets) const;
+  /// Fails with the number that would do where the limit on open files has no room for so many workers, so many more of
+  /// listeners, and the rest of the process.
+  [[nodiscard]] std::optional<Failure> checkDescriptors(uint32_t workers, uint32_t ofListeners) const;
   /// Whether any flow leaves from this source (index in the snapshot).
   [[nodiscard]] bool sourceHasFlows(uint8_t source) const;
   [[nodiscard]] bool backendHasFlows(uint16_t slot) const;
