@@ -45,6 +45,9 @@ export interface RunningProxy {
   stop(): Promise<void>;
 }
 
+/** How late the log tells of changed addresses and routes at most; the data plane follows them by itself. */
+const NETWORK_LOG_MS = 1000;
+
 function chooseMetrics(override: ProxyOptions["metrics"], plan: Plan): HttpAddress | undefined {
   return override === "off" ? undefined : (override ?? plan.metrics);
 }
@@ -104,6 +107,8 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
   });
   const { controller: running, health } = started as unknown as Running;
   const stopSampleLog = startSampleLog(running, log);
+  const networkTimer = setInterval(() => running.noteNetwork(), NETWORK_LOG_MS);
+  networkTimer.unref();
 
   function put(plan: Plan): void {
     running.apply(plan, health.drainedFor(plan));
@@ -148,6 +153,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
       stopping = true;
       health.stop();
       stopSampleLog();
+      clearInterval(networkTimer);
       running.stop();
       await endpoint.close();
     },

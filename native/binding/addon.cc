@@ -48,7 +48,15 @@ Napi::Object backendOf(Napi::Env env, const quicproxy::BackendStatus& backend) {
   object.Set("port", backend.port);
   object.Set("weight", backend.weight);
   object.Set("active", Napi::Boolean::New(env, backend.active));
+  Napi::Array sources = Napi::Array::New(env, backend.sources.size());
+  for (uint32_t i = 0; i < backend.sources.size(); i++) sources[i] = Napi::String::New(env, backend.sources[i]);
+  object.Set("sources", sources);
   return object;
+}
+
+const char* nameOf(quicproxy::WorkerSet::SocketBound bound) {
+  constexpr const char* kNames[] = {"Asked", "OpenFiles", "EphemeralPorts"};
+  return kNames[static_cast<size_t>(bound)];
 }
 
 /// The class that JavaScript sees; shape in proxy/apply/addon.ts.
@@ -59,6 +67,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
         env, "DataPlane",
         {InstanceMethod<&DataPlaneObject::apply>("apply"), InstanceMethod<&DataPlaneObject::status>("status"),
          InstanceMethod<&DataPlaneObject::counters>("counters"), InstanceMethod<&DataPlaneObject::samples>("samples"),
+         InstanceMethod<&DataPlaneObject::networkChanges>("networkChanges"),
          InstanceMethod<&DataPlaneObject::stop>("stop")});
   }
 
@@ -115,6 +124,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!status.steeringReason.empty()) object.Set("steeringReason", status.steeringReason);
     object.Set("flowCapacity", status.flowCapacity);
     object.Set("upstreamSocketMax", status.upstreamSocketMax);
+    object.Set("upstreamSocketBound", nameOf(status.upstreamSocketBound));
+    object.Set("networkEvents", Napi::Boolean::New(env, status.networkEvents));
     object.Set("flowMemoryBytes", static_cast<double>(status.flowMemoryBytes));
     Napi::Array endpoints = Napi::Array::New(env, status.endpoints.size());
     for (uint32_t i = 0; i < status.endpoints.size(); i++) endpoints[i] = endpointOf(env, status.endpoints[i]);
@@ -140,6 +151,10 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(info.Env(), bytes);
     if (bytes > 0) std::memcpy(buffer.Data(), taken.data(), bytes);
     return buffer;
+  }
+
+  Napi::Value networkChanges(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), plane_->networkChanges());
   }
 
   void stop(const Napi::CallbackInfo&) { plane_->stop(); }

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
+#include "context/source_use.h"
 #include "io/event_tag.h"
 #include "io/listen_socket.h"
 #include "io/receive_batch.h"
@@ -56,8 +58,16 @@ class Upstream {
   virtual void setBuffers(const BufferSizes& buffers) = 0;
   /// The smallest receive buffer, as the kernel accounts it.
   [[nodiscard]] virtual uint32_t receiveBufferBytes() const = 0;
-  /// To be called every few hundred milliseconds: counts what the kernel dropped at the sockets.
+  /// To be called every few hundred milliseconds: counts what the kernel dropped at the sockets, gives back what is
+  /// unused.
   virtual void tend(WorkerContext& context) = 0;
+  /// A flow that nobody confirmed whose end makes room for another one to this backend, and that `spared` (by flow)
+  /// does not name; kNoFlow where none is found. Looks at a bounded number of them, the next time at others.
+  [[nodiscard]] virtual uint32_t victimToward(WorkerContext& context, uint16_t backendSlot,
+                                              const std::vector<bool>& spared) = 0;
+
+  /// Any thread: whether flows leave from this source (index in the snapshot).
+  [[nodiscard]] bool usesSource(uint8_t source) const { return sourceUse_.any(source); }
 
   /// Sends datagrams and notes how each fared; the order within a flow is kept. Counts calls and trains, and ICMP
   /// errors that came in before.
@@ -68,6 +78,9 @@ class Upstream {
   /// again while that fills the batch.
   virtual uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                            std::span<uint32_t> flows) = 0;
+
+ protected:
+  SourceUse sourceUse_;
 };
 
 }  // namespace quicproxy

@@ -10,13 +10,17 @@ namespace quicproxy {
 
 namespace {
 
-constexpr int kMaxEvictableLookedAt = 64;
+/// Flows that may give way to one.
+constexpr int kMaxRoomsMade = 4;
 
 /// What a worker's strangers may cost: a look into the other workers' tables is about a fourth of a new flow.
 constexpr uint32_t kSearchesPerNewFlow = 4;
 
 /// The least that a client's first datagram has (RFC 9000 section 14.1).
 constexpr size_t kOpeningBytes = 1200;
+
+/// A lender without a port has none to lend: no level but RawSend knows them, and a flow may be looking for another.
+bool lends(const Decision& decision) { return decision.owner && decision.owner->way.upstreamPort != 0; }
 
 }  // namespace
 
@@ -112,16 +116,15 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
 uint32_t ForwardPath::flowOf(const RouteView& view, Decision& decision, const Received& message,
                              std::span<const uint8_t> payload, uint8_t endpoint) {
   if (decision.flow != kNoFlow) {
-    if (!context_.flows.at(decision.flow).is(kFlowBorrowed) || ownerGoesOn(decision.flow)) return decision.flow;
+    if (!context_.flows.at(decision.flow).is(kFlowBorrowed) || followOwner(decision.flow)) return decision.flow;
     // Its port may be another's by now.
     if (inRound_[decision.flow]) send();
     context_.endFlow(decision.flow);
     decision.flow = kNoFlow;
     decision.known = true;
   }
-  const Admission admission = decision.overBudget
-                                  ? Admission::kOverBudget
-                                  : admissionOf(decision.rule, decision.known, decision.owner.has_value(), room());
+  const Admission admission = decision.overBudget ? Admission::kOverBudget
+                                                  : admissionOf(decision.rule, decision.known, lends(decision), room());
   const bool moved = decision.readdressed && decision.rule != Rule::kTuple;
   FlowTable::NewFlow wanted{message.tuple, decision.backendSlot, 0, endpoint, moved};
   uint32_t flow = kNoFlow;
@@ -181,32 +184,26 @@ void ForwardPath::makeRoom() {
   context_.counters.add(Counter::flow_evicted);
 }
 
-/// The same where only flows to one backend stand in the way. Looks at the oldest few: with many backends it may find
-/// none, and the new flow is refused.
+/// The same where only flows to one backend stand in the way.
 bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
-  uint32_t flow = context_.flows.oldestEvictable();
-  for (int looked = 0; flow != kNoFlow && looked < kMaxEvictableLookedAt; looked++) {
-    const Flow& candidate = context_.flows.at(flow);
-    if (candidate.backendSlot == backendSlot && !candidate.is(kFlowBorrowed) && !inRound_[flow]) {
-      // Not the new flow itself, which is the youngest and has no way yet.
-      if (candidate.next == kNoFlow) return false;
-      context_.endFlow(flow);
-      context_.counters.add(Counter::flow_evicted);
-      return true;
-    }
-    flow = candidate.next;
-  }
-  return false;
+  const uint32_t flow = context_.upstream.victimToward(context_, backendSlot, inRound_);
+  if (flow == kNoFlow) return false;
+  context_.endFlow(flow);
+  context_.counters.add(Counter::flow_evicted);
+  return true;
 }
 
 /// Whether the flow whose port this one sends from is still there; it stays as long as this one sends.
-bool ForwardPath::ownerGoesOn(uint32_t index) const {
-  const Flow& flow = context_.flows.at(index);
+bool ForwardPath::followOwner(uint32_t index) {
+  Flow& flow = context_.flows.at(index);
   const FlowHistory& history = context_.flows.historyOf(index);
   const std::vector<const FlowTable*>& tables = context_.snapshot->tables;
   if (flow.owner >= tables.size()) return false;
   const FlowReference reference{history.ownerFlow, flow.backendSlot, flow.backendEpoch, history.ownerEpoch};
-  if (!tables[flow.owner]->wayOf(reference)) return false;
+  const auto way = tables[flow.owner]->wayOf(reference);
+  if (!way || way->upstreamPort == 0) return false;
+  flow.upstreamPort = way->upstreamPort;
+  flow.upstreamSource = way->upstreamSource;
   tables[flow.owner]->keepAlive(history.ownerFlow, context_.nowMs);
   return true;
 }
@@ -243,7 +240,9 @@ uint32_t ForwardPath::openFlow(const FlowTable::NewFlow& asked, uint8_t hopLimit
     return kNoFlow;
   }
   Upstream::Outcome outcome = context_.upstream.open(context_, flow, hopLimit);
-  if (outcome == Upstream::Outcome::kAtBound && makeRoomToward(wanted.backendSlot)) {
+  // Another worker, or program, may be the first to take what the end of a flow set free.
+  for (int rooms = 0; outcome == Upstream::Outcome::kAtBound && rooms < kMaxRoomsMade; rooms++) {
+    if (!makeRoomToward(wanted.backendSlot)) break;
     outcome = context_.upstream.open(context_, flow, hopLimit);
   }
   if (outcome != Upstream::Outcome::kOpened) {

@@ -34,7 +34,7 @@ class ForwardPath {
   [[nodiscard]] Decision decide(const RouteView& view, const Received& message, std::span<const uint8_t> payload);
   [[nodiscard]] uint32_t flowOf(const RouteView& view, Decision& decision, const Received& message,
                                 std::span<const uint8_t> payload, uint8_t endpoint);
-  [[nodiscard]] bool ownerGoesOn(uint32_t flow) const;
+  [[nodiscard]] bool followOwner(uint32_t flow);
   [[nodiscard]] Room room();
   [[nodiscard]] uint32_t openFlow(const FlowTable::NewFlow& wanted, uint8_t hopLimit);
   [[nodiscard]] uint32_t borrowFlow(const Owner& owner, FlowTable::NewFlow wanted);

@@ -14,10 +14,10 @@ void PortTable::insert(uint32_t hash, uint32_t flow) {
   places_[at] = {hash, flow};
 }
 
-void PortTable::erase(uint32_t hash, uint32_t flow) {
+bool PortTable::erase(uint32_t hash, uint32_t flow) {
   size_t hole = home(hash);
   while (places_[hole].flow != flow) {
-    if (places_[hole].flow == kNoFlow) return;
+    if (places_[hole].flow == kNoFlow) return false;
     hole = after(hole);
   }
   // Every entry behind the hole, up to the next free place, moves into it unless its home lies between them.
@@ -29,6 +29,7 @@ void PortTable::erase(uint32_t hash, uint32_t flow) {
     hole = at;
   }
   places_[hole] = {};
+  return true;
 }
 
 }  // namespace quicproxy

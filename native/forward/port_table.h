@@ -28,7 +28,8 @@ class PortTable {
     return kNoFlow;
   }
   void insert(uint32_t hash, uint32_t flow);
-  void erase(uint32_t hash, uint32_t flow);
+  /// False when there is no such entry.
+  bool erase(uint32_t hash, uint32_t flow);
 
  private:
   struct Place {

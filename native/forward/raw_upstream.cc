@@ -9,8 +9,8 @@
 #include <cstring>
 
 #include "context/worker_context.h"
+#include "io/clock.h"
 #include "io/socket_options.h"
-#include "network/source_addresses.h"
 
 namespace quicproxy {
 
@@ -23,6 +23,15 @@ constexpr uint32_t kFullShare = 256;
 
 /// A further block is claimed when toward one backend only one in this many ports is free.
 constexpr uint32_t kSpareShare = 16;
+
+/// Ports that are looked at for a flow that may give way.
+constexpr uint32_t kMaxVictimsLookedAt = 256;
+
+/// A block that no flow has used for so long goes back: late replies are no matter any more.
+constexpr uint32_t kBlockRestMs = 60'000;
+
+/// How often usable ports are counted: others may have come to some.
+constexpr uint32_t kCountEveryMs = 1000;
 
 /// Of ICMP errors in one turn.
 constexpr int kMaxErrorsPerTurn = 64;
@@ -50,7 +59,8 @@ Opened openRaw(bool v6) {
   return {std::move(fd)};
 }
 
-/// Bound to a port of the loopback address, where nobody finds it but the SK_LOOKUP program.
+/// Bound to a port of the loopback address, where nobody finds it but the SK_LOOKUP program. Whether the host has that
+/// address is no matter: lo may be down, or without IPv6.
 Opened openCatching(bool v6) {
   FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return {FileDescriptor(), errno};
@@ -64,8 +74,10 @@ Opened openCatching(bool v6) {
     address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.length = sizeof address.v4;
   }
-  const bool set = (v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1)
-                       : setOption(fd.get(), IPPROTO_IP, IP_RECVORIGDSTADDR, 1)) &&
+  const bool set = (v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1) &&
+                             setOption(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1)
+                       : setOption(fd.get(), IPPROTO_IP, IP_RECVORIGDSTADDR, 1) &&
+                             setOption(fd.get(), IPPROTO_IP, IP_FREEBIND, 1)) &&
                    receiveTrafficClass(fd.get(), address.family());
   if (!set || bind(fd.get(), &address.any, address.length) != 0) return {FileDescriptor(), errno};
   // Trains where the kernel has them: it looks up the socket of a train as of a single datagram.
@@ -104,7 +116,9 @@ std::variant<std::unique_ptr<RawUpstream>, std::string> RawUpstream::create(cons
     std::string failure = upstream->openFamily(v6);
     if (!failure.empty()) return failure;
   }
-  if (!upstream->claim(0)) {
+  if (!upstream->portsUsed_) return std::string("no memory for the ports in use");
+  // Workers that have them all will give one up (tend).
+  if (!upstream->claim(monotonicMs()) && ports.claimedBlocks() == 0) {
     return "no block of 256 ports is free within " + std::to_string(ports.first()) + "-" + std::to_string(ports.last());
   }
   return upstream;
@@ -116,7 +130,7 @@ RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
       ports_(ports),
       table_(options.flowCapacity, options.key),
       trains_(options.flowCapacity),
-      portsUsed_(kMaxBackends * kMaxSourceAddresses),
+      portsUsed_(size_t{kMaxBackends} * 256 * sizeof(uint16_t), nullptr),
       // Where the range is gone through from cannot be foreseen (RFC 6056).
       cursor_(static_cast<uint32_t>(options.key.k0) % UpstreamPorts::kBlockPorts),
       headers_(kMaxDepartures),
@@ -127,6 +141,7 @@ RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
 
 RawUpstream::~RawUpstream() {
   for (const uint8_t block : blocks_) ports_.release(block);
+  if (leavingBlock_ != kNone) ports_.release(static_cast<uint8_t>(leavingBlock_));
 }
 
 std::string RawUpstream::openFamily(bool v6) {
@@ -139,7 +154,6 @@ std::string RawUpstream::openFamily(bool v6) {
   }
   Opened catching = openCatching(v6);
   if (!catching.fd) {
-    if (v6 && catching.error == EADDRNOTAVAIL) return "";
     return failed("cannot open the socket that catches replies", v6, catching.error);
   }
   family.raw = std::move(raw.fd);
@@ -174,7 +188,7 @@ uint32_t RawUpstream::receiveBufferBytes() const {
   return smallest;
 }
 
-void RawUpstream::tend(WorkerContext& context) {
+void RawUpstream::countKernelDrops(WorkerContext& context) {
   const auto count = [&context](int fd, uint32_t& counted, Counter counter) {
     const uint32_t drops = readSocketDrops(fd);
     if (drops != counted) context.counters.add(counter, drops - counted);
@@ -202,81 +216,156 @@ bool RawUpstream::announceTo(int epollFd) {
 uint32_t RawUpstream::socketCount() const {
   uint32_t families = 0;
   for (const Family& family : families_) families += family.raw ? 1 : 0;
-  return 3 * families + static_cast<uint32_t>(blocks_.size()) + trains_.count();
+  const uint32_t leaving = leavingBlock_ == kNone ? 0 : 1;
+  return 3 * families + static_cast<uint32_t>(blocks_.size()) + leaving + trains_.count();
 }
 
 bool RawUpstream::claim(uint32_t nowMs) {
   const auto block = ports_.claim(worker_, nowMs);
   if (!block) return false;
   blocks_.push_back(*block);
-  const uint32_t first = *block * UpstreamPorts::kBlockPorts;
-  for (uint32_t port = first; port < first + UpstreamPorts::kBlockPorts; port++) {
-    usable_ += ports_.excluded(static_cast<uint16_t>(port)) ? 0 : 1;
-  }
+  blockUse_[*block] = {0, nowMs};
+  usable_ += ports_.countOwnedBy(worker_, *block);
   return true;
 }
 
-Upstream::Outcome RawUpstream::open(WorkerContext& context, uint32_t flow, uint8_t /*hopLimit*/) {
-  const Backend& backend = context.snapshot->backends[context.flows.at(flow).backendSlot];
+void RawUpstream::countUsable() {
+  usable_ = 0;
+  for (const uint8_t block : blocks_) usable_ += ports_.countOwnedBy(worker_, block);
+}
+
+/// The order of the others stays, and with it that of the ports' rest.
+void RawUpstream::giveBack(size_t position) {
+  blocks_.erase(blocks_.begin() + static_cast<ptrdiff_t>(position));
+  countUsable();
+}
+
+void RawUpstream::tend(WorkerContext& context) {
+  countKernelDrops(context);
+  const auto isIdle = [&](uint8_t block) { return blockUse_[block].flows == 0; };
+  if (leavingBlock_ != kNone && isIdle(static_cast<uint8_t>(leavingBlock_))) {
+    ports_.release(static_cast<uint8_t>(leavingBlock_));
+    leavingBlock_ = kNone;
+  }
+  if (context.nowMs - countedAtMs_ < kCountEveryMs && !blocks_.empty()) return;
+  countedAtMs_ = context.nowMs;
+  countUsable();
+  if (blocks_.empty() && !claim(context.nowMs)) ports_.plead();
+  for (size_t i = blocks_.size(); i-- > 0 && blocks_.size() > 1;) {
+    const uint8_t block = blocks_[i];
+    if (!isIdle(block) || context.nowMs - blockUse_[block].emptySinceMs < kBlockRestMs) continue;
+    giveBack(i);
+    ports_.release(block);
+  }
+  if (blocks_.size() < 2 || leavingBlock_ != kNone || !ports_.takePlea()) return;
+  const auto least = std::ranges::min_element(blocks_, {}, [this](uint8_t block) { return blockUse_[block].flows; });
+  leavingBlock_ = *least;
+  giveBack(static_cast<size_t>(least - blocks_.begin()));
+}
+
+Upstream::Outcome RawUpstream::open(WorkerContext& context, uint32_t index, uint8_t /*hopLimit*/) {
+  Flow& flow = context.flows.at(index);
+  flow.upstreamPort = 0;
+  const Backend& backend = context.snapshot->backends[flow.backendSlot];
   const bool v6 = backend.address.family() == AF_INET6;
   if (backend.sourceCount == 0 || !families_[v6 ? 1 : 0].raw) return Outcome::kFailed;
   for (size_t ordinal = 0; ordinal < backend.sourceCount; ordinal++) {
-    if (chooseFrom(context, flow, backend, ordinal)) return Outcome::kOpened;
+    if (chooseFrom(context, index, backend.sources[ordinal])) return Outcome::kOpened;
   }
+  flow.upstreamPort = 0;
+  context.counters.add(Counter::flow_no_source_port);
   return Outcome::kAtBound;
 }
 
 /// Finds a port that is free toward the backend from one local address, and takes it.
-bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, const Backend& backend, size_t ordinal) {
+bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, uint8_t source) {
   Flow& flow = context.flows.at(index);
-  uint16_t& used = portsUsed_[flow.backendSlot * kMaxSourceAddresses + ordinal];
+  uint16_t& used = portsUsed(flow.backendSlot, source);
   if (used >= usable_ - usable_ / kSpareShare) claim(context.nowMs);
-  flow.upstreamSource = backend.sources[ordinal];
+  if (blocks_.empty()) return false;
+  flow.upstreamSource = source;
   FourTuple path = pathOf(*context.snapshot, flow);
   const auto take = [&](uint16_t port) {
     path.setLocalPort(port);
-    if (ports_.excluded(port) || context.snapshot->portsNamed[port] || findFlow(context, path) != kNoFlow) return false;
+    if (!ports_.isOwnedBy(worker_, port) || findFlow(context, path) != kNoFlow) return false;
     flow.upstreamPort = port;
     table_.insert(table_.hash(path), index);
     used++;
+    blockUse_[port / UpstreamPorts::kBlockPorts].flows++;
+    sourceUse_.begin(source);
     return true;
   };
   const int tries = used >= usable_ - usable_ / kFullShare ? 0 : kMaxPortsTried;
   for (int tried = 0; tried < tries; tried++) {
-    if (take(nextPort())) return true;
+    if (take(nextPort(cursor_))) return true;
   }
   // The free ones may lie together, beyond those that were tried: a block that is new is free as a whole.
   if (tries > 0 && claim(context.nowMs)) {
     cursor_ = static_cast<uint32_t>(blocks_.size() - 1) * UpstreamPorts::kBlockPorts;
     for (uint32_t tried = 1; tried < UpstreamPorts::kBlockPorts; tried++) {
-      if (take(nextPort())) return true;
+      if (take(nextPort(cursor_))) return true;
     }
   }
   // A flow that was just ended to make room has left a port that looking would hardly find.
-  return lastClosed_ != 0 && take(lastClosed_);
+  const auto block = static_cast<uint8_t>(lastClosed_ / UpstreamPorts::kBlockPorts);
+  return lastClosed_ != 0 && block != leavingBlock_ && take(lastClosed_);
 }
 
 /// In turn, so that a port rests as long as possible before another flow gets it: late replies to the former one must
 /// not reach a stranger.
-uint16_t RawUpstream::nextPort() {
-  cursor_++;
-  if (cursor_ >= blocks_.size() * UpstreamPorts::kBlockPorts) cursor_ = 0;
-  const uint32_t block = blocks_[cursor_ / UpstreamPorts::kBlockPorts];
-  return static_cast<uint16_t>(block * UpstreamPorts::kBlockPorts + cursor_ % UpstreamPorts::kBlockPorts);
+uint16_t RawUpstream::nextPort(uint32_t& cursor) const {
+  cursor++;
+  if (cursor >= blocks_.size() * UpstreamPorts::kBlockPorts) cursor = 0;
+  const uint32_t block = blocks_[cursor / UpstreamPorts::kBlockPorts];
+  return static_cast<uint16_t>(block * UpstreamPorts::kBlockPorts + cursor % UpstreamPorts::kBlockPorts);
 }
 
 void RawUpstream::close(WorkerContext& context, uint32_t index) {
   trains_.giveBack(index);
-  const Flow& flow = context.flows.at(index);
-  if (flow.is(kFlowBorrowed)) return;
-  const Backend& backend = context.snapshot->backends[flow.backendSlot];
-  table_.erase(table_.hash(pathOf(*context.snapshot, flow)), index);
+  Flow& flow = context.flows.at(index);
+  if (flow.is(kFlowBorrowed) || flow.upstreamPort == 0) return;
+  if (!table_.erase(table_.hash(pathOf(*context.snapshot, flow)), index)) return;
   lastClosed_ = flow.upstreamPort;
-  const auto* end = backend.sources.begin() + backend.sourceCount;
-  const auto* found = std::find(backend.sources.begin(), end, flow.upstreamSource);
-  const auto ordinal = static_cast<size_t>(found - backend.sources.begin());
-  uint16_t& used = portsUsed_[flow.backendSlot * kMaxSourceAddresses + ordinal];
-  if (found != end && used > 0) used--;
+  BlockUse& use = blockUse_[flow.upstreamPort / UpstreamPorts::kBlockPorts];
+  if (--use.flows == 0) use.emptySinceMs = context.nowMs;
+  portsUsed(flow.backendSlot, flow.upstreamSource)--;
+  sourceUse_.end(flow.upstreamSource);
+  flow.upstreamPort = 0;
+}
+
+uint32_t RawUpstream::victimToward(WorkerContext& context, uint16_t backendSlot, const std::vector<bool>& spared) {
+  const Backend& backend = context.snapshot->backends[backendSlot];
+  if (blocks_.empty() || backend.sourceCount == 0) return kNoFlow;
+  const MappedAddress remote = mappedOf(&backend.address.any);
+  for (uint32_t looked = 0; looked < kMaxVictimsLookedAt;) {
+    const uint16_t port = nextPort(victimCursor_);
+    for (uint8_t i = 0; i < backend.sourceCount; i++, looked++) {
+      const MappedAddress& source = context.snapshot->sources[backend.sources[i]];
+      const uint32_t flow = findFlow(context, {remote, backend.address.port(), source, port});
+      if (flow == kNoFlow || spared[flow]) continue;
+      if (!context.flows.at(flow).is(kFlowConfirmed)) return flow;
+    }
+  }
+  return kNoFlow;
+}
+
+/// The source is no more one toward the backend, or the port is somebody else's. A borrowed one is its lender's, who
+/// says so when it goes.
+bool RawUpstream::isOutdated(const WorkerContext& context, const Flow& flow) const {
+  if (!context.snapshot->backends[flow.backendSlot].reachedFrom(flow.upstreamSource)) return true;
+  if (flow.is(kFlowBorrowed)) return !ports_.isOwnedBy(flow.owner, flow.upstreamPort);
+  return !ports_.isOwnedBy(worker_, flow.upstreamPort) ||
+         flow.upstreamPort / UpstreamPorts::kBlockPorts == leavingBlock_;
+}
+
+/// The backend sees a new path of its connection (RFC 9000 section 9). Where there is no other, upstreamPort is 0.
+void RawUpstream::reopen(WorkerContext& context, uint32_t index) {
+  const bool hadOne = context.flows.at(index).upstreamPort != 0;
+  close(context, index);
+  context.flows.ownPort(index);
+  const bool opened = open(context, index, 0) == Outcome::kOpened;
+  context.flows.publish(index);
+  if (opened && hadOne) context.counters.add(Counter::flow_moved_source);
 }
 
 uint32_t RawUpstream::findFlow(const WorkerContext& context, const FourTuple& path) const {
@@ -286,13 +375,18 @@ uint32_t RawUpstream::findFlow(const WorkerContext& context, const FourTuple& pa
 }
 
 void RawUpstream::send(WorkerContext& context, std::span<Departure> departures) {
+  for (const Departure& departure : departures) {
+    if (isOutdated(context, context.flows.at(departure.flow))) reopen(context, departure.flow);
+  }
   trains_.send(context, departures);
   for (const bool v6 : {false, true}) {
     out_.clear();
     for (size_t i = 0; i < departures.size(); i++) {
       if (trains_.isLentTo(departures[i].flow)) continue;
-      const uint16_t slot = context.flows.at(departures[i].flow).backendSlot;
-      if ((context.snapshot->backends[slot].address.family() == AF_INET6) != v6) continue;
+      const Flow& flow = context.flows.at(departures[i].flow);
+      if (flow.upstreamPort == 0) departures[i].error = EADDRNOTAVAIL;
+      if (flow.upstreamPort == 0) continue;
+      if ((context.snapshot->backends[flow.backendSlot].address.family() == AF_INET6) != v6) continue;
       positions_[out_.size()] = static_cast<uint16_t>(i);
       prepare(context, departures[i]);
     }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <bitset>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,6 +14,7 @@
 #include "forward/udp_headers.h"
 #include "forward/upstream_ports.h"
 #include "io/listen_socket.h"
+#include "io/mapped_memory.h"
 
 namespace quicproxy {
 
@@ -48,6 +49,10 @@ class RawUpstream final : public Upstream {
   [[nodiscard]] uint32_t socketCount() const override;
   void setBuffers(const BufferSizes& buffers) override;
   [[nodiscard]] uint32_t receiveBufferBytes() const override;
+  [[nodiscard]] uint32_t victimToward(WorkerContext& context, uint16_t backendSlot,
+                                      const std::vector<bool>& spared) override;
+  /// Counts what the kernel dropped. Gives back blocks that no flow has used for a minute, and one to a worker that has
+  /// none.
   void tend(WorkerContext& context) override;
   void send(WorkerContext& context, std::span<Departure> departures) override;
   uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
@@ -66,14 +71,23 @@ class RawUpstream final : public Upstream {
   struct Header {
     uint8_t octets[kMaxUdpHeadersBytes];
   };
+  static constexpr uint16_t kNone = 0xffff;
 
   RawUpstream(const Options& options, UpstreamPorts& ports);
 
   std::string openFamily(bool v6);
   void setFamilyBuffers(const Family& family) const;
-  bool chooseFrom(WorkerContext& context, uint32_t flow, const Backend& backend, size_t ordinal);
-  [[nodiscard]] uint16_t nextPort();
+  void countKernelDrops(WorkerContext& context);
+  bool chooseFrom(WorkerContext& context, uint32_t flow, uint8_t source);
+  [[nodiscard]] uint16_t nextPort(uint32_t& cursor) const;
   bool claim(uint32_t nowMs);
+  void giveBack(size_t position);
+  void countUsable();
+  [[nodiscard]] bool isOutdated(const WorkerContext& context, const Flow& flow) const;
+  void reopen(WorkerContext& context, uint32_t flow);
+  [[nodiscard]] uint16_t& portsUsed(uint16_t backendSlot, uint8_t source) {
+    return reinterpret_cast<uint16_t*>(portsUsed_.data())[size_t{backendSlot} * 256 + source];
+  }
   [[nodiscard]] uint32_t findFlow(const WorkerContext& context, const FourTuple& path) const;
   void prepare(const WorkerContext& context, const Departure& departure);
   void sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures);
@@ -85,11 +99,20 @@ class RawUpstream final : public Upstream {
   Family families_[2];  ///< IPv4, IPv6
   PortTable table_;
   TrainSockets trains_;
-  std::vector<uint8_t> blocks_;      ///< claimed by this worker
-  std::vector<uint16_t> portsUsed_;  ///< by backend slot and ordinal of the source address
-  uint32_t usable_ = 0;              ///< ports of blocks_ that may be sent from
+  std::vector<uint8_t> blocks_;  ///< that this worker takes ports from
+  /// Of each block that this worker has.
+  struct BlockUse {
+    uint32_t flows = 0;
+    uint32_t emptySinceMs = 0;
+  };
+  std::array<BlockUse, 256> blockUse_{};
+  uint16_t leavingBlock_ = kNone;  ///< its flows go over to other ports, so that another worker gets it
+  MappedMemory portsUsed_;         ///< 16-bit numbers of flows by backend slot and source: touched where there are any
+  uint32_t usable_ = 0;            ///< ports of blocks_ that may be sent from
+  uint32_t countedAtMs_ = 0;
   uint16_t lastClosed_ = 0;
-  uint32_t cursor_;  ///< in the ports of blocks_: the longest unused port comes next
+  uint32_t cursor_;            ///< in the ports of blocks_: the longest unused port comes next
+  uint32_t victimCursor_ = 0;  ///< the same, of ports whose flow may give way
   std::vector<Header> headers_;
   SendBatch out_;
   std::vector<uint16_t> positions_;  ///< of the departures of one family, by place in out_

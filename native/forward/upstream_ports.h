@@ -2,9 +2,9 @@
 
 #include <array>
 #include <atomic>
-#include <bitset>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -15,11 +15,12 @@
 #include "bpf/upstream_lookup.h"
 #include "io/file_descriptor.h"
 #include "io/socket_address.h"
+#include "network/ports_in_use.h"
 
 namespace quicproxy {
 
-/// The source ports that this process sends upstream from, in blocks of 256 that workers claim as they need them, and
-/// the SK_LOOKUP program that brings replies to those ports to the claiming worker's sockets.
+/// The source ports that this process sends upstream from, in blocks of 256 that workers claim as they need them and
+/// give back, and the SK_LOOKUP program that brings replies to those ports to the claiming worker's sockets.
 ///
 /// A claimed block is marked by a UDP socket on its first port, which receives nothing: another process finds that port
 /// taken and goes on to its next block, so several proxies share one range. All of it ends with the process.
@@ -27,7 +28,7 @@ class UpstreamPorts {
  public:
   static constexpr uint32_t kBlockPorts = 256;
 
-  /// Uses the whole blocks within first..last. The text says which step failed and why.
+  /// Uses the whole blocks within first..last, port 0 aside. The text says which step failed and why.
   static std::variant<std::unique_ptr<UpstreamPorts>, std::string> create(uint16_t first, uint16_t last);
   ~UpstreamPorts();
   UpstreamPorts(const UpstreamPorts&) = delete;
@@ -40,39 +41,72 @@ class UpstreamPorts {
   enum class Keep : uint8_t { kPresent, kNothing };
   bool setBackends(std::span<const SocketAddress> next, Keep keep);
 
-  /// Any thread: a block for a worker, by number (port / 256). None when all are taken.
-  std::optional<uint8_t> claim(uint32_t worker, uint32_t nowMs);
+  /// Control thread: true if the port marks a block of ours; until the next spare() listening sockets of this process
+  /// may join it there.
+  bool lend(uint16_t port);
+  /// Control thread: `listened` are the ports of the listening sockets, which mark a block as well as a marker does;
+  /// `named` are those and others that are not sent from.
+  void spare(const PortSet& listened, const PortSet& named);
+  /// Control thread: looks at which ports other sockets of this host have. What somebody took within a block of ours is
+  /// not sent from any more once it was there twice in a row, and what was given back is sent from again.
+  void yieldToOthers();
 
+  /// Any thread: a block for a worker, by number (port / 256). None when all are taken. Blocks come in turn from a
+  /// random one on: neither a restart nor a block that was just given back makes a port that was in use a moment ago
+  /// the next one, to which late replies may still come.
+  std::optional<uint8_t> claim(uint32_t worker, uint32_t nowMs);
   /// Any thread: the worker that claimed the block sends from it no more.
   void release(uint8_t block);
 
-  /// Ports that are not sent from: the first of each block, which its marker has, those that somebody had when this
-  /// process began, and those that servers take for reflection.
-  [[nodiscard]] bool excluded(uint16_t port) const { return port % kBlockPorts == 0 || excluded_[port]; }
+  /// Any thread: a worker that has no block asks the others for one; plead again after each that was taken over.
+  void plead() { pleas_.store(1, std::memory_order_relaxed); }
+  /// Whether to give a block up for the worker that pleaded. Only one is told so.
+  bool takePlea() { return pleas_.load(std::memory_order_relaxed) != 0 && pleas_.exchange(0) != 0; }
+
+  /// Any thread: whether the worker may send from the port. Not from the first of a block, which its marker has, nor
+  /// from those that somebody else has or that servers take for reflection.
+  [[nodiscard]] bool isOwnedBy(uint32_t worker, uint16_t port) const {
+    return std::atomic_ref(owners_->owner[port]).load(std::memory_order_relaxed) == worker + 1;
+  }
+  [[nodiscard]] uint32_t countOwnedBy(uint32_t worker, uint8_t block) const;
   [[nodiscard]] uint16_t first() const { return static_cast<uint16_t>(firstBlock_ * kBlockPorts); }
   [[nodiscard]] uint16_t last() const { return static_cast<uint16_t>((lastBlock_ + 1) * kBlockPorts - 1); }
   [[nodiscard]] uint32_t claimedBlocks() const { return claimed_.load(std::memory_order_relaxed); }
 
  private:
-  enum class Block : uint8_t { kFree, kOurs, kForeign };
+  enum class State : uint8_t { kFree, kOurs, kForeign };
+  struct Block {
+    State state = State::kFree;
+    uint8_t owner = 0;  ///< the worker's number plus one
+    FileDescriptor marker;
+  };
 
   explicit UpstreamPorts(BpfObject object) : object_(std::move(object)) {}
 
   std::string attach();
-  bool take(uint32_t block, uint32_t worker);
+  [[nodiscard]] bool take(uint32_t block, uint32_t worker);
+  void writeOwners(uint32_t block);
   void forgetForeign(uint32_t nowMs);
+  [[nodiscard]] uint32_t blockCount() const { return lastBlock_ - firstBlock_ + 1; }
 
   BpfObject object_;
   FileDescriptor link_;
   upstream_ports* owners_ = nullptr;  ///< shared with the BPF program
   uint32_t firstBlock_ = 0;
   uint32_t lastBlock_ = 0;
-  std::bitset<65536> excluded_;
-  std::array<std::atomic<Block>, 256> blocks_{};
-  std::array<FileDescriptor, 256> markers_;
-  std::atomic<uint32_t> claimed_{0};
-  std::atomic<uint32_t> triedForeignAtMs_{0};
   std::set<std::string> backends_;  ///< keys of the BPF map
+  std::atomic<uint32_t> claimed_{0};
+  std::atomic<uint32_t> pleas_{0};
+  std::atomic<uint32_t> free_{0};  ///< blocks in State::kFree
+  std::atomic<uint32_t> triedForeignAtMs_{0};
+
+  std::mutex mutex_;  ///< of what follows; never taken for a datagram of a known flow
+  std::array<Block, 256> blocks_;
+  uint32_t turn_ = 0;  ///< where the next claim looks first, counted from firstBlock_
+  PortSet listened_;
+  PortSet named_;
+  PortSet foreign_;    ///< others have them
+  PortSet suspected_;  ///< others seemed to have them when it was last looked
 };
 
 }  // namespace quicproxy

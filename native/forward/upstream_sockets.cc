@@ -5,12 +5,14 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "context/worker_context.h"
 #include "io/error_queue.h"
 #include "io/event_tag.h"
 #include "io/socket_options.h"
+#include "network/source_addresses.h"
 
 namespace quicproxy {
 
@@ -31,8 +33,22 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, b
   setHopLimit(fd.get(), family, hopLimit);
   receiveTrafficClass(fd.get(), family);
   if (trains) setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
+  preferLastingSource(fd.get(), family);
   if (connect(fd.get(), &backend.any, backend.length) != 0) fd.reset();
   return fd;
+}
+
+/// This process or host has no descriptor or no port left (udp_lib_get_port: EAGAIN, EADDRNOTAVAIL): the end of another
+/// flow helps. Without a way to the backend EADDRNOTAVAIL says that there is no source.
+bool isUsedUp(int error, const Backend& backend) {
+  if (error == EADDRNOTAVAIL) return backend.sourceCount > 0;
+  return error == EAGAIN || error == EADDRINUSE || error == EMFILE || error == ENFILE;
+}
+
+/// Index of the address that a connected socket got.
+uint8_t sourceOf(int fd, const Snapshot& snapshot) {
+  const auto found = std::ranges::find(snapshot.sources, localAddressOf(fd));
+  return found == snapshot.sources.end() ? kUnnamedSource : static_cast<uint8_t>(found - snapshot.sources.begin());
 }
 
 }  // namespace
@@ -71,11 +87,18 @@ bool UpstreamSockets::atBound(const WorkerContext& context) const {
 
 Upstream::Outcome UpstreamSockets::open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) {
   if (atBound(context)) return Outcome::kAtBound;
-  const Flow& opened = context.flows.at(flow);
-  FileDescriptor fd = connectedSocket(context.snapshot->backends[opened.backendSlot].address, hopLimit, trains_);
-  if (!fd) return Outcome::kFailed;
+  Flow& opened = context.flows.at(flow);
+  const Backend& backend = context.snapshot->backends[opened.backendSlot];
+  FileDescriptor fd = connectedSocket(backend.address, hopLimit, trains_);
+  if (!fd) {
+    if (!isUsedUp(errno, backend)) return Outcome::kFailed;
+    context.counters.add(Counter::flow_no_source_port);
+    return Outcome::kAtBound;
+  }
   const EventTag tag{EventTag::Kind::kUpstream, opened.epoch, flow};
   if (!announceReads(epollFd_, fd.get(), tag)) return Outcome::kFailed;
+  opened.upstreamSource = sourceOf(fd.get(), *context.snapshot);
+  sourceUse_.begin(opened.upstreamSource);
   setBufferSizes(fd.get(), buffers_, mayForce_);
   sockets_[flow] = {std::move(fd)};
   open_++;
@@ -86,11 +109,31 @@ void UpstreamSockets::close(WorkerContext& context, uint32_t flow) {
   Pooled& pooled = sockets_[flow];
   if (!pooled.fd) return;
   countKernelDrops(context, pooled, readSocketDrops(pooled.fd.get()));
+  sourceUse_.end(context.flows.at(flow).upstreamSource);
   pooled.fd.reset();
   open_--;
 }
 
+uint32_t UpstreamSockets::victimToward(WorkerContext& context, uint16_t /*backendSlot*/,
+                                       const std::vector<bool>& spared) {
+  const uint32_t oldest = context.flows.oldestEvictable();
+  // The flow that room is made for has no socket yet.
+  return oldest == kNoFlow || spared[oldest] || !sockets_[oldest].fd ? kNoFlow : oldest;
+}
+
+/// A socket keeps the source that it was connected with. The backend sees a new path of its connection (RFC 9000
+/// section 9).
+void UpstreamSockets::reopenOutdated(WorkerContext& context, const Departure& departure) {
+  const Flow& flow = context.flows.at(departure.flow);
+  if (flow.upstreamSource == kUnnamedSource) return;
+  if (context.snapshot->backends[flow.backendSlot].reachedFrom(flow.upstreamSource)) return;
+  close(context, departure.flow);
+  if (open(context, departure.flow, departure.hopLimit) != Outcome::kOpened) return;
+  context.counters.add(Counter::flow_moved_source);
+}
+
 void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departures) {
+  for (const Departure& departure : departures) reopenOutdated(context, departure);
   for (const FlowSender::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
     sender_.send(context, departures, group, sockets_[departures[group.first].flow].fd.get(), nullptr);
   }

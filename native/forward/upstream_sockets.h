@@ -26,6 +26,9 @@ class UpstreamSockets final : public Upstream {
   void setBuffers(const BufferSizes& buffers) override;
   [[nodiscard]] uint32_t receiveBufferBytes() const override { return receiveBufferBytes_; }
   void tend(WorkerContext& context) override;
+  /// The oldest flow without answer, to whatever backend: all take from one pool.
+  [[nodiscard]] uint32_t victimToward(WorkerContext& context, uint16_t backendSlot,
+                                      const std::vector<bool>& spared) override;
   void send(WorkerContext& context, std::span<Departure> departures) override;
   uint32_t receive(WorkerContext& context, const EventTag& tag, ReceiveBatch& batch, uint32_t first,
                    std::span<uint32_t> flows) override;
@@ -36,6 +39,7 @@ class UpstreamSockets final : public Upstream {
     uint32_t countedDrops = 0;  ///< of what the kernel dropped at it
   };
 
+  void reopenOutdated(WorkerContext& context, const Departure& departure);
   static void countKernelDrops(WorkerContext& context, Pooled& pooled, uint32_t drops);
   void takeErrors(WorkerContext& context, uint32_t flow) const;
 

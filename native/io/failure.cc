@@ -20,6 +20,8 @@ const char* failureName(FailureCode code) {
       return "LISTEN_FAILED";
     case FailureCode::kNoMemory:
       return "NO_MEMORY";
+    case FailureCode::kOpenFileLimit:
+      return "OPEN_FILE_LIMIT";
     case FailureCode::kThreadFailed:
       return "THREAD_FAILED";
     case FailureCode::kStopped:

@@ -15,6 +15,7 @@ enum class FailureCode : uint8_t {
   kListenAddressNotLocal,
   kListenFailed,
   kNoMemory,
+  kOpenFileLimit,
   kThreadFailed,
   kStopped,
 };

@@ -28,6 +28,12 @@ bool tellQueueDrops(int fd, int family) {
   return family == AF_INET ? setOption(fd, IPPROTO_IP, IP_RECVERR, 1) : setOption(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
 }
 
+void preferLastingSource(int fd, int family) {
+  // IPV6_PREFER_SRC_PUBLIC of linux/in6.h, which does not go together with netinet/in.h.
+  constexpr int kPreferPublic = 2;
+  if (family == AF_INET6) setOption(fd, IPPROTO_IPV6, IPV6_ADDR_PREFERENCES, kPreferPublic);
+}
+
 bool takeNothing(int fd) {
   sock_filter dropAll[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
   const sock_fprog filter{1, dropAll};

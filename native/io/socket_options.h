@@ -24,6 +24,10 @@ bool receiveTrafficClass(int fd, int family);
 /// about: as the error of its next call, whatever that is, and into its error queue (io/error_queue.h).
 bool tellQueueDrops(int fd, int family);
 
+/// Has the kernel pick a source that stays: by RFC 6724 rule 7 it would rather take a temporary IPv6 address (RFC
+/// 8981), which is gone after a day. IPv4 has none.
+void preferLastingSource(int fd, int family);
+
 /// For a socket that is there for its port: whatever is sent to it is dropped.
 bool takeNothing(int fd);
 

@@ -1,25 +1,40 @@
 #include "network/source_addresses.h"
 
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstring>
 #include <optional>
-#include <span>
+#include <string_view>
 
 #include "io/file_descriptor.h"
+#include "io/socket_options.h"
 
 namespace quicproxy {
 
 namespace {
 
-/// The octets of an address, or of a netmask, of the family; empty for another family.
-std::span<const uint8_t> octetsOf(const sockaddr* address, int family) {
-  if (address == nullptr || address->sa_family != family) return {};
-  if (family == AF_INET) {
-    return {reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in*>(address)->sin_addr), 4};
-  }
-  return {reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr), 16};
+/// An address that may end by itself or should begin nothing new (linux/if_addr.h). IFA_F_TEMPORARY means of IPv4 that
+/// the subnet has another, older address.
+constexpr uint32_t kNotToRelyOn =
+    IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_OPTIMISTIC | IFA_F_HOMEADDRESS;
+/// linux/if_addr.h since Linux 5.18.
+constexpr uint16_t kIfaProto = 11;
+/// The kernel fills messages up to a page or 32 KiB, whichever the reader's buffer allows (netlink(7)).
+constexpr size_t kReadBytes = 32768;
+
+constexpr uint32_t padded(uint32_t bytes) { return (bytes + 3) & ~3U; }
+
+template <typename Value>
+Value load(const uint8_t* at) {
+  Value value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
 }
 
 MappedAddress mapped(std::span<const uint8_t> octets) {
@@ -27,62 +42,148 @@ MappedAddress mapped(std::span<const uint8_t> octets) {
   if (octets.size() == 4) {
     result[10] = result[11] = 0xff;
     std::memcpy(result.data() + 12, octets.data(), 4);
-  } else {
+  } else if (octets.size() == 16) {
     std::memcpy(result.data(), octets.data(), 16);
   }
   return result;
 }
 
-/// What the kernel would send from: a connected UDP socket has looked up its route and sent nothing.
-std::optional<SocketAddress> routedSource(const SocketAddress& backend) {
-  const FileDescriptor probe(socket(backend.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!probe || connect(probe.get(), &backend.any, backend.length) != 0) return std::nullopt;
-  SocketAddress source;
-  source.length = sizeof source.v6;
-  if (getsockname(probe.get(), &source.any, &source.length) != 0) return std::nullopt;
-  return source;
+MappedAddress mapped(const SocketAddress& address) {
+  if (address.family() == AF_INET) return mapped({reinterpret_cast<const uint8_t*>(&address.v4.sin_addr), 4});
+  return mapped({reinterpret_cast<const uint8_t*>(&address.v6.sin6_addr), 16});
 }
 
-bool sameNetwork(std::span<const uint8_t> a, std::span<const uint8_t> b, std::span<const uint8_t> mask) {
-  if (a.size() != b.size() || a.size() != mask.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
-    if (((a[i] ^ b[i]) & mask[i]) != 0) return false;
+void takeAttribute(LocalAddress& address, bool& hasLocal, uint16_t type, std::span<const uint8_t> value) {
+  switch (type) {
+    case IFA_LOCAL:  // of a point-to-point link IFA_ADDRESS is the far end
+      address.address = mapped(value);
+      hasLocal = true;
+      return;
+    case IFA_ADDRESS:
+      if (!hasLocal) address.address = mapped(value);
+      return;
+    case IFA_FLAGS:
+      if (value.size() == 4) address.flags = load<uint32_t>(value.data());
+      return;
+    case kIfaProto:
+      if (value.size() == 1) address.protocol = value[0];
+      return;
+    case IFA_LABEL: {
+      char name[IF_NAMESIZE] = {};
+      const std::string_view label(reinterpret_cast<const char*>(value.data()));
+      address.labelled = if_indextoname(address.interface, name) != nullptr && label != name;
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+/// One RTM_NEWADDR without its netlink header.
+std::optional<LocalAddress> addressFrom(std::span<const uint8_t> message) {
+  if (message.size() < sizeof(ifaddrmsg)) return std::nullopt;
+  const auto head = load<ifaddrmsg>(message.data());
+  LocalAddress address{{}, head.ifa_family, head.ifa_prefixlen, head.ifa_scope, head.ifa_index, head.ifa_flags, 0, {}};
+  bool hasLocal = false;
+  for (auto rest = message.subspan(padded(sizeof head)); rest.size() >= sizeof(rtattr);) {
+    const auto attribute = load<rtattr>(rest.data());
+    if (attribute.rta_len < sizeof attribute || attribute.rta_len > rest.size()) break;
+    takeAttribute(address, hasLocal, attribute.rta_type,
+                  rest.subspan(sizeof attribute, attribute.rta_len - sizeof attribute));
+    rest = rest.subspan(std::min<size_t>(padded(attribute.rta_len), rest.size()));
+  }
+  return address;
+}
+
+/// False when the dump ends here, complete or not.
+bool takeMessages(std::span<const uint8_t> rest, std::vector<LocalAddress>& addresses) {
+  while (rest.size() >= sizeof(nlmsghdr)) {
+    const auto head = load<nlmsghdr>(rest.data());
+    if (head.nlmsg_len < sizeof head || head.nlmsg_len > rest.size()) return false;
+    if (head.nlmsg_type == NLMSG_DONE || head.nlmsg_type == NLMSG_ERROR) return false;
+    if (head.nlmsg_type == RTM_NEWADDR) {
+      const auto address = addressFrom(rest.subspan(sizeof head, head.nlmsg_len - sizeof head));
+      if (address) addresses.push_back(*address);
+    }
+    rest = rest.subspan(std::min<size_t>(padded(head.nlmsg_len), rest.size()));
   }
   return true;
 }
 
-}  // namespace
-
-LocalAddresses::LocalAddresses() : interfaces_(nullptr, &freeifaddrs) {
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) == 0) interfaces_.reset(list);
+/// What the kernel would send from: a connected UDP socket has looked up its route and sent nothing.
+std::optional<MappedAddress> routedSource(const SocketAddress& backend) {
+  const FileDescriptor probe(socket(backend.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!probe) return std::nullopt;
+  preferLastingSource(probe.get(), backend.family());
+  if (connect(probe.get(), &backend.any, backend.length) != 0) return std::nullopt;
+  const MappedAddress source = localAddressOf(probe.get());
+  if (source == MappedAddress{}) return std::nullopt;
+  return source;
 }
 
-std::vector<MappedAddress> LocalAddresses::toward(const SocketAddress& backend) const {
-  const auto first = routedSource(backend);
-  if (!first) return {};
-  const int family = backend.family();
-  const std::span<const uint8_t> source = octetsOf(&first->any, family);
-  std::vector<MappedAddress> result{mapped(source)};
-  const ifaddrs* own = interfaces_.get();
-  while (own != nullptr && !std::ranges::equal(octetsOf(own->ifa_addr, family), source)) own = own->ifa_next;
-  if (own == nullptr) return result;
-  const std::span<const uint8_t> mask = octetsOf(own->ifa_netmask, family);
-  for (const ifaddrs* other = interfaces_.get(); other != nullptr && result.size() < kMaxSourceAddresses;
-       other = other->ifa_next) {
-    const std::span<const uint8_t> address = octetsOf(other->ifa_addr, family);
-    if (other == own || std::strcmp(other->ifa_name, own->ifa_name) != 0) continue;
-    if (!sameNetwork(address, source, mask) || std::ranges::equal(address, source)) continue;
-    result.push_back(mapped(address));
+bool sameNetwork(const LocalAddress& a, const LocalAddress& b) {
+  if (a.family != b.family || a.prefixBits != b.prefixBits) return false;
+  const size_t bits = (a.family == AF_INET ? 96U : 0U) + a.prefixBits;
+  for (size_t bit = 0; bit < bits; bit += 8) {
+    const auto mask = static_cast<uint8_t>(bits - bit >= 8 ? 0xff : 0xff << (8 - (bits - bit)));
+    if (((a.address[bit / 8] ^ b.address[bit / 8]) & mask) != 0) return false;
+  }
+  return true;
+}
+
+bool isLasting(const LocalAddress& address) {
+  const bool alone = address.prefixBits == (address.family == AF_INET ? 32 : 128);
+  const bool temporary = address.family == AF_INET6 && (address.flags & IFA_F_TEMPORARY) != 0;
+  return !alone && !temporary && !address.labelled && address.protocol == 0 && (address.flags & IFA_F_PERMANENT) != 0 &&
+         (address.flags & kNotToRelyOn) == 0;
+}
+
+}  // namespace
+
+MappedAddress localAddressOf(int fd) {
+  SocketAddress source;
+  source.length = sizeof source.v6;
+  if (getsockname(fd, &source.any, &source.length) != 0) return {};
+  return mapped(source);
+}
+
+std::vector<LocalAddress> readLocalAddresses() {
+  std::vector<LocalAddress> addresses;
+  const FileDescriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  const struct {
+    nlmsghdr head;
+    ifaddrmsg body;
+  } request{{sizeof request, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, 1, 0}, {AF_UNSPEC, 0, 0, 0, 0}};
+  if (!fd || send(fd.get(), &request, sizeof request, 0) != sizeof request) return addresses;
+  std::array<uint8_t, kReadBytes> buffer;
+  for (;;) {
+    const ssize_t size = recv(fd.get(), buffer.data(), buffer.size(), 0);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0 || !takeMessages({buffer.data(), static_cast<size_t>(size)}, addresses)) return addresses;
+  }
+}
+
+std::vector<MappedAddress> sourcesBeside(const MappedAddress& routed, std::span<const LocalAddress> all) {
+  std::vector<MappedAddress> result{routed};
+  const auto own = std::ranges::find(all, routed, &LocalAddress::address);
+  if (own == all.end()) return result;
+  for (const LocalAddress& other : all) {
+    if (result.size() == kMaxSourceAddresses) break;
+    if (other.interface != own->interface || other.scope != own->scope || other.address == routed) continue;
+    if (sameNetwork(other, *own) && isLasting(other)) result.push_back(other.address);
   }
   return result;
 }
 
+std::vector<MappedAddress> LocalAddresses::toward(const SocketAddress& backend) const {
+  const auto routed = routedSource(backend);
+  return routed ? sourcesBeside(*routed, all_) : std::vector<MappedAddress>{};
+}
+
 bool isOnThisHost(const SocketAddress& backend, const std::vector<MappedAddress>& sources) {
   if (sources.empty()) return false;
-  const int family = backend.family();
-  if (family == AF_INET && sources.front()[12] == IN_LOOPBACKNET) return true;
-  return sources.front() == mapped(octetsOf(&backend.any, family));
+  if (backend.family() == AF_INET && sources.front()[12] == IN_LOOPBACKNET) return true;
+  return sources.front() == mapped(backend);
 }
 
 }  // namespace quicproxy

@@ -332,6 +332,12 @@ bool FlowTable::hasNote(uint32_t flow, FlowNote note) const {
   return (std::atomic_ref(histories_[flow].notes).load(std::memory_order_relaxed) & note) != 0;
 }
 
+void FlowTable::ownPort(uint32_t index) {
+  if (!flows_[index].is(kFlowBorrowed)) return;
+  flows_[index].clear(kFlowBorrowed);
+  histories_[index].clientVersion = 0;
+}
+
 void FlowTable::publish(uint32_t index) {
   const Flow& flow = flows_[index];
   const FlowWay way{flow.upstreamPort,    flow.backendSlot,        flow.upstreamSource,    flow.epoch,

@@ -116,6 +116,8 @@ class FlowTable {
 
   /// Tells other workers how the flow sends. After its upstream was opened, and when something of that changed.
   void publish(uint32_t flow);
+  /// A flow that has borrowed its port borrows it no more.
+  void ownPort(uint32_t flow);
   /// Whether another worker noted this.
   [[nodiscard]] bool hasNote(uint32_t flow, FlowNote note) const;
 

@@ -51,7 +51,20 @@ struct Backend {
   BackendState state = BackendState::kRetired;
   uint8_t sourceCount = 0;
   std::array<uint8_t, kMaxSourceAddresses> sources{};  ///< indexes in Snapshot::sources, the preferred one first
+
+  /// Whether a flow whose source is this one may go on. Without any source toward the backend there is none to change
+  /// to, and the one that went may come back.
+  [[nodiscard]] bool reachedFrom(uint8_t source) const {
+    if (sources[0] == source || sourceCount == 0) return true;
+    for (uint8_t i = 1; i < sourceCount; i++) {
+      if (sources[i] == source) return true;
+    }
+    return false;
+  }
 };
+
+/// Flow::upstreamSource where the snapshot does not name the address that a flow is sent from.
+inline constexpr uint8_t kUnnamedSource = 0xff;
 
 /// What workers run on: made by the control thread, never changed afterwards, swapped by pointer.
 /// A slot's index means the same endpoint or backend in every snapshot in which it is taken.
@@ -71,7 +84,8 @@ struct Snapshot {
   std::vector<const FlowTable*> tables;  ///< of all workers, those that leave too
   std::array<std::shared_ptr<const ListenEndpoint>, kMaxEndpoints> endpoints;
   std::vector<Backend> backends;       ///< by slot
-  std::vector<MappedAddress> sources;  ///< local addresses toward backends; an index means the same for ever
+  std::vector<MappedAddress> sources;  ///< local addresses toward backends, all zero where a place is free; an index
+                                       ///< means the same as long as a backend or a flow has it
   std::bitset<65536> portsNamed;       ///< of endpoints and of backends on this host: no source port
   std::vector<uint8_t> takesNew;       ///< by slot, for the router: 1 where new connections may go
   std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to

@@ -1,6 +1,7 @@
 #include "snapshot/snapshot_builder.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -19,7 +20,7 @@ SocketAddress addressOf(const BackendRecord& record) {
 }
 
 /// Flows name them by one octet.
-constexpr size_t kMaxSources = 256;
+constexpr size_t kMaxSources = kUnnamedSource;
 
 std::string identity(const SocketAddress& address) {
   return {reinterpret_cast<const char*>(&address.any), address.length};
@@ -151,8 +152,10 @@ std::optional<Failure> SnapshotBuilder::placeFreshEndpoint(uint32_t index) {
   return std::nullopt;
 }
 
-/// A change from the wildcard to one address of the same port, or back, meets our own sockets.
+/// A change from the wildcard to one address of the same port, or back, meets our own sockets; and a source port toward
+/// backends may become one that is listened on.
 bool SnapshotBuilder::portIsOurs(const SocketAddress& address) const {
+  if (workers_.lendPort(address.port())) return true;
   if (previous_ == nullptr) return false;
   return std::any_of(previous_->endpoints.begin(), previous_->endpoints.end(), [&address](const auto& existing) {
     return existing && existing->address.family() == address.family() && existing->address.port() == address.port();
@@ -224,19 +227,18 @@ std::optional<Failure> SnapshotBuilder::placeBackends() {
   }
   for (const Backend& backend : next_->backends) {
     next_->backendEpochs.push_back(backend.state == BackendState::kRetired ? uint8_t{0} : backend.epoch);
-    next_->takesNew.push_back(backend.state == BackendState::kActive && backend.weight > 0 ? 1 : 0);
   }
   return std::nullopt;
 }
 
-/// Which local addresses every backend is reached from now. Flows keep the one they began with.
+/// Which local addresses every backend is reached from now.
 void SnapshotBuilder::nameSources() {
-  if (previous_ != nullptr) next_->sources = previous_->sources;
+  freeSources();
   const LocalAddresses local;
   for (Backend& backend : next_->backends) {
+    backend.sourceCount = 0;
     if (backend.state == BackendState::kRetired) continue;
     const std::vector<MappedAddress> addresses = local.toward(backend.address);
-    backend.sourceCount = 0;
     for (const MappedAddress& address : addresses) {
       const auto index = sourceIndex(address);
       if (index) backend.sources[backend.sourceCount++] = *index;
@@ -247,12 +249,30 @@ void SnapshotBuilder::nameSources() {
   for (uint32_t i = 0; i < contract_.endpointCount(); i++) next_->portsNamed.set(contract_.endpoint(i).port);
 }
 
+/// Gives back the places of addresses from which, by the previous snapshot, no flow could begin, and none is left.
+void SnapshotBuilder::freeSources() {
+  if (previous_ == nullptr) return;
+  next_->sources = previous_->sources;
+  std::bitset<kMaxSources + 1> named;
+  for (const Backend& backend : previous_->backends) {
+    for (size_t i = 0; i < backend.sourceCount; i++) named.set(backend.sources[i]);
+  }
+  for (size_t index = 0; index < next_->sources.size(); index++) {
+    if (!named[index] && !workers_.sourceHasFlows(static_cast<uint8_t>(index))) next_->sources[index] = {};
+  }
+}
+
+/// None when all places are taken.
 std::optional<uint8_t> SnapshotBuilder::sourceIndex(const MappedAddress& address) {
-  const auto found = std::ranges::find(next_->sources, address);
-  if (found == next_->sources.end() && next_->sources.size() == kMaxSources) return std::nullopt;
-  const auto index = static_cast<uint8_t>(found - next_->sources.begin());
-  if (found == next_->sources.end()) next_->sources.push_back(address);
-  return index;
+  auto& sources = next_->sources;
+  auto found = std::ranges::find(sources, address);
+  if (found == sources.end()) found = std::ranges::find(sources, MappedAddress{});
+  if (found == sources.end()) {
+    if (sources.size() == kMaxSources) return std::nullopt;
+    found = sources.insert(found, address);
+  }
+  *found = address;
+  return static_cast<uint8_t>(found - sources.begin());
 }
 
 /// Takes over the previous backends as if none were in the contract; returns where each one is.
@@ -316,12 +336,21 @@ std::optional<Failure> SnapshotBuilder::buildQuicLb() {
   return std::nullopt;
 }
 
+/// No new flow to a backend that this host has no way to, unless that goes for all: then it is said, and each datagram
+/// that is lost is counted.
 void SnapshotBuilder::buildMaglev() {
+  const auto mayServe = [](const Backend& backend) {
+    return backend.state == BackendState::kActive && backend.weight > 0 && backend.sourceCount > 0;
+  };
+  const bool anyReachable = std::ranges::any_of(next_->backends, mayServe);
   std::vector<MaglevBackend> backends;
+  next_->takesNew.assign(next_->backends.size(), 0);
   for (size_t slot = 0; slot < next_->backends.size(); slot++) {
     const Backend& backend = next_->backends[slot];
     if (backend.state != BackendState::kActive) continue;
-    backends.push_back({backendIdOf(recordOf(backend)), backend.weight, static_cast<uint16_t>(slot)});
+    const uint32_t weight = anyReachable && backend.sourceCount == 0 ? 0 : backend.weight;
+    backends.push_back({backendIdOf(recordOf(backend)), weight, static_cast<uint16_t>(slot)});
+    next_->takesNew[slot] = weight > 0 ? 1 : 0;
   }
   next_->maglev = MaglevTable::build(next_->hashKey, backends);
 }

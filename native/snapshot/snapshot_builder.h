@@ -29,6 +29,10 @@ class SnapshotBuilder {
     std::vector<const FlowTable*> tables;   ///< of those that the contract names and of those that leave
     Steering* steering = nullptr;           ///< null: there is none
     uint32_t upstreamSocketsPerWorker = 0;  ///< bound of ConnectedSocketPool
+    /// Whether any worker still has flows from a source (Snapshot::sources).
+    std::function<bool(uint8_t)> sourceHasFlows = [](uint8_t) { return true; };
+    /// True if a port is kept from others by a socket of this process, which now lets listening sockets in beside it.
+    std::function<bool(uint16_t)> lendPort = [](uint16_t) { return false; };
   };
   /// Every worker of the contract has a socket at each endpoint, and a worker that leaves keeps what it has. Endpoints
   /// get the steering program; where the kernel refuses, the endpoint says why.
@@ -56,6 +60,7 @@ class SnapshotBuilder {
   bool placeFreshBackend(uint32_t index);
   std::optional<uint16_t> takeSlot();
   void nameSources();
+  void freeSources();
   std::optional<uint8_t> sourceIndex(const MappedAddress& address);
   std::optional<Failure> buildQuicLb();
   void buildMaglev();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "io/clock.h"
+#include "network/source_addresses.h"
 #include "snapshot/snapshot_builder.h"
 
 namespace quicproxy {
@@ -15,11 +17,15 @@ std::variant<std::unique_ptr<DataPlane>, Failure> DataPlane::start(std::span<con
   auto workers = std::get<std::unique_ptr<WorkerSet>>(std::move(created));
   plane->workers_ = std::move(workers);
   plane->counters_ = plane->workers_->counters();
+  if (auto failure = plane->workers_->checkDescriptors(plane->workers_->size(), plane->descriptorsOfListeners())) {
+    return *failure;
+  }
   plane->prepareSteering();
   auto built = plane->build(plane->workers_->size());
   if (auto* failure = std::get_if<Failure>(&built)) return *failure;
   plane->current_ = std::get<std::unique_ptr<Snapshot>>(std::move(built));
   if (auto failure = plane->workers_->start(*plane->current_)) return *failure;
+  if (auto failure = plane->followNetwork()) return *failure;
   return plane;
 }
 
@@ -85,13 +91,81 @@ std::string DataPlane::restartReason(const ContractHeader& next) const {
 /// The snapshot of the present contract for so many workers, of which those beyond the contract's leave.
 std::variant<std::unique_ptr<Snapshot>, Failure> DataPlane::build(uint32_t workers) {
   const auto hasFlows = [this](uint16_t slot) { return workers_->backendHasFlows(slot); };
-  const uint32_t sockets = workers_->upstreamSocketsPerWorker(contract_.header().workers);
-  return SnapshotBuilder(contract_, current_.get(), hasFlows)
-      .runBy({workers_->tables(workers), steering_.get(), sockets})
-      .build();
+  const auto sourceHasFlows = [this](uint8_t source) { return workers_->sourceHasFlows(source); };
+  const auto lendPort = [this](uint16_t port) { return workers_->upstreams().lendPort(port); };
+  auto built = SnapshotBuilder(contract_, current_.get(), hasFlows)
+                   .runBy({workers_->tables(workers), steering_.get(), 0, sourceHasFlows, lendPort})
+                   .build();
+  auto* next = std::get_if<std::unique_ptr<Snapshot>>(&built);
+  if (next != nullptr) (*next)->upstreamSocketsPerWorker = workers_->divideSockets(contract_.header().workers);
+  return built;
+}
+
+/// Of endpoints that the present snapshot does not have, and of workers that it does not have.
+uint32_t DataPlane::descriptorsOfListeners() const {
+  // Maps, program and types that steer an endpoint (bpf/steer.bpf.c); as many are shared by all.
+  constexpr uint32_t kPerSteering = 7;
+  const bool steered = contract_.header().workers > 1 && contract_.header().mode != Mode::kBaseline;
+  uint32_t fresh = steered && !steering_ ? kPerSteering : 0;
+  for (uint32_t i = 0; i < contract_.endpointCount(); i++) {
+    const EndpointRecord record = contract_.endpoint(i);
+    const SocketAddress address = SocketAddress::from(record.address, record.family, record.port);
+    size_t present = 0;
+    for (size_t slot = 0; current_ && slot < kMaxEndpoints; slot++) {
+      const auto& endpoint = current_->endpoints[slot];
+      if (endpoint && endpoint->address == address) present = endpoint->sockets.size();
+    }
+    if (steered && present < 2) fresh += kPerSteering;
+    fresh += contract_.header().workers - static_cast<uint32_t>(std::min<size_t>(present, contract_.header().workers));
+  }
+  return fresh;
+}
+
+std::optional<Failure> DataPlane::followNetwork() {
+  return networkThread_.start("qp-network", {[](void* self) { static_cast<DataPlane*>(self)->runNetwork(); }, this});
+}
+
+/// A host whose routes change all the time costs a twentieth of a CPU and no more.
+void DataPlane::runNetwork() {
+  constexpr uint32_t kRestPerWork = 20;
+  constexpr uint32_t kYieldEveryMs = NetworkMonitor::kPollMs;
+  uint32_t yieldedAtMs = monotonicMs();
+  while (network_.wait()) {
+    const uint32_t beganMs = monotonicMs();
+    adaptToNetwork();
+    if (beganMs - yieldedAtMs >= kYieldEveryMs) {
+      yieldedAtMs = beganMs;
+      const std::lock_guard lock(mutex_);
+      if (workers_) workers_->upstreams().yieldPorts();
+    }
+    if (!network_.rest((monotonicMs() - beganMs) * kRestPerWork)) return;
+  }
+}
+
+bool DataPlane::sourcesHaveChanged() const {
+  const LocalAddresses local;
+  return std::ranges::any_of(current_->backends, [&](const Backend& backend) {
+    if (backend.state == BackendState::kRetired) return false;
+    const std::vector<MappedAddress> addresses = local.toward(backend.address);
+    const std::span<const uint8_t> present(backend.sources.data(), backend.sourceCount);
+    return !std::ranges::equal(addresses, present, {}, {}, [this](uint8_t index) { return current_->sources[index]; });
+  });
+}
+
+/// The contract stays; what this host has is read anew.
+void DataPlane::adaptToNetwork() {
+  const std::lock_guard lock(mutex_);
+  if (!workers_ || !sourcesHaveChanged()) return;
+  const uint32_t workers = workers_->sizeWithoutFinished(*current_);
+  auto built = build(workers);
+  auto* next = std::get_if<std::unique_ptr<Snapshot>>(&built);
+  if (next == nullptr) return;
+  publish(std::move(*next), workers);
+  networkChanges_.fetch_add(1, std::memory_order_relaxed);
 }
 
 std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
+  const std::lock_guard lock(mutex_);
   if (!workers_) return Failure{FailureCode::kStopped, "the data plane was stopped"};
   const ContractHeader before = contract_.header();
   std::vector<uint8_t> presentBytes = contractBytes_;
@@ -100,6 +174,7 @@ std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
   auto failure = swap(before);
   if (!failure) return std::nullopt;
   workers_->shrinkTo(workersBefore);
+  workers_->upstreams().sparePorts(*current_);
   contractBytes_ = std::move(presentBytes);
   contract_ = ContractView::parse(contractBytes_).view;
   return failure;
@@ -109,6 +184,7 @@ std::optional<Failure> DataPlane::apply(std::span<const uint8_t> contract) {
 std::optional<Failure> DataPlane::swap(const ContractHeader& before) {
   const ContractHeader& header = contract_.header();
   const uint32_t workers = std::max(header.workers, workers_->sizeWithoutFinished(*current_));
+  if (auto failure = workers_->checkDescriptors(workers, descriptorsOfListeners())) return failure;
   prepareSteering();
   if (auto failure = workers_->growTo(workers)) return failure;
   auto built = build(workers);
@@ -151,6 +227,7 @@ void DataPlane::dismiss(const Snapshot& snapshot) {
 /// Once all workers run on it, those beyond `workers` end, and what only earlier snapshots named is closed.
 void DataPlane::publish(std::unique_ptr<Snapshot> next, uint32_t workers) {
   dismiss(*next);
+  workers_->upstreams().sparePorts(*next);
   retired_.push_back(std::move(current_));
   current_ = std::move(next);
   if (!workers_->publish(*current_)) return;
@@ -160,6 +237,7 @@ void DataPlane::publish(std::unique_ptr<Snapshot> next, uint32_t workers) {
 }
 
 void DataPlane::tend() {
+  const std::lock_guard lock(mutex_);
   if (!workers_ || workers_->size() == current_->workers) return;
   const uint32_t workers = workers_->sizeWithoutFinished(*current_);
   if (workers == workers_->size()) return;
@@ -168,6 +246,9 @@ void DataPlane::tend() {
 }
 
 void DataPlane::stop() {
+  network_.stop();
+  networkThread_.join();
+  const std::lock_guard lock(mutex_);
   if (!workers_) return;
   workers_->stop();
   workers_.reset();
@@ -176,6 +257,7 @@ void DataPlane::stop() {
 }
 
 std::vector<Sample> DataPlane::takeSamples(size_t max) {
+  const std::lock_guard lock(mutex_);
   std::vector<Sample> samples;
   Sample sample{};
   for (uint32_t worker = 0; workers_ && worker < workers_->size(); worker++) {
@@ -185,6 +267,7 @@ std::vector<Sample> DataPlane::takeSamples(size_t max) {
 }
 
 DataPlaneStatus DataPlane::status() const {
+  const std::lock_guard lock(mutex_);
   const ContractHeader& header = contract_.header();
   DataPlaneStatus status{};
   status.generation = header.generation;
@@ -202,6 +285,8 @@ DataPlaneStatus DataPlane::status() const {
   status.upstreamReason = upstreams.reason();
   status.upstreamReceiveBufferAsked = header.receiveBufferBytes;
   status.upstreamReceiveBufferEffective = workers_->upstreamReceiveBuffer();
+  status.upstreamSocketBound = workers_->socketBound();
+  status.networkEvents = network_.hearsEvents();
   status.upstreamSocketMax = current_->upstreamSocketsPerWorker * header.workers;
   if (const UpstreamPorts* ports = upstreams.ports()) {
     status.upstreamPortFirst = ports->first();
@@ -214,8 +299,16 @@ DataPlaneStatus DataPlane::status() const {
   for (size_t slot = 0; slot < current_->backends.size(); slot++) {
     const Backend& backend = current_->backends[slot];
     if (backend.state == BackendState::kRetired) continue;
-    status.backends.push_back({static_cast<uint32_t>(slot), backend.address.addressText(), backend.address.port(),
-                               backend.weight, backend.state == BackendState::kActive});
+    status.backends.push_back({static_cast<uint32_t>(slot),
+                               backend.address.addressText(),
+                               backend.address.port(),
+                               backend.weight,
+                               backend.state == BackendState::kActive,
+                               {}});
+    for (uint8_t i = 0; i < backend.sourceCount; i++) {
+      const MappedAddress& source = current_->sources[backend.sources[i]];
+      status.backends.back().sources.push_back(SocketAddress::fromMapped(source.data(), 0, 0).addressText());
+    }
   }
   return status;
 }

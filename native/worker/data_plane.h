@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,6 +13,8 @@
 #include "abi/contract_view.h"
 #include "context/counter_region.h"
 #include "io/failure.h"
+#include "io/thread.h"
+#include "network/network_monitor.h"
 #include "snapshot/snapshot.h"
 #include "worker/worker_set.h"
 
@@ -34,6 +38,7 @@ struct BackendStatus {
   uint16_t port;
   uint32_t weight;
   bool active;
+  std::vector<std::string> sources;  ///< local addresses that it is reached from; none: this host has no way to it
 };
 
 struct DataPlaneStatus {
@@ -45,6 +50,8 @@ struct DataPlaneStatus {
   const char* upstreamLevel;
   std::string upstreamReason;  ///< why it is not the level above; empty when it is, or was not asked for
   uint32_t upstreamSocketMax;  ///< of ConnectedSocketPool
+  WorkerSet::SocketBound upstreamSocketBound;
+  bool networkEvents;          ///< false: the kernel refuses to tell of changed addresses and routes, they are polled
   uint32_t upstreamPortFirst;  ///< of RawSend, 0 otherwise
   uint32_t upstreamPortLast;
   uint32_t upstreamReceiveBufferAsked;
@@ -56,8 +63,9 @@ struct DataPlaneStatus {
   std::vector<BackendStatus> backends;
 };
 
-/// The control side of the packet path: owns workers, sockets, tables and counters. One thread calls it; workers run
-/// beside and never wait for it.
+/// The control side of the packet path: owns workers, sockets, tables and counters. One thread calls it, and one of its
+/// own follows the addresses and routes of this host, whatever the caller is about; workers run beside and never wait
+/// for either.
 class DataPlane {
  public:
   static std::variant<std::unique_ptr<DataPlane>, Failure> start(std::span<const uint8_t> contract);
@@ -75,9 +83,17 @@ class DataPlane {
 
   [[nodiscard]] std::shared_ptr<CounterRegion> counters() const { return counters_; }
 
+  /// Changes of addresses and routes so far that changed how backends are reached.
+  [[nodiscard]] uint32_t networkChanges() const { return networkChanges_.load(std::memory_order_relaxed); }
+
  private:
   DataPlane() = default;
 
+  std::optional<Failure> followNetwork();
+  void runNetwork();
+  void adaptToNetwork();
+  [[nodiscard]] bool sourcesHaveChanged() const;
+  [[nodiscard]] uint32_t descriptorsOfListeners() const;
   std::optional<Failure> load(std::span<const uint8_t> contract);
   [[nodiscard]] std::string restartReason(const ContractHeader& next) const;
   std::optional<Failure> swap(const ContractHeader& before);
@@ -89,6 +105,10 @@ class DataPlane {
   [[nodiscard]] std::string steeringReason() const;
   [[nodiscard]] EndpointStatus endpointStatus(uint32_t index) const;
 
+  mutable std::mutex mutex_;  ///< of all but what is constant once it runs
+  NetworkMonitor network_;
+  Thread networkThread_;
+  std::atomic<uint32_t> networkChanges_{0};
   std::vector<uint8_t> contractBytes_;
   ContractView contract_;
   std::unique_ptr<Steering> steering_;

@@ -9,7 +9,7 @@ std::vector<std::unique_ptr<Upstream>> UpstreamOpener::openAll(std::span<const u
                                                                const Snapshot& first) {
   std::vector<std::unique_ptr<Upstream>> upstreams;
   if (header_.mode != Mode::kBaseline && header_.upstreamLevel == UpstreamLevel::kAuto) {
-    reason_ = openRaw(flowCapacities, upstreams);
+    reason_ = openRaw(flowCapacities, first, upstreams);
     if (reason_.empty() && !catchFrom(first, UpstreamPorts::Keep::kPresent)) {
       reason_ = "the kernel refused the table of backends";
     }
@@ -23,11 +23,12 @@ std::vector<std::unique_ptr<Upstream>> UpstreamOpener::openAll(std::span<const u
   return upstreams;
 }
 
-std::string UpstreamOpener::openRaw(std::span<const uint32_t> flowCapacities,
+std::string UpstreamOpener::openRaw(std::span<const uint32_t> flowCapacities, const Snapshot& first,
                                     std::vector<std::unique_ptr<Upstream>>& upstreams) {
   auto ports = UpstreamPorts::create(header_.upstreamPortFirst, header_.upstreamPortLast);
   if (auto* failure = std::get_if<std::string>(&ports)) return *failure;
   ports_ = std::get<std::unique_ptr<UpstreamPorts>>(std::move(ports));
+  sparePorts(first);
   for (uint32_t worker = 0; worker < flowCapacities.size(); worker++) {
     auto upstream = open(worker, flowCapacities[worker]);
     if (auto* failure = std::get_if<std::string>(&upstream)) return *failure;
@@ -47,6 +48,19 @@ std::variant<std::unique_ptr<Upstream>, std::string> UpstreamOpener::open(uint32
 std::unique_ptr<Upstream> UpstreamOpener::openPool(uint32_t flowCapacity) const {
   return std::make_unique<UpstreamSockets>(flowCapacity, header_.mode != Mode::kBaseline,
                                            BufferSizes{header_.receiveBufferBytes, header_.sendBufferBytes});
+}
+
+void UpstreamOpener::sparePorts(const Snapshot& snapshot) {
+  if (!ports_) return;
+  PortSet listened;
+  for (const auto& endpoint : snapshot.endpoints) {
+    if (endpoint) listened.set(endpoint->address.port());
+  }
+  ports_->spare(listened, snapshot.portsNamed);
+}
+
+void UpstreamOpener::yieldPorts() {
+  if (ports_) ports_->yieldToOthers();
 }
 
 bool UpstreamOpener::catchFrom(const Snapshot& snapshot, UpstreamPorts::Keep keep) {

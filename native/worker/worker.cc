@@ -252,7 +252,8 @@ void Worker::sweep() {
     // Another worker has seen that its client receives.
     if (context_.flows.hasNote(flow, kNoteConfirmed)) context_.flows.confirm(flow, context_.nowMs);
     const Flow& idle = context_.flows.at(flow);
-    if (context_.nowMs - idle.seenAtMs() < path_proof::idleMs(idle, idleMs)) return;
+    const auto silentMs = static_cast<int32_t>(context_.nowMs - idle.seenAtMs());
+    if (silentMs < static_cast<int32_t>(path_proof::idleMs(idle, idleMs))) return;
     context_.endFlow(flow);
     context_.counters.add(Counter::flow_expired);
   });

@@ -44,6 +44,8 @@ class Worker {
   /// Asks the thread to end; the destructor waits for it.
   void stop();
 
+  /// Control thread only: whether flows leave from this source (index in the snapshot).
+  [[nodiscard]] bool usesSource(uint8_t source) const { return upstream_->usesSource(source); }
   /// Control thread only; false when there is no sample.
   bool takeSample(Sample& sample) { return context_.samples.pop(sample); }
 

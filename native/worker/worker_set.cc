@@ -9,14 +9,21 @@
 #include <ctime>
 #include <string>
 
+#include "network/ports_in_use.h"
+
 namespace quicproxy {
 
 namespace {
 
-/// Descriptors left to the rest of the process: HTTP clients, files, sockets of endpoints that change over.
-constexpr uint64_t kReservedDescriptors = 512;
-/// An epoll set and an eventfd of the worker and, in mode Decoupled, of its receiving thread.
-constexpr uint64_t kDescriptorsPerWorker = 4;
+/// Descriptors left to the rest of the process, HTTP clients, files, sockets of endpoints that change over: a quarter
+/// of the limit within these bounds.
+constexpr uint64_t kMinReservedDescriptors = 64;
+constexpr uint64_t kMaxReservedDescriptors = 512;
+/// An epoll set and an eventfd of the worker and, in mode Decoupled, of its receiving thread; raw, catching and ICMP
+/// sockets of two families and a block's marker, or one upstream socket.
+constexpr uint64_t kDescriptorsPerWorker = 12;
+/// One in so many ports that the kernel picks from is left to the other programs of this host.
+constexpr uint32_t kOthersPortShare = 8;
 constexpr int kAdoptionWaitMs = 2000;
 
 /// Workers that come later get an equal share of the flow memory while those that run keep theirs: no more than this
@@ -24,26 +31,32 @@ constexpr int kAdoptionWaitMs = 2000;
 constexpr uint64_t kMaxMemoryTimes = 2;
 constexpr uint64_t kMinShareDivisor = 4;
 
-/// Raises the soft limit to the hard one and tells how many more descriptors may be opened.
-uint64_t freeDescriptors() {
+struct Descriptors {
+  uint64_t limit = 0;
+  uint64_t open = 0;
+};
+
+/// To the hard limit.
+void raiseSoftLimit() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  getrlimit(RLIMIT_NOFILE, &limit);
-  uint64_t open = 0;
-  if (DIR* directory = opendir("/proc/self/fd")) {
-    while (readdir(directory) != nullptr) open++;
-    closedir(directory);
-  }
-  return limit.rlim_cur > open ? limit.rlim_cur - open : 0;
 }
 
-uint32_t socketMax(const ContractHeader& header) {
-  const uint64_t available = freeDescriptors();
-  const uint64_t reserved = kReservedDescriptors + uint64_t{header.workers} * (kMaxEndpoints + kDescriptorsPerWorker);
-  const uint64_t descriptors = available > reserved ? available - reserved : available / 2;
-  return static_cast<uint32_t>(std::min<uint64_t>(header.upstreamSocketMax, descriptors));
+Descriptors countDescriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  Descriptors descriptors{limit.rlim_cur, 0};
+  if (DIR* directory = opendir("/proc/self/fd")) {
+    while (readdir(directory) != nullptr) descriptors.open++;
+    closedir(directory);
+  }
+  return descriptors;
+}
+
+uint64_t reserveOf(const Descriptors& descriptors) {
+  return std::clamp(descriptors.limit / 4, kMinReservedDescriptors, kMaxReservedDescriptors);
 }
 
 void sleepMs(int ms) {
@@ -54,6 +67,7 @@ void sleepMs(int ms) {
 }  // namespace
 
 std::variant<std::unique_ptr<WorkerSet>, Failure> WorkerSet::create(const ContractHeader& header) {
+  raiseSoftLimit();
   SipKey key;
   if (getrandom(&key, sizeof key, 0) != sizeof key) {
     return Failure{FailureCode::kNoMemory, "the kernel gave no random key", errno};
@@ -73,7 +87,7 @@ WorkerSet::WorkerSet(const ContractHeader& header, SipKey tableKey)
     : batch_(header.batch),
       decoupled_(header.mode == Mode::kDecoupled),
       flowMemoryBytes_(header.flowMemoryBytes),
-      upstreamSocketMax_(socketMax(header)),
+      upstreamSocketMax_(header.upstreamSocketMax),
       tableKey_(tableKey),
       counters_(std::make_shared<CounterRegion>(kMaxWorkers, kMaxBackends)),
       upstreams_(std::make_unique<UpstreamOpener>(header, tableKey)) {}
@@ -178,10 +192,44 @@ uint32_t WorkerSet::sizeWithoutFinished(const Snapshot& snapshot) const {
   return left;
 }
 
-uint32_t WorkerSet::upstreamSocketsPerWorker(uint32_t workers) const {
+/// Of workers that have no thread yet.
+uint64_t WorkerSet::descriptorsToCome(uint32_t workers) const {
+  const auto running = std::ranges::count_if(members_, [](const Member& member) { return member.worker != nullptr; });
+  return kDescriptorsPerWorker * (workers - std::min<uint64_t>(workers, static_cast<uint64_t>(running)));
+}
+
+uint32_t WorkerSet::divideSockets(uint32_t workers) {
+  const Descriptors descriptors = countDescriptors();
+  uint64_t ours = 0;
+  for (uint32_t i = 0; i < size(); i++) ours += counters_->of(i).get(Gauge::kUpstreamSockets);
+  const uint64_t others = descriptors.open - std::min(ours, descriptors.open);
+  const uint64_t reserved = others + reserveOf(descriptors) + descriptorsToCome(workers);
+  const uint64_t files = descriptors.limit - std::min(reserved, descriptors.limit);
+  const uint32_t ports = ephemeralPortCount();
+  const uint64_t portsLeft = ports == 0 ? upstreamSocketMax_ : ports - ports / kOthersPortShare;
+  const uint64_t most = std::min<uint64_t>({upstreamSocketMax_, files, portsLeft});
+  socketBound_ = most == upstreamSocketMax_ ? SocketBound::kAsked
+                 : most == files            ? SocketBound::kOpenFiles
+                                            : SocketBound::kPorts;
   uint32_t flows = members_.front().flows->capacity();
   for (const Member& member : members_) flows = std::min(flows, member.flows->capacity());
-  return std::clamp(upstreamSocketMax_ / workers, 1U, flows);
+  return std::clamp(static_cast<uint32_t>(most / workers), 1U, flows);
+}
+
+std::optional<Failure> WorkerSet::checkDescriptors(uint32_t workers, uint32_t ofListeners) const {
+  const Descriptors descriptors = countDescriptors();
+  const uint64_t needed = descriptors.open + ofListeners + descriptorsToCome(workers) + kMinReservedDescriptors;
+  if (descriptors.limit == 0 || needed <= descriptors.limit) return std::nullopt;
+  return Failure{FailureCode::kOpenFileLimit,
+                 "the limit on open files is " + std::to_string(descriptors.limit) + ", at least " +
+                     std::to_string(needed) + " are needed: " + std::to_string(descriptors.open) + " are open, " +
+                     std::to_string(ofListeners) + " of listeners, " + std::to_string(descriptorsToCome(workers)) +
+                     " of workers and " + std::to_string(kMinReservedDescriptors) + " for the rest of the process"};
+}
+
+bool WorkerSet::sourceHasFlows(uint8_t source) const {
+  return std::ranges::any_of(
+      members_, [source](const Member& member) { return member.worker && member.worker->usesSource(source); });
 }
 
 std::vector<const FlowTable*> WorkerSet::tables(uint32_t workers) const {

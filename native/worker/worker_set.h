@@ -41,10 +41,19 @@ class WorkerSet {
   [[nodiscard]] std::vector<const FlowTable*> tables(uint32_t workers) const;
   [[nodiscard]] uint32_t flowCapacity() const;
   [[nodiscard]] uint64_t flowMemoryBytes() const;
-  /// The share of each of so many workers in the sockets of ConnectedSocketPool.
-  [[nodiscard]] uint32_t upstreamSocketsPerWorker(uint32_t workers) const;
-  /// Of the upstream sockets of all workers the smallest, as the kernel accounts it.
+  /// Of the upstream sockets of all workers the smallest receive buffer, as the kernel accounts it.
   [[nodiscard]] uint32_t upstreamReceiveBuffer() const;
+  /// What bounds the sockets of ConnectedSocketPool below what was asked for.
+  enum class SocketBound : uint8_t { kAsked, kOpenFiles, kPorts };
+  /// Bounds the sockets of ConnectedSocketPool by the descriptors and ports that are left now that all listening
+  /// sockets are open. Returns the share of each of so many workers.
+  uint32_t divideSockets(uint32_t workers);
+  [[nodiscard]] SocketBound socketBound() const { return socketBound_; }
+  /// Fails with the number that would do where the limit on open files has no room for so many workers, so many more of
+  /// listeners, and the rest of the process.
+  [[nodiscard]] std::optional<Failure> checkDescriptors(uint32_t workers, uint32_t ofListeners) const;
+  /// Whether any flow leaves from this source (index in the snapshot).
+  [[nodiscard]] bool sourceHasFlows(uint8_t source) const;
   [[nodiscard]] bool backendHasFlows(uint16_t slot) const;
   bool takeSample(uint32_t worker, Sample& sample) { return members_[worker].worker->takeSample(sample); }
 
@@ -65,11 +74,13 @@ class WorkerSet {
   std::optional<Failure> run(uint32_t index, std::unique_ptr<Upstream> upstream);
   void forgetReusedBackends(const Snapshot& previous, const Snapshot& next);
   [[nodiscard]] std::variant<uint32_t, Failure> flowsForNewcomers(uint32_t workers) const;
+  [[nodiscard]] uint64_t descriptorsToCome(uint32_t workers) const;
 
   uint32_t batch_;
   bool decoupled_;
-  uint64_t flowMemoryBytes_;  ///< asked for
-  uint32_t upstreamSocketMax_;
+  uint64_t flowMemoryBytes_;    ///< asked for
+  uint32_t upstreamSocketMax_;  ///< asked for
+  SocketBound socketBound_ = SocketBound::kAsked;
   SipKey tableKey_;
   WorkerShared shared_;
   std::shared_ptr<CounterRegion> counters_;

@@ -11,6 +11,7 @@ export type NativeErrorCode =
   | "LISTEN_ADDRESS_NOT_LOCAL"
   | "LISTEN_FAILED"
   | "NO_MEMORY"
+  | "OPEN_FILE_LIMIT"
   | "THREAD_FAILED"
   | "STOPPED";
 
@@ -43,6 +44,8 @@ export interface NativeBackend {
   weight: number;
   /** Whether the present contract names it; others keep their slot while they have flows. */
   active: boolean;
+  /** Local addresses that it is reached from, the routed one first; none: this host has no way to it. */
+  sources: string[];
 }
 
 export interface NativeStatus {
@@ -67,6 +70,10 @@ export interface NativeStatus {
   flowCapacity: number;
   /** Bound of all workers together, after RLIMIT_NOFILE; of ConnectedSocketPool. */
   upstreamSocketMax: number;
+  /** What bounds them: the manifest, the limit on open files, or the host's ports for programs that name none. */
+  upstreamSocketBound: "Asked" | "OpenFiles" | "EphemeralPorts";
+  /** false: the kernel does not tell when addresses and routes change; they are looked at every second. */
+  networkEvents: boolean;
   flowMemoryBytes: number;
   endpoints: NativeEndpoint[];
   backends: NativeBackend[];
@@ -80,6 +87,8 @@ export interface NativeDataPlane {
   counters(): ArrayBuffer;
   /** Records of sampled datagrams since the last call, at most 1,024 (native/abi/sample.h). */
   samples(): ArrayBuffer;
+  /** Changes of this host's addresses and routes so far that changed how backends are reached. */
+  networkChanges(): number;
   /** Joins the workers and closes every socket. */
   stop(): void;
 }

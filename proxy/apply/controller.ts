@@ -53,6 +53,7 @@ export class Controller {
   #plan: Plan;
   #generation = FIRST_GENERATION;
   #loggedFacts: ReadonlySet<string> = new Set();
+  #networkChanges = 0;
 
   /** Opens the sockets and starts the workers. Throws ApplyError; nothing stays open then. */
   constructor(plan: Plan, { openDataPlane, log, clock, version }: ControllerDependencies) {
@@ -136,6 +137,7 @@ export class Controller {
       status,
       snapshot: this.#plane.readCounters(status.backends),
       notReadyReason: findNotReady(this.#state, status),
+      networkChanges: this.#plane.networkChanges(),
       nowMs: this.#clock(),
     });
   }
@@ -159,6 +161,15 @@ export class Controller {
 
   backends(): readonly NativeBackend[] {
     return this.#plane.status().backends;
+  }
+
+  /** Says in the log what changed for backends when addresses or routes of this host did. To be called now and then. */
+  noteNetwork(): void {
+    const changes = this.#plane.networkChanges();
+    if (changes === this.#networkChanges || this.#state.stopping) return;
+    this.#networkChanges = changes;
+    this.#log.info({ networkChanges: changes }, "addresses or routes of this host changed");
+    this.#logFacts(this.#plan);
   }
 
   stop(): void {

@@ -10,6 +10,8 @@ export interface DataPlane {
   readCounters(backends: readonly NativeBackend[]): CounterSnapshot;
   /** Records of sampled datagrams since the last call, at most 1,024 (native/abi/sample.h). */
   takeSamples(): ArrayBuffer;
+  /** Changes of this host's addresses and routes so far that changed how backends are reached. */
+  networkChanges(): number;
   /** Joins the workers and closes every socket. */
   stop(): void;
 }
@@ -23,6 +25,7 @@ export function wrapDataPlane(native: NativeDataPlane): DataPlane {
     status: () => native.status(),
     readCounters: (backends) => counters.read(backends),
     takeSamples: () => native.samples(),
+    networkChanges: () => native.networkChanges(),
     stop: () => native.stop(),
   };
 }

@@ -69,6 +69,11 @@ export const NATIVE_ERRORS: Record<NativeErrorCode, CatalogueEntry> = {
     message: (_, error) => `not enough memory for the flow tables: ${detail(error)}`,
     remedy: () => "lower the flow memory or the number of workers in spec.dataPlane, or raise the memory limit",
   },
+  OPEN_FILE_LIMIT: {
+    message: (_, error) => `too few open files are allowed: ${detail(error)}`,
+    remedy: () =>
+      "raise it with `ulimit -n` (LimitNOFILE= in a systemd unit), or lower the number of workers or listeners",
+  },
   THREAD_FAILED: {
     message: (_, error) => `a worker thread could not be started: ${detail(error)}`,
     remedy: () => "raise the limit on processes (`ulimit -u`, pids.max of the cgroup) or lower spec.dataPlane.workers",

@@ -56,17 +56,28 @@ function upstreamFacts(status: NativeStatus, upstreamSocketMaxAsked: number | un
   return [warn(`not upstream level RawSend but a socket per flow: ${upstreamReason}; ${remedy}`, fields), sockets];
 }
 
+const SOCKET_BOUNDS: Record<NativeStatus["upstreamSocketBound"], { why: string; remedy: string }> = {
+  Asked: { why: "the flow tables hold no more", remedy: "raise dataPlane.flowMemory" },
+  OpenFiles: {
+    why: "the limit on open files is lower",
+    remedy: "raise it with `ulimit -n` (LimitNOFILE= in a systemd unit)",
+  },
+  EphemeralPorts: {
+    why: "each takes a port of net.ipv4.ip_local_port_range, of which one in eight is left to other programs",
+    remedy: "widen that range",
+  },
+};
+
 function socketPoolFact(status: NativeStatus, upstreamSocketMaxAsked: number | undefined): Fact {
-  const { upstreamLevel, upstreamSocketMax } = status;
-  const fields = { upstreamLevel, upstreamSocketMax, upstreamSocketMaxAsked };
-  if (upstreamSocketMaxAsked === undefined || upstreamSocketMax >= upstreamSocketMaxAsked) {
-    return info(`upstream level ${upstreamLevel}, at most ${upstreamSocketMax} sockets`, fields);
+  const { upstreamLevel, upstreamSocketMax, upstreamSocketBound } = status;
+  const fields = { upstreamLevel, upstreamSocketMax, upstreamSocketMaxAsked, upstreamSocketBound };
+  const { why, remedy } = SOCKET_BOUNDS[upstreamSocketBound];
+  const most = `upstream level ${upstreamLevel}, at most ${upstreamSocketMax} sockets`;
+  if (upstreamSocketMaxAsked === undefined) {
+    return info(upstreamSocketBound === "EphemeralPorts" ? `${most}: ${why}` : most, fields);
   }
-  return warn(
-    `upstream level ${upstreamLevel}, at most ${upstreamSocketMax} sockets instead of ${upstreamSocketMaxAsked}: ` +
-      "the limit on open files is lower; raise it with `ulimit -n` (LimitNOFILE= in a systemd unit)",
-    fields,
-  );
+  if (upstreamSocketMax >= upstreamSocketMaxAsked) return info(most, fields);
+  return warn(`${most} instead of ${upstreamSocketMaxAsked}: ${why}; ${remedy}`, fields);
 }
 
 /** Beyond the limit neither metrics nor health answer: a connection to them is closed at once. */
@@ -90,6 +101,41 @@ function steeringFact({ steering, steeringReason }: NativeStatus): Fact {
 /** Backends that get new flows. */
 export function countServingBackends(status: NativeStatus): number {
   return status.backends.filter((backend) => backend.active && backend.weight > 0).length;
+}
+
+/** Backends that get new flows but that this host has no way to, as `address:port`. */
+export function findUnreachable({ backends }: NativeStatus): string[] {
+  return backends
+    .filter(({ active, weight, sources }) => active && weight > 0 && sources.length === 0)
+    .map(({ address, port }) => formatAddress(address, port));
+}
+
+const NAMED_MAX = 5;
+
+/** What this host's addresses and routes mean for backends: from where to where. */
+export function networkFacts(status: NativeStatus): Fact[] {
+  const serving = status.backends.filter(({ active, weight }) => active && weight > 0);
+  const sources = [...new Set(serving.flatMap((backend) => backend.sources))];
+  const events = status.networkEvents
+    ? []
+    : [warn("the kernel does not tell when addresses and routes change: they are looked at every second", {})];
+  const some =
+    sources.slice(0, NAMED_MAX).join(", ") +
+    (sources.length > NAMED_MAX ? ` and ${sources.length - NAMED_MAX} more` : "");
+  const from = sources.length === 0 ? [] : [info(`backends are reached from ${some}`, { sources: sources.length })];
+  const unreachable = findUnreachable(status);
+  if (unreachable.length === 0) return [...events, ...from];
+  const named = unreachable.slice(0, NAMED_MAX).join(", ");
+  const count = `${unreachable.length} of ${serving.length} backends`;
+  return [
+    ...events,
+    ...from,
+    warn(
+      `this host has no route or no address toward ${count}, ${named}: no new flow goes there while there are others; ` +
+        "see `ip route get` for each; once there is one it is used by itself",
+      { unreachable: unreachable.length },
+    ),
+  ];
 }
 
 function backendsFact(status: NativeStatus): Fact {
@@ -117,5 +163,6 @@ export function startFacts(
     ...openFilesFact(status, openFilesNeeded, limit),
     receiveBufferFact("upstream sockets", status.upstreamReceiveBufferAsked, status.upstreamReceiveBufferEffective),
     backendsFact(status),
+    ...networkFacts(status),
   ];
 }

@@ -435,6 +435,22 @@ export const COUNTERS = [
     help: "Flows created for a learned Connection ID or a routable one that came from a new client address",
   },
   {
+    name: "flow_moved_source",
+    stage: "flow",
+    outcome: "moved_source",
+    kind: "Event",
+    help:
+      "Flows that went on from another source address and port: theirs left this host, the route now prefers another, or the port is wanted elsewhere; the backend sees a new path of the connection",
+  },
+  {
+    name: "flow_no_source_port",
+    stage: "flow",
+    outcome: "no_source_port",
+    kind: "Event",
+    help:
+      "Times that a flow found every source port toward its backend taken, or this process or host out of ports or descriptors; a flow without answer gives way (flow_evicted) or the new one is refused (route_dropped_no_socket)",
+  },
+  {
     name: "flow_socket_error",
     stage: "flow",
     outcome: "socket_error",

@@ -25,6 +25,8 @@ export interface BackendSlot {
   port: number;
   weight: number;
   active: boolean;
+  /** Local addresses that it is reached from. */
+  sources: readonly string[];
 }
 
 export interface BackendCounters extends BackendCells {
@@ -32,6 +34,7 @@ export interface BackendCounters extends BackendCells {
   port: number;
   active: boolean;
   weight: number;
+  sources: readonly string[];
 }
 
 /**
@@ -128,8 +131,8 @@ export function openCounters(region: ArrayBuffer): CounterReader {
     return { counters, gauges };
   }
 
-  function readBackend({ slot, address, port, active, weight }: BackendSlot): BackendCounters {
-    const sums = { address, port, active, weight, ...ZERO_CELLS };
+  function readBackend({ slot, address, port, active, weight, sources }: BackendSlot): BackendCounters {
+    const sums = { address, port, active, weight, sources, ...ZERO_CELLS };
     if (slot >= layout.backendSlots) return sums;
     for (let worker = 0; worker < layout.workers(); worker++) {
       const first = layout.backendCell + worker * layout.backendStrideCells + slot * BACKEND_CELLS.length;

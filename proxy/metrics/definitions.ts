@@ -84,6 +84,18 @@ export const STATE_METRICS = {
     "Worker threads that listen no more and only go on with the flows that they have",
   ),
   backends: define("quicproxy_backends", "gauge", [], "Backends of the present contract with a weight above zero"),
+  backendSources: define(
+    "quicproxy_backend_sources",
+    "gauge",
+    ["backend"],
+    "Local addresses that the backend is reached from; 0: this host has no route or no address toward it",
+  ),
+  networkChanges: define(
+    "quicproxy_network_changes_total",
+    "counter",
+    [],
+    "Changes of this host's addresses and routes that changed how backends are reached",
+  ),
   backendWeight: define(
     "quicproxy_backend_weight",
     "gauge",

@@ -1,5 +1,5 @@
 import type { NativeStatus } from "../apply/addon.ts";
-import { countServingBackends } from "../apply/facts.ts";
+import { countServingBackends, findUnreachable } from "../apply/facts.ts";
 import type { WorkerCounters } from "../counters/read.ts";
 import type { ProxyState } from "./report.ts";
 
@@ -20,10 +20,15 @@ export function findUnhealthy(
   return `worker ${late} runs on generation ${generation}, the contract in force is generation ${status.generation}`;
 }
 
-/** Why no new traffic should come here, or undefined: the proxy listens, has a backend and is not stopping. */
+/**
+ * Why no new traffic should come here, or undefined: the proxy listens, has a backend that this host has a way to, and
+ * is not stopping.
+ */
 export function findNotReady(state: ProxyState, status: NativeStatus): string | undefined {
   if (state.stopping) return "the proxy is stopping";
   if (!status.endpoints.some((endpoint) => endpoint.skipped === undefined)) return "no endpoint is listening";
-  if (countServingBackends(status) === 0) return "no backend with a weight above zero";
+  const serving = countServingBackends(status);
+  if (serving === 0) return "no backend with a weight above zero";
+  if (findUnreachable(status).length === serving) return "no route or no local address toward any backend";
   return undefined;
 }

@@ -89,6 +89,7 @@ export class Metrics {
       const labels = { backend: formatAddress(backend.address, backend.port) };
       for (const name of BACKEND_CELLS) this.#backends[name].set(labels, backend[name]);
       this.#state.backendWeight.set(labels, backend.active ? backend.weight : 0);
+      this.#state.backendSources.set(labels, backend.sources.length);
     }
   }
 
@@ -129,6 +130,7 @@ export class Metrics {
       [this.#state.flowCapacity, status.flowCapacity],
       [this.#state.flowMemory, status.flowMemoryBytes],
       [this.#state.upstreamSocketMax, status.upstreamSocketMax],
+      [this.#state.networkChanges, report.networkChanges],
     ];
     for (const [metric, value] of values) metric.set({}, value);
     for (const [result, count] of Object.entries(report.reloads)) this.#state.reloads.set({ result }, count);

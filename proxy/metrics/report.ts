@@ -35,6 +35,8 @@ export interface CountersReport {
   staleReason: string;
   reloads: ReloadCounts;
   generation: number;
+  /** Changes of this host's addresses and routes that changed how backends are reached. */
+  networkChanges: number;
   workers: WorkerCounters[];
   totals: CounterTotals;
   backends: BackendCounters[];
@@ -54,10 +56,18 @@ export interface ReportInput {
   status: NativeStatus;
   snapshot: CounterSnapshot;
   notReadyReason: string | undefined;
+  networkChanges: number;
   nowMs: number;
 }
 
-export function buildReport({ state, status, snapshot, notReadyReason, nowMs }: ReportInput): CountersReport {
+export function buildReport({
+  state,
+  status,
+  snapshot,
+  notReadyReason,
+  networkChanges,
+  nowMs,
+}: ReportInput): CountersReport {
   const { endpoints, backends: _slots, ...levels } = status;
   return {
     name: state.name,
@@ -70,6 +80,7 @@ export function buildReport({ state, status, snapshot, notReadyReason, nowMs }: 
     staleReason: state.staleReason ?? "",
     reloads: { ...state.reloads },
     generation: status.generation,
+    networkChanges,
     workers: snapshot.workers,
     totals: snapshot.totals,
     backends: snapshot.backends,

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { NativeEndpoint } from "../../../../proxy/apply/addon.ts";
-import { countServingBackends, startFacts } from "../../../../proxy/apply/facts.ts";
+import type { NativeBackend, NativeEndpoint } from "../../../../proxy/apply/addon.ts";
+import {
+  countServingBackends,
+  findUnreachable,
+  isReceiveBufferClamped,
+  startFacts,
+} from "../../../../proxy/apply/facts.ts";
 import { fakePlan, fakeStatus } from "./fakes.ts";
 
 const ENDPOINT = fakeStatus().endpoints[0] as NativeEndpoint;
@@ -27,6 +32,7 @@ describe("startFacts", () => {
       "upstream level ConnectedSocketPool, at most 1000 sockets",
       "receive buffer of upstream sockets: 8388608 bytes granted",
       "1 backend",
+      "backends are reached from 10.0.0.1",
     ]);
   });
 
@@ -74,11 +80,27 @@ describe("startFacts", () => {
   });
 
   it("warns where fewer upstream sockets are possible than asked for", () => {
-    expect(warnings(fakeStatus(), 1001)[0]).toMatch(/at most 1000 sockets instead of 1001.*ulimit -n/);
+    const status = fakeStatus({ upstreamSocketBound: "OpenFiles" });
+    expect(warnings(status, 1001)[0]).toMatch(/at most 1000 sockets instead of 1001.*ulimit -n/);
+  });
+
+  it("names the bound of ports where that is the tighter one", () => {
+    const status = fakeStatus({ upstreamSocketBound: "EphemeralPorts" });
+    expect(warnings(status, 1001)[0]).toMatch(/1000 sockets instead of 1001.*ip_local_port_range.*widen/);
+  });
+
+  it("warns of backends that this host has no way to, and of a kernel that does not tell of changes", () => {
+    const [backend] = fakeStatus().backends as [NativeBackend];
+    const away = { ...backend, slot: 1, port: 4434, sources: [] };
+    expect(findUnreachable(fakeStatus({ backends: [backend, away, { ...away, weight: 0 }] }))).toEqual([
+      "10.0.0.7:4434",
+    ]);
+    expect(warnings(fakeStatus({ backends: [backend, away] }))[0]).toMatch(/toward 1 of 2 backends, 10\.0\.0\.7:4434/);
+    expect(warnings(fakeStatus({ networkEvents: false }))[0]).toContain("every second");
   });
 
   it("warns of zero backends, also where all have weight 0 or left the contract", () => {
-    const backend = { slot: 0, address: "10.0.0.7", port: 1, weight: 1, active: true };
+    const backend = { slot: 0, address: "10.0.0.7", port: 1, weight: 1, active: true, sources: ["10.0.0.1"] };
     for (const backends of [[], [{ ...backend, weight: 0 }], [{ ...backend, active: false }]]) {
       const status = fakeStatus({ backends });
       expect(countServingBackends(status)).toBe(0);

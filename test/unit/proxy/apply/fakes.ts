@@ -43,6 +43,8 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
     upstreamSocketMax: 1000,
     upstreamReceiveBufferAsked: 8_388_608,
     upstreamReceiveBufferEffective: 16_777_216,
+    upstreamSocketBound: "Asked",
+    networkEvents: true,
     flowMemoryBytes: 67_108_864,
     endpoints: [
       {
@@ -56,7 +58,7 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
         kernelDrops: 0,
       },
     ],
-    backends: [{ slot: 0, address: "10.0.0.7", port: 4433, weight: 1, active: true }],
+    backends: [{ slot: 0, address: "10.0.0.7", port: 4433, weight: 1, active: true, sources: ["10.0.0.1"] }],
     ...changes,
   };
 }
@@ -91,6 +93,7 @@ export class FakeNative {
   failWith: Error | undefined;
   current: NativeStatus = fakeStatus();
   stopped = false;
+  networkChanges = 0;
 
   open = (contract: Uint8Array): DataPlane => {
     this.#take(contract);
@@ -99,6 +102,7 @@ export class FakeNative {
       status: () => this.#status(),
       counters: () => this.region.buffer,
       samples: () => new ArrayBuffer(0),
+      networkChanges: () => this.networkChanges,
       stop: () => {
         this.stopped = true;
         this.events.emit("stop");
@@ -115,14 +119,14 @@ export class FakeNative {
     if (this.failWith) throw this.failWith;
     const { generation, backends } = JSON.parse(Buffer.from(contract).toString()) as {
       generation: number;
-      backends: Omit<NativeBackend, "slot" | "active">[];
+      backends: Omit<NativeBackend, "slot" | "active" | "sources">[];
     };
     this.applied.push(generation);
     for (let worker = 0; worker < 2; worker++) this.region.setGauge(worker, "generation", generation);
     this.current = {
       ...this.current,
       generation,
-      backends: backends.map((backend, slot) => ({ ...backend, slot, active: true })),
+      backends: backends.map((backend, slot) => ({ ...backend, slot, active: true, sources: ["10.0.0.1"] })),
     };
   }
 }

@@ -193,7 +193,7 @@ describe("numbers", () => {
 
 describe("backend health", () => {
   const backends = ["10.0.0.7", "10.0.0.8"].map((address, slot) => {
-    return { slot, address, port: 4433, weight: 1 - slot, active: true };
+    return { slot, address, port: 4433, weight: 1 - slot, active: true, sources: [] };
   });
   const shown = (changes: Parameters<typeof fakeHealth>[0] = {}, isColored = false): string[] =>
     render(undefined, { ...at(1000, { status: { backends } }), health: fakeHealth(changes) }, PIPE, isColored);

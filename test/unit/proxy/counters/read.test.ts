@@ -8,6 +8,7 @@ const slot = (index: number, port: number) => ({
   port,
   weight: index,
   active: index !== 2,
+  sources: [],
 });
 
 describe("openCounters", () => {

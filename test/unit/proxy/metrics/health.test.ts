@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { NativeEndpoint } from "../../../../proxy/apply/addon.ts";
+import type { NativeBackend, NativeEndpoint } from "../../../../proxy/apply/addon.ts";
 import { findNotReady, findUnhealthy } from "../../../../proxy/metrics/health.ts";
 import { fakeStatus } from "../apply/fakes.ts";
 import { fakeReport, fakeState } from "./reports.ts";
@@ -37,6 +37,13 @@ describe("findNotReady", () => {
     expect(findNotReady(fakeState({ stopping: true }), fakeStatus())).toContain("stopping");
     expect(findNotReady(fakeState(), fakeStatus({ endpoints: [{ ...endpoint, skipped: "" }] }))).toContain("endpoint");
     expect(findNotReady(fakeState(), fakeStatus({ backends: [] }))).toContain("backend");
+  });
+
+  it("needs a way to at least one backend", () => {
+    const [backend] = fakeStatus().backends as [NativeBackend];
+    const away = { ...backend, slot: 1, sources: [] };
+    expect(findNotReady(fakeState(), fakeStatus({ backends: [away] }))).toContain("no route");
+    expect(findNotReady(fakeState(), fakeStatus({ backends: [away, backend] }))).toBeUndefined();
   });
 
   it("stays ready while a manifest on disk is rejected", () => {

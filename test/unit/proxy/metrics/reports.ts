@@ -29,6 +29,7 @@ export function fakeBackends(count: number): NativeBackend[] {
     port: 4433,
     weight: 1,
     active: true,
+    sources: ["10.0.0.1"],
   }));
 }
 
@@ -50,6 +51,7 @@ export function fakeReport({ fill, status, state, nowMs = 0, notReadyReason }: R
     status: present,
     snapshot: openCounters(region.buffer).read(present.backends),
     notReadyReason,
+    networkChanges: 0,
     nowMs,
   });
 }

@@ -73,7 +73,7 @@ describe("samples", () => {
         left = rest;
         return next;
       },
-      backends: () => [{ slot: 3, address: "10.0.0.7", port: 4433, weight: 1, active: true }],
+      backends: () => [{ slot: 3, address: "10.0.0.7", port: 4433, weight: 1, active: true, sources: [] }],
     };
     const stop = startSampleLog(source, log, 60_000);
     stop();
