@@ -44,7 +44,7 @@ Lesson Learner::fromClient(const RouteView& view, const Decision& decision, uint
   if (isLong && !flow.is(kFlowBorrowed)) noteVersion(index, Invariants::parse(datagram).version);
   if (!flow.is(kFlowConfirmed) || flow.is(kFlowMoved)) prove(view, decision, index, datagram, nowMs, lesson);
   if (decision.rule == Rule::kDcid) follow(decision, index, age, lesson);
-  if (decision.rule == Rule::kTuple && !isLong) claim(decision, index, age, lesson);
+  if (decision.rule == Rule::kTuple && !isLong) claim(view, decision, index, age, lesson);
   if (isLong && decision.rule != Rule::kTupleScid) keepScid(decision, index, age, lesson);
   return lesson;
 }
@@ -131,11 +131,13 @@ void Learner::follow(const Decision& decision, uint32_t index, Age age, Lesson& 
 }
 
 /// A further ID of its backend: the client of a known flow uses it.
-void Learner::claim(const Decision& decision, uint32_t index, Age age, Lesson& lesson) {
+void Learner::claim(const RouteView& view, const Decision& decision, uint32_t index, Age age, Lesson& lesson) {
   const Flow& flow = own_.at(index);
   if (!decision.dcidKey || flow.is(kFlowNoQuic) || flow.is(kFlowMoved) || !flow.is(kFlowAnswered)) return;
-  // A flow that moved here or is borrowed began with an ID that a backend had shown elsewhere.
-  const bool known = own_.historyOf(index).vouched == 0 && flow.cidLengths != 0;
+  // A flow that moved here or is borrowed began with an ID that a backend had shown elsewhere; a configured length is
+  // known without.
+  const bool lengthIsKnown = flow.cidLengths != 0 || view.shortHeaderCidLength != kCidLengthLearned;
+  const bool known = own_.historyOf(index).vouched == 0 && lengthIsKnown;
   if (!flow.is(kFlowConfirmed) && !known) return;
   FlowReference reference = own_.referenceTo(index);
   reference.claimed = true;

@@ -57,7 +57,7 @@ class Learner {
                                        std::span<const uint8_t> datagram) const;
   void keepScid(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   void follow(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
-  void claim(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
+  void claim(const RouteView& view, const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   [[nodiscard]] bool isQuicForCertain(const Invariants& packet, uint32_t flow, Age age) const;
   void vouch(const RouteView& view, uint32_t flow, std::span<const uint8_t> cid, Age age, Lesson& lesson);
   bool insert(const Digest128& key, const FlowReference& reference, Age age);

@@ -151,7 +151,7 @@ TEST_F(SteeredPlane, AClientCannotSteerOthersByIdsThatItMakesUp) {
     ASSERT_LT(begin(attacker, cidOf(static_cast<uint8_t>(0xa0 + i), 8)), kWorkers);
     for (uint8_t first = 0; first < 16; first++) {
       for (const size_t length : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, size_t{20}}) {
-        Octets made(100, static_cast<uint8_t>(16 * i + first));
+        Octets made(100, static_cast<uint8_t>(1 + i * 4 + first % 4));
         const Octets start{0xc3, 0, 0, 0, 1, static_cast<uint8_t>(length)};
         std::copy(start.begin(), start.end(), made.begin());
         made[6 + length] = 0;
@@ -163,7 +163,7 @@ TEST_F(SteeredPlane, AClientCannotSteerOthersByIdsThatItMakesUp) {
   const uint64_t steered = counterOf(*plane, Counter::steer_connection_id);
   OpenClients strangers;
   for (int i = 0; i < 64; i++) {
-    ASSERT_TRUE(strangers.emplace_back().send(listenPort(), shortHeaderOf(cidOf(static_cast<uint8_t>(4 * i), 20))));
+    ASSERT_TRUE(strangers.emplace_back().send(listenPort(), shortHeaderOf(cidOf(static_cast<uint8_t>(1 + i), 20))));
     ASSERT_TRUE(backend.receive());
   }
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::steer_unknown) >= 64; }));

@@ -47,6 +47,11 @@ TEST(DataPlane, AReboundClientReachesItsBackendFromANewPort) {
     return true;
   };
   ASSERT_TRUE(eventually([&] { return std::ranges::any_of(backends, isHome); }));
+  // An ID of the configured length counts once a backend has answered to who uses it.
+  home->send(firstPath, shortPacket(9));
+  ASSERT_TRUE(first.receive());
+  first.send(port, shortPacket(7));
+  ASSERT_TRUE(home->receive());
   for (int i = 0; i < 20; i++) {
     LoopbackSocket rebound;
     rebound.send(port, shortPacket(7));
@@ -205,11 +210,7 @@ TEST(DataPlane, NewFlowsBeyondThePoolAreRefusedAndCountedWhileOldOnesGoOn) {
   auto plane = startOrFail(contract);
   EXPECT_EQ(plane->status().upstreamSocketMax, 2U);
   for (uint8_t i = 0; i < 2; i++) {
-    clients[i].send(port, shortPacket(static_cast<uint8_t>(i + 1)));
-    const auto seen = backend.receive();
-    ASSERT_TRUE(seen);
-    backend.send(seen->fromPort, shortPacket(9));
-    ASSERT_TRUE(clients[i].receive());
+    ASSERT_NE(confirmedConnection(clients[i], backend, port, static_cast<uint8_t>(i + 1)), 0);
   }
   clients[2].send(port, shortPacket(3));
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::route_dropped_no_socket) == 1; }));
@@ -218,7 +219,7 @@ TEST(DataPlane, NewFlowsBeyondThePoolAreRefusedAndCountedWhileOldOnesGoOn) {
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::flow_created) == 2U; }));
 }
 
-TEST(DataPlane, AFlowWithoutAnswerGivesWayToANewOneAndAnAnsweredOneNever) {
+TEST(DataPlane, AFlowThatNobodyConfirmedGivesWayToANewOneAndAConfirmedOneNever) {
   LoopbackSocket backend;
   LoopbackSocket clients[4];
   const uint16_t port = unusedPort();
@@ -231,16 +232,17 @@ TEST(DataPlane, AFlowWithoutAnswerGivesWayToANewOneAndAnAnsweredOneNever) {
     clients[client].send(port, shortPacket(static_cast<uint8_t>(client + 1)));
     return backend.receive();
   };
-  const auto answered = request(0);
+  const uint16_t confirmedPort = confirmedConnection(clients[0], backend, port, 1);
+  ASSERT_NE(confirmedPort, 0);
+  const auto answered = request(1);
   ASSERT_TRUE(answered);
   backend.send(answered->fromPort, shortPacket(1));
-  ASSERT_TRUE(clients[0].receive());
-  EXPECT_TRUE(request(1));
-  EXPECT_TRUE(request(2)) << "the unanswered flow of client 1 goes first";
+  ASSERT_TRUE(clients[1].receive());
+  EXPECT_TRUE(request(2)) << "the answered flow of client 1 goes first: anybody is answered";
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::flow_evicted) == 1U; }));
   const auto again = request(0);
   ASSERT_TRUE(again);
-  EXPECT_EQ(again->fromPort, answered->fromPort) << "the answered flow stayed where it was";
+  EXPECT_EQ(again->fromPort, confirmedPort) << "the confirmed flow stayed where it was";
 }
 
 TEST(DataPlane, AConnectionThatMovedGetsLittleUntilItShowsToReceive) {
@@ -249,10 +251,9 @@ TEST(DataPlane, AConnectionThatMovedGetsLittleUntilItShowsToReceive) {
   LoopbackSocket after;
   const uint16_t port = unusedPort();
   auto plane = startOrFail({port, {backend.port()}});
-  before.send(port, shortPacket(1, 100));
-  const auto first = backend.receive();
-  ASSERT_TRUE(first);
-  for (int i = 0; i < 10; i++) backend.send(first->fromPort, shortPacket(1, 1000));
+  const uint16_t first = confirmedConnection(before, backend, port, 1);
+  ASSERT_NE(first, 0);
+  for (int i = 0; i < 10; i++) backend.send(first, shortPacket(1, 1000));
   for (int i = 0; i < 10; i++) EXPECT_TRUE(before.receive()) << "the first path of a connection is the server's affair";
   after.send(port, shortPacket(1, 100));
   const auto moved = backend.receive();
@@ -262,10 +263,14 @@ TEST(DataPlane, AConnectionThatMovedGetsLittleUntilItShowsToReceive) {
   for (int i = 0; i < 3; i++) EXPECT_TRUE(after.receive());
   EXPECT_FALSE(after.receive(100));
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::return_dropped_unconfirmed) == 2; }));
-  after.send(port, shortPacket(1, 100));
-  ASSERT_TRUE(backend.receive());
+  for (int round = 0; round < 3; round++) {
+    after.send(port, shortPacket(1, 100));
+    ASSERT_TRUE(backend.receive());
+    backend.send(moved->fromPort, shortPacket(1, 40));
+    EXPECT_TRUE(after.receive());
+  }
   for (int i = 0; i < 10; i++) backend.send(moved->fromPort, shortPacket(1, 1000));
-  for (int i = 0; i < 10; i++) EXPECT_TRUE(after.receive()) << "whoever answers receives";
+  for (int i = 0; i < 10; i++) EXPECT_TRUE(after.receive()) << "whoever goes on after answers receives";
 }
 
 TEST(DataPlane, TwoProxiesThatFaceEachOtherStopByThemselves) {

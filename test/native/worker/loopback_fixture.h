@@ -187,10 +187,33 @@ inline bool eventually(const std::function<bool()>& condition) {
   return condition();
 }
 
+/// flags, version 1, DCID and SCID of eight equal octets each.
+inline std::vector<uint8_t> longPacket(uint8_t dcid, uint8_t scid, size_t size = 100) {
+  std::vector<uint8_t> packet(size, dcid);
+  const uint8_t start[] = {0xc3, 0, 0, 0, 1, 8};
+  std::copy(std::begin(start), std::end(start), packet.begin());
+  packet[14] = 8;
+  std::fill_n(packet.begin() + 15, 8, scid);
+  return packet;
+}
+
 inline std::vector<uint8_t> shortPacket(uint8_t cid, size_t size = 64) {
   std::vector<uint8_t> packet(size, cid);
   packet[0] = 0x40;
   return packet;
+}
+
+/// A connection of the client whose server chose the ID `cid`, which the client has used: nothing evicts its flow. The
+/// port that the backend sees it from; 0 when something did not arrive.
+inline uint16_t confirmedConnection(LoopbackSocket& client, LoopbackSocket& backend, uint16_t port, uint8_t cid) {
+  constexpr uint8_t kClientId = 0xd1;
+  client.send(port, longPacket(0xd0, kClientId));
+  const auto first = backend.receive();
+  if (!first) return 0;
+  backend.send(first->fromPort, longPacket(kClientId, cid));
+  if (!client.receive()) return 0;
+  client.send(port, shortPacket(cid));
+  return backend.receive() ? first->fromPort : uint16_t{0};
 }
 
 }  // namespace quicproxy

@@ -133,6 +133,11 @@ TEST(MixedTrain, EachDatagramGoesWhereItsConnectionIdLeads) {
     pollfd pollers[2] = {{backends[0].fd(), POLLIN, 0}, {backends[1].fd(), POLLIN, 0}};
     ASSERT_EQ(poll(pollers, 2, 2000), 1);
     const int at = (pollers[0].revents & POLLIN) != 0 ? 0 : 1;
+    const auto first = backends[at].receive();
+    ASSERT_TRUE(first);
+    ASSERT_TRUE(backends[at].send(first->fromPort, shortHeader(0xee, 0)));
+    ASSERT_TRUE(client.receive());
+    ASSERT_TRUE(client.send(listenPort, shortHeader(cid, 0)));
     ASSERT_TRUE(backends[at].receive());
     home[at] = at;
     cids[at] = cid;

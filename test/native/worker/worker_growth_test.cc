@@ -19,6 +19,8 @@ constexpr uint32_t kFlows = 104'000;
 constexpr uint32_t kAddresses = 8;
 constexpr uint32_t kBackends = 8;
 constexpr uint32_t kAtOnce = 200;
+/// Behind the ports of services that reflect.
+constexpr uint32_t kFirstPort = 20'000;
 constexpr size_t kPayload = 40;
 
 /// Clients without sockets: datagrams from any address of 127.9.0.0/16 and any port.
@@ -34,7 +36,7 @@ class ManyClients {
     headers.source = {0, 0, 0,    0,    0,   0, 0, 0,
                       0, 0, 0xff, 0xff, 127, 9, 0, static_cast<uint8_t>(1 + client % kAddresses)};
     headers.destination = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
-    headers.sourcePort = static_cast<uint16_t>(1024 + client / kAddresses);
+    headers.sourcePort = static_cast<uint16_t>(kFirstPort + client / kAddresses);
     headers.destinationPort = port_;
     headers.hopLimit = 64;
     const size_t size = writeUdpHeaders(headers, payload, packet);

@@ -3,7 +3,6 @@ import type { NativeBackend, NativeEndpoint } from "../../../../proxy/apply/addo
 import {
   countServingBackends,
   findUnreachable,
-  isReceiveBufferClamped,
   startFacts,
 } from "../../../../proxy/apply/facts.ts";
 import { fakePlan, fakeStatus } from "./fakes.ts";
