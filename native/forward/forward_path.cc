@@ -12,6 +12,14 @@ namespace {
 
 constexpr int kMaxUnassuredLookedAt = 64;
 
+/// A server answers a datagram that is no shorter and has a long header of a version (RFC 9000 sections 6.1, 14.1).
+bool beginsConnection(std::span<const uint8_t> payload) {
+  constexpr size_t kSmallestInitialBytes = 1200;
+  if (payload.size() < kSmallestInitialBytes) return false;
+  const Invariants packet = Invariants::parse(payload);
+  return packet.form == HeaderForm::kLong && packet.version != 0;
+}
+
 }  // namespace
 
 ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch)
@@ -62,6 +70,10 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
                                       : context_.router.decide(view, message.tuple, payload, context_.nowMs);
   counters.add(parseCounter(decision.form));
   if (const auto unroutable = unroutableCounter(decision.quicLb)) counters.add(*unroutable);
+  if (!message.unicast) {
+    counters.add(Counter::route_dropped_not_unicast);
+    return;
+  }
   if (message.tuple.remotePort() == 0) {
     counters.add(Counter::route_dropped_source);
     return;
@@ -70,7 +82,7 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
     counters.add(Counter::route_dropped_hop_limit);
     return;
   }
-  const uint32_t flow = decision.flow != kNoFlow ? decision.flow : admit(decision, message, endpoint);
+  const uint32_t flow = decision.flow != kNoFlow ? decision.flow : admit(decision, message, payload, endpoint);
   if (flow == kNoFlow) return;
   counters.add(routeCounter(decision.rule));
   if (decision.foundElsewhere && decision.rule == Rule::kDcid) counters.add(Counter::cid_found_elsewhere);
@@ -129,7 +141,12 @@ bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
 }
 
 /// A flow for a datagram that has none, or kNoFlow with the reason counted.
-uint32_t ForwardPath::admit(const Decision& decision, const Received& message, uint8_t endpoint) {
+uint32_t ForwardPath::admit(const Decision& decision, const Received& message, std::span<const uint8_t> payload,
+                            uint8_t endpoint) {
+  if (context_.snapshot->refusedSources.contain(message.tuple)) {
+    context_.counters.add(Counter::route_dropped_source);
+    return kNoFlow;
+  }
   if (decision.rule == Rule::kNone) {
     context_.counters.add(Counter::route_dropped_no_backend);
     return kNoFlow;
@@ -139,7 +156,13 @@ uint32_t ForwardPath::admit(const Decision& decision, const Received& message, u
     return kNoFlow;
   }
   const uint32_t flow = openFlow(decision, message, endpoint);
-  if (flow != kNoFlow) context_.router.sampleNew(context_.snapshot->routeView(), decision, flow);
+  if (flow == kNoFlow) return kNoFlow;
+  context_.router.sampleNew(context_.snapshot->routeView(), decision, flow);
+  // Those that a keyed hash spreads: by a Connection ID anybody can bring many flows to one backend.
+  if (decision.rule == Rule::kFallback && beginsConnection(payload)) {
+    context_.flows.at(flow).flags |= kFlowInitial;
+    context_.counters.add(decision.backendSlot, BackendCounter::kInitialFlows);
+  }
   return flow;
 }
 
@@ -214,7 +237,9 @@ void ForwardPath::countSent(const Departure& departure) {
 
 void ForwardPath::countDropped(const Departure& departure) {
   context_.counters.add(kForwardDrops.of(departure.error));
-  context_.counters.add(context_.flows.at(departure.flow).backendSlot, BackendCounter::kDropped);
+  const uint16_t slot = context_.flows.at(departure.flow).backendSlot;
+  context_.counters.add(slot, BackendCounter::kDropped);
+  if (saysUnsendable(departure.error)) context_.counters.add(slot, BackendCounter::kUnsendable);
   note(departure, SampleOutcome::kDropped);
 }
 

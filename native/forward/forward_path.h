@@ -30,7 +30,8 @@ class ForwardPath {
  private:
   void routeAll(const Received& message, uint8_t endpoint);
   void route(const Received& message, std::span<const uint8_t> payload, uint8_t endpoint);
-  [[nodiscard]] uint32_t admit(const Decision& decision, const Received& message, uint8_t endpoint);
+  [[nodiscard]] uint32_t admit(const Decision& decision, const Received& message, std::span<const uint8_t> payload,
+                               uint8_t endpoint);
   [[nodiscard]] uint32_t openFlow(const Decision& decision, const Received& message, uint8_t endpoint);
   void makeRoom();
   bool makeRoomToward(uint16_t backendSlot);

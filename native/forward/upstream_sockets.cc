@@ -5,8 +5,10 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 
+#include "context/send_drop.h"
 #include "context/worker_context.h"
 #include "io/error_queue.h"
 #include "io/event_tag.h"
@@ -21,7 +23,8 @@ constexpr uint32_t kResizedPerTurn = 256;
 
 constexpr int kMaxErrorsPerTurn = 64;
 
-FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, bool trains) {
+/// error: of the connect call, where that failed: the backend cannot be reached.
+FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, bool trains, int& error) {
   const int family = backend.family();
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) return fd;
@@ -31,7 +34,9 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, b
   setHopLimit(fd.get(), family, hopLimit);
   receiveTrafficClass(fd.get(), family);
   if (trains) setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
-  if (connect(fd.get(), &backend.any, backend.length) != 0) fd.reset();
+  if (connect(fd.get(), &backend.any, backend.length) == 0) return fd;
+  error = errno;
+  fd.reset();
   return fd;
 }
 
@@ -72,8 +77,12 @@ bool UpstreamSockets::atBound(const WorkerContext& context) const {
 Upstream::Outcome UpstreamSockets::open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) {
   if (atBound(context)) return Outcome::kAtBound;
   const Flow& opened = context.flows.at(flow);
-  FileDescriptor fd = connectedSocket(context.snapshot->backends[opened.backendSlot].address, hopLimit, trains_);
-  if (!fd) return Outcome::kFailed;
+  int error = 0;
+  FileDescriptor fd = connectedSocket(context.snapshot->backends[opened.backendSlot].address, hopLimit, trains_, error);
+  if (!fd) {
+    if (saysUnsendable(error)) context.counters.add(opened.backendSlot, BackendCounter::kUnsendable);
+    return Outcome::kFailed;
+  }
   const EventTag tag{EventTag::Kind::kUpstream, opened.epoch, flow};
   if (!announceReads(epollFd_, fd.get(), tag)) return Outcome::kFailed;
   setBufferSizes(fd.get(), buffers_, mayForce_);
@@ -92,7 +101,9 @@ void UpstreamSockets::close(WorkerContext& context, uint32_t flow) {
 
 void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departures) {
   for (const FlowSender::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
-    sender_.send(context, departures, group, sockets_[departures[group.first].flow].fd.get(), nullptr);
+    Pooled& pooled = sockets_[departures[group.first].flow];
+    pooled.latest = PayloadMark(departures[group.last].payload);
+    sender_.send(context, departures, group, pooled.fd.get(), nullptr);
   }
 }
 
@@ -120,12 +131,20 @@ void UpstreamSockets::countKernelDrops(WorkerContext& context, Pooled& pooled, u
   pooled.countedDrops = drops;
 }
 
+/// Only what quotes the latest datagram of the flow counts: everybody can send ICMP errors.
 void UpstreamSockets::takeErrors(WorkerContext& context, uint32_t flow) const {
+  std::array<uint8_t, PayloadMark::kPayloadBytes> payload;
   for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
-    const auto error = takeQueuedError(sockets_[flow].fd.get(), {});
+    const auto error = takeQueuedError(sockets_[flow].fd.get(), payload);
     if (!error) return;
-    if (error->kind == QueuedError::Kind::kTooBig) context.counters.add(Counter::return_path_too_big);
-    if (error->kind == QueuedError::Kind::kUnreachable) context.countRefused(context.flows.at(flow).backendSlot);
+    if (error->kind == QueuedError::Kind::kLocal || error->kind == QueuedError::Kind::kOther) continue;
+    if (!sockets_[flow].latest.begins({payload.data(), error->payloadBytes})) {
+      context.counters.add(Counter::return_icmp_unmatched);
+    } else if (error->kind == QueuedError::Kind::kTooBig) {
+      context.counters.add(Counter::return_path_too_big);
+    } else {
+      context.countRefused(context.flows.at(flow).backendSlot);
+    }
   }
 }
 

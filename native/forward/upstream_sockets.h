@@ -5,6 +5,7 @@
 
 #include "context/upstream.h"
 #include "forward/flow_sender.h"
+#include "forward/payload_mark.h"
 #include "io/file_descriptor.h"
 
 namespace quicproxy {
@@ -34,6 +35,7 @@ class UpstreamSockets final : public Upstream {
   struct Pooled {
     FileDescriptor fd;
     uint32_t countedDrops = 0;  ///< of what the kernel dropped at it
+    PayloadMark latest{};       ///< of what it sent
   };
 
   static void countKernelDrops(WorkerContext& context, Pooled& pooled, uint32_t drops);

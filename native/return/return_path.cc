@@ -58,6 +58,7 @@ void ReturnPath::take(uint32_t index, const Received& message, uint64_t received
   Flow& flow = context_.flows.at(index);
   const RouteView view = context_.snapshot->routeView();
   flow.lastSeenMs = context_.nowMs;
+  if ((flow.flags & kFlowAssured) == 0) countAnswered(flow);
   for (uint32_t i = 0; i < count; i++) {
     const std::span<const uint8_t> payload = message.datagram(i);
     const bool allowed = isAllowed(flow, payload.size());
@@ -75,6 +76,13 @@ void ReturnPath::take(uint32_t index, const Received& message, uint64_t received
     counters.add(flow.backendSlot, BackendCounter::kDropped);
     note(index, datagram, SampleOutcome::kDropped);
   }
+}
+
+/// Once for each flow: it is assured from its first answer on.
+void ReturnPath::countAnswered(const Flow& flow) {
+  context_.counters.add(flow.backendSlot, BackendCounter::kFlowsAnswered);
+  if ((flow.flags & kFlowInitial) == 0) return;
+  context_.counters.add(flow.backendSlot, BackendCounter::kInitialFlowsAnswered);
 }
 
 /// Room for a challenge and three times what came from an address may go there until it has shown to receive (RFC 9000

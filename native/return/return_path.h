@@ -47,6 +47,7 @@ class ReturnPath {
 
   uint32_t receiveOnce(const EventTag& tag);
   void take(uint32_t flow, const Received& message, uint64_t receivedNs);
+  void countAnswered(const Flow& flow);
   [[nodiscard]] static bool isAllowed(Flow& flow, size_t datagramBytes);
   void enqueue(uint32_t flow, const Datagram& datagram);
   void sendRound();

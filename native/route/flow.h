@@ -19,6 +19,7 @@ enum FlowFlag : uint8_t {
   kFlowUnconfirmed = 4,  ///< a known connection came from here, but nobody has shown yet to receive here
   kFlowReturnedTo = 8,   ///< something was returned to an unconfirmed path
   kFlowSampled = 16,     ///< its datagrams are noted for the log
+  kFlowInitial = 32,     ///< the hash placed it, and its first datagram could begin a QUIC connection
 };
 
 /// Octets that an unconfirmed path gets in any case: three datagrams of the size that a server's PATH_CHALLENGE has

@@ -14,6 +14,7 @@
 #include "network/source_addresses.h"
 #include "route/router.h"
 #include "route/siphash.h"
+#include "snapshot/refused_sources.h"
 #include "steer/steering.h"
 
 namespace quicproxy {
@@ -73,6 +74,7 @@ struct Snapshot {
   std::vector<Backend> backends;       ///< by slot
   std::vector<MappedAddress> sources;  ///< local addresses toward backends; an index means the same for ever
   std::bitset<65536> portsNamed;       ///< of endpoints and of backends on this host: no source port
+  RefusedSources refusedSources;
   std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to
   MaglevTable maglev;
   QuicLbRouting quicLb;

@@ -127,6 +127,7 @@ export class Metrics {
       [this.#state.stale, report.staleReason === "" ? 0 : 1],
       [this.#state.flowCapacity, status.flowCapacity],
       [this.#state.flowMemory, status.flowMemoryBytes],
+      [this.#state.kernelDropsOfClosed, status.kernelDropsOfClosed],
       [this.#state.upstreamSocketMax, status.upstreamSocketMax],
     ];
     for (const [metric, value] of values) metric.set({}, value);
