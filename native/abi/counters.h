@@ -38,7 +38,12 @@ enum class BackendCounter : uint8_t {
   kFlowsCreated,
   kDropped,
   kRefused,
-  kFlows,  ///< gauge
+  kUnsendable,            ///< datagrams and new flows for which this host had no way to the backend
+  kInitialFlows,          ///< of kFlowsCreated those that the hash placed and whose first datagram could begin a QUIC
+                          ///< connection
+  kFlowsAnswered,         ///< of kFlowsCreated those on which anything came back
+  kInitialFlowsAnswered,  ///< of kInitialFlows those
+  kFlows,                 ///< gauge
   kCount,
 };
 

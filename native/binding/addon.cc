@@ -120,6 +120,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     }
     object.Set("upstreamReceiveBufferAsked", status.upstreamReceiveBufferAsked);
     object.Set("upstreamReceiveBufferEffective", status.upstreamReceiveBufferEffective);
+    object.Set("kernelDropsOfClosed", static_cast<double>(status.kernelDropsOfClosed));
     object.Set("steering", status.steering);
     if (!status.steeringReason.empty()) object.Set("steeringReason", status.steeringReason);
     object.Set("flowCapacity", status.flowCapacity);

@@ -16,11 +16,16 @@ constexpr int kMaxRoomsMade = 4;
 /// What a worker's strangers may cost: a look into the other workers' tables is about a fourth of a new flow.
 constexpr uint32_t kSearchesPerNewFlow = 4;
 
-/// The least that a client's first datagram has (RFC 9000 section 14.1).
-constexpr size_t kOpeningBytes = 1200;
-
 /// A lender without a port has none to lend: no level but RawSend knows them, and a flow may be looking for another.
 bool lends(const Decision& decision) { return decision.owner && decision.owner->way.upstreamPort != 0; }
+
+/// A server answers a datagram that is no shorter and has a long header of a version (RFC 9000 sections 6.1, 14.1).
+bool beginsConnection(std::span<const uint8_t> payload) {
+  constexpr size_t kSmallestInitialBytes = 1200;
+  if (payload.size() < kSmallestInitialBytes) return false;
+  const Invariants packet = Invariants::parse(payload);
+  return packet.form == HeaderForm::kLong && packet.version != 0;
+}
 
 }  // namespace
 
@@ -85,6 +90,10 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
   Decision decision = decide(view, message, payload);
   counters.add(parseCounter(decision.form));
   if (const auto unroutable = unroutableCounter(decision.quicLb)) counters.add(*unroutable);
+  if (!message.unicast) {
+    counters.add(Counter::route_dropped_not_unicast);
+    return;
+  }
   if (message.tuple.remotePort() == 0) {
     counters.add(Counter::route_dropped_source);
     return;
@@ -123,6 +132,10 @@ uint32_t ForwardPath::flowOf(const RouteView& view, Decision& decision, const Re
     decision.flow = kNoFlow;
     decision.known = true;
   }
+  if (context_.snapshot->refusedSources.contain(message.tuple)) {
+    context_.counters.add(Counter::route_dropped_source);
+    return kNoFlow;
+  }
   const Admission admission = decision.overBudget ? Admission::kOverBudget
                                                   : admissionOf(decision.rule, decision.known, lends(decision), room());
   const bool moved = decision.readdressed && decision.rule != Rule::kTuple;
@@ -146,7 +159,11 @@ uint32_t ForwardPath::flowOf(const RouteView& view, Decision& decision, const Re
   }
   if (flow == kNoFlow) return kNoFlow;
   context_.learner.begin(view, decision, flow);
-  if (decision.form == HeaderForm::kLong && payload.size() >= kOpeningBytes) context_.flows.at(flow).set(kFlowOpening);
+  // Those that a keyed hash spreads: by a Connection ID anybody can bring many flows to one backend.
+  if (decision.rule == Rule::kFallback && beginsConnection(payload)) {
+    context_.flows.at(flow).set(kFlowOpening);
+    context_.counters.add(decision.backendSlot, BackendCounter::kInitialFlows);
+  }
   countNew(decision, flow);
   return flow;
 }
@@ -294,7 +311,9 @@ void ForwardPath::countSent(const Departure& departure) {
 
 void ForwardPath::countDropped(const Departure& departure) {
   context_.counters.add(kForwardDrops.of(departure.error));
-  context_.counters.add(context_.flows.at(departure.flow).backendSlot, BackendCounter::kDropped);
+  const uint16_t slot = context_.flows.at(departure.flow).backendSlot;
+  context_.counters.add(slot, BackendCounter::kDropped);
+  if (saysUnsendable(departure.error)) context_.counters.add(slot, BackendCounter::kUnsendable);
   note(departure, SampleOutcome::kDropped);
 }
 

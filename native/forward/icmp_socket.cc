@@ -7,6 +7,7 @@
 #include <netinet/ip.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "io/socket_address.h"
@@ -16,7 +17,8 @@ namespace quicproxy {
 namespace {
 
 constexpr size_t kIcmpHeaderBytes = 8;
-constexpr size_t kPortsBytes = 4;
+constexpr size_t kUdpHeaderBytes = 8;
+constexpr size_t kUdpLengthAt = 4;
 
 /// Messages that one call skips: a worker must get back to its datagrams.
 constexpr int kMaxSkipped = 64;
@@ -25,33 +27,39 @@ uint16_t port(std::span<const uint8_t> octets) { return static_cast<uint16_t>(oc
 
 size_t headerBytes(uint8_t versionAndLength) { return size_t{4} * (versionAndLength & 15); }
 
-std::optional<FourTuple> quotedV4(std::span<const uint8_t> quoted) {
+/// A UDP datagram from a header on whose length is known.
+struct Quoted {
+  FourTuple path;
+  std::span<const uint8_t> udp;
+};
+
+std::optional<Quoted> quotedV4(std::span<const uint8_t> quoted) {
   if (quoted.size() < sizeof(iphdr)) return std::nullopt;
   iphdr ip;
   std::memcpy(&ip, quoted.data(), sizeof ip);
   const size_t ipBytes = headerBytes(quoted[0]);
   const bool isFirstFragment = (ntohs(ip.frag_off) & IP_OFFMASK) == 0;
   if (ip.version != 4 || ip.protocol != IPPROTO_UDP || !isFirstFragment) return std::nullopt;
-  if (ipBytes < sizeof ip || quoted.size() < ipBytes + kPortsBytes) return std::nullopt;
+  if (ipBytes < sizeof ip || quoted.size() < ipBytes + kUdpHeaderBytes) return std::nullopt;
   FourTuple path{};
   mapAddress(path.local, in_addr{ip.saddr});
   mapAddress(path.remote, in_addr{ip.daddr});
   path.setLocalPort(port(quoted.subspan(ipBytes)));
   path.setRemotePort(port(quoted.subspan(ipBytes + 2)));
-  return path;
+  return Quoted{path, quoted.subspan(ipBytes)};
 }
 
-std::optional<FourTuple> quotedV6(std::span<const uint8_t> quoted) {
+std::optional<Quoted> quotedV6(std::span<const uint8_t> quoted) {
   constexpr size_t kIpBytes = 40;
   constexpr size_t kNextHeaderAt = 6;
-  if (quoted.size() < kIpBytes + kPortsBytes || quoted[0] >> 4 != 6) return std::nullopt;
+  if (quoted.size() < kIpBytes + kUdpHeaderBytes || quoted[0] >> 4 != 6) return std::nullopt;
   if (quoted[kNextHeaderAt] != IPPROTO_UDP) return std::nullopt;
   FourTuple path{};
   std::memcpy(path.local, quoted.data() + 8, 16);
   std::memcpy(path.remote, quoted.data() + 24, 16);
   path.setLocalPort(port(quoted.subspan(kIpBytes)));
   path.setRemotePort(port(quoted.subspan(kIpBytes + 2)));
-  return path;
+  return Quoted{path, quoted.subspan(kIpBytes)};
 }
 
 std::optional<IcmpError::Kind> kindOf(uint8_t type, uint8_t code, bool v6) {
@@ -102,9 +110,15 @@ std::optional<IcmpError> parseIcmpError(std::span<const uint8_t> message, bool v
   const auto kind = kindOf(message[outer], message[outer + 1], v6);
   if (!kind) return std::nullopt;
   const std::span<const uint8_t> quoted = message.subspan(outer + kIcmpHeaderBytes);
-  const auto path = v6 ? quotedV6(quoted) : quotedV4(quoted);
-  if (!path) return std::nullopt;
-  return IcmpError{*kind, *path};
+  const auto datagram = v6 ? quotedV6(quoted) : quotedV4(quoted);
+  if (!datagram) return std::nullopt;
+  IcmpError error{*kind, datagram->path, 0, 0, {}};
+  std::memcpy(&error.udp, datagram->udp.data() + kUdpLengthAt, sizeof error.udp);
+  const std::span<const uint8_t> payload = datagram->udp.subspan(kUdpHeaderBytes);
+  error.payloadBytes = static_cast<uint8_t>(std::min(payload.size(), error.payload.size()));
+  // Of no octets there may be no address at all.
+  if (error.payloadBytes != 0) std::memcpy(error.payload.data(), payload.data(), error.payloadBytes);
+  return error;
 }
 
 IcmpSocket::IcmpSocket(bool v6, uint16_t first, uint16_t last)

@@ -85,22 +85,12 @@ Opened openCatching(bool v6) {
   return {std::move(fd)};
 }
 
-MappedAddress mappedOf(const sockaddr* address) {
-  MappedAddress result{};
-  if (address->sa_family == AF_INET) {
-    mapAddress(result.data(), reinterpret_cast<const sockaddr_in*>(address)->sin_addr);
-  } else {
-    std::memcpy(result.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, result.size());
-  }
-  return result;
-}
-
 /// Of either family: the port stands at the same place.
 uint16_t portOf(const sockaddr* address) { return ntohs(reinterpret_cast<const sockaddr_in*>(address)->sin_port); }
 
 FourTuple pathOf(const Snapshot& snapshot, const Flow& flow) {
   const SocketAddress& backend = snapshot.backends[flow.backendSlot].address;
-  return {mappedOf(&backend.any), backend.port(), snapshot.sources[flow.upstreamSource], flow.upstreamPort};
+  return {mappedOf(backend), backend.port(), snapshot.sources[flow.upstreamSource], flow.upstreamPort};
 }
 
 std::string failed(const char* step, bool v6, int error) {
@@ -267,6 +257,7 @@ Upstream::Outcome RawUpstream::open(WorkerContext& context, uint32_t index, uint
   Flow& flow = context.flows.at(index);
   flow.upstreamPort = 0;
   const Backend& backend = context.snapshot->backends[flow.backendSlot];
+  if (backend.sourceCount == 0) context.counters.add(flow.backendSlot, BackendCounter::kUnsendable);
   const bool v6 = backend.address.family() == AF_INET6;
   if (backend.sourceCount == 0 || !families_[v6 ? 1 : 0].raw) return Outcome::kFailed;
   for (size_t ordinal = 0; ordinal < backend.sourceCount; ordinal++) {
@@ -336,7 +327,7 @@ void RawUpstream::close(WorkerContext& context, uint32_t index) {
 uint32_t RawUpstream::victimToward(WorkerContext& context, uint16_t backendSlot, const std::vector<bool>& spared) {
   const Backend& backend = context.snapshot->backends[backendSlot];
   if (blocks_.empty() || backend.sourceCount == 0) return kNoFlow;
-  const MappedAddress remote = mappedOf(&backend.address.any);
+  const MappedAddress remote = mappedOf(backend.address);
   for (uint32_t looked = 0; looked < kMaxVictimsLookedAt;) {
     const uint16_t port = nextPort(victimCursor_);
     for (uint8_t i = 0; i < backend.sourceCount; i++, looked++) {
@@ -402,6 +393,9 @@ void RawUpstream::prepare(const WorkerContext& context, const Departure& departu
                            path.remotePort(),   departure.trafficClass, departure.hopLimit};
   Header& header = headers_[out_.size()];
   const size_t headerBytes = writeUdpHeaders(headers, departure.payload, header.octets);
+  uint32_t udp = 0;
+  std::memcpy(&udp, header.octets + headerBytes - sizeof udp, sizeof udp);
+  sent_.note(departure.flow, udp);
   SocketAddress destination = context.snapshot->backends[flow.backendSlot].address;
   // Of a raw socket the port is the protocol, which the header names already (raw(7)).
   destination.v4.sin_port = 0;
@@ -432,18 +426,22 @@ uint32_t RawUpstream::receive(WorkerContext& context, const EventTag& tag, Recei
     flows[i] = kNoFlow;
     if (destination == nullptr) continue;
     const sockaddr* sender = &batch.sender(i).any;
-    flows[i] = findFlow(context, {mappedOf(sender), portOf(sender), mappedOf(destination), portOf(destination)});
+    flows[i] = findFlow(context, {mappedOf(*sender), portOf(sender), mappedOf(*destination), portOf(destination)});
   }
   return static_cast<uint32_t>(received);
 }
 
-/// Only what quotes a live flow's addresses and ports counts: everybody can send ICMP errors.
+/// Only what quotes a datagram that was sent lately on a live flow counts: everybody can send ICMP errors.
 void RawUpstream::receiveErrors(WorkerContext& context, bool v6) {
   for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
     const auto error = families_[v6 ? 1 : 0].icmp.next();
     if (!error) return;
     const uint32_t flow = findFlow(context, error->path);
     if (flow == kNoFlow) continue;
+    if (!sent_.has(flow, error->udp) && !trains_.quotes(flow, error->quotedPayload())) {
+      context.counters.add(Counter::return_icmp_unmatched);
+      continue;
+    }
     if (error->kind == IcmpError::Kind::kTooBig) {
       context.counters.add(Counter::return_path_too_big);
     } else {

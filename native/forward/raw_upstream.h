@@ -10,6 +10,7 @@
 #include "context/upstream.h"
 #include "forward/icmp_socket.h"
 #include "forward/port_table.h"
+#include "forward/sent_datagrams.h"
 #include "forward/train_sockets.h"
 #include "forward/udp_headers.h"
 #include "forward/upstream_ports.h"
@@ -115,6 +116,7 @@ class RawUpstream final : public Upstream {
   uint32_t victimCursor_ = 0;  ///< the same, of ports whose flow may give way
   std::vector<Header> headers_;
   SendBatch out_;
+  SentDatagrams sent_;
   std::vector<uint16_t> positions_;  ///< of the departures of one family, by place in out_
 };
 

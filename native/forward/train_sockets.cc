@@ -48,6 +48,7 @@ void TrainSockets::send(WorkerContext& context, std::span<Departure> departures)
       lent.hopLimit = last.hopLimit;
     }
     lent.usedAtMs = context.nowMs;
+    lent.latest = PayloadMark(last.payload);
     sender_.send(context, departures, group, lent.fd.get(), &lent.backend);
   }
 }
@@ -78,7 +79,7 @@ void TrainSockets::noteRun(WorkerContext& context, const Departure& departure, u
     lease_[flow] = kNever;
     return;
   }
-  lent_[place] = {std::move(fd), flow, context.nowMs, 0, context.snapshot->backends[lender.backendSlot].address};
+  lent_[place] = {std::move(fd), flow, context.nowMs, 0, context.snapshot->backends[lender.backendSlot].address, {}};
   lease_[flow] = static_cast<uint8_t>(place);
   count_++;
 }

@@ -7,6 +7,7 @@
 
 #include "context/upstream.h"
 #include "forward/flow_sender.h"
+#include "forward/payload_mark.h"
 #include "io/file_descriptor.h"
 #include "io/socket_address.h"
 #include "route/flow.h"
@@ -30,6 +31,11 @@ class TrainSockets {
   /// Lends sockets to those flows of the round that sent long runs without loss, from the next round on: within a round
   /// the order of a flow's datagrams would be lost.
   void lend(WorkerContext& context, std::span<const Departure> departures);
+  /// Whether this is how the latest datagram began that the flow sent through a lent socket: the kernel computes the
+  /// checksums there.
+  [[nodiscard]] bool quotes(uint32_t flow, std::span<const uint8_t> quoted) const {
+    return isLentTo(flow) && lent_[lease_[flow]].latest.begins(quoted);
+  }
   /// The flow has ended.
   void giveBack(uint32_t flow);
 
@@ -40,6 +46,7 @@ class TrainSockets {
     uint32_t usedAtMs = 0;
     uint8_t hopLimit = 0;
     SocketAddress backend;
+    PayloadMark latest{};
   };
   static constexpr uint8_t kNone = 0xff;   ///< no socket yet
   static constexpr uint8_t kNever = 0xfe;  ///< the kernel refused one

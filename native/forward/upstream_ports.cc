@@ -47,11 +47,7 @@ std::string failed(const char* step) { return std::string(step) + ": " + std::st
 upstream_backend keyOf(const SocketAddress& address) {
   upstream_backend key{};
   key.port = htons(address.port());
-  if (address.family() == AF_INET) {
-    mapAddress(key.address, address.v4.sin_addr);
-  } else {
-    std::memcpy(key.address, &address.v6.sin6_addr, sizeof key.address);
-  }
+  std::memcpy(key.address, mappedOf(address).data(), sizeof key.address);
   return key;
 }
 

@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
+#include "context/send_drop.h"
 #include "context/worker_context.h"
 #include "io/error_queue.h"
 #include "io/event_tag.h"
@@ -23,9 +25,11 @@ constexpr uint32_t kResizedPerTurn = 256;
 
 constexpr int kMaxErrorsPerTurn = 64;
 
-FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, bool trains) {
+/// error: why there is none.
+FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, bool trains, int& error) {
   const int family = backend.family();
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
+  error = errno;
   if (!fd) return fd;
   setOption(fd.get(), SOL_SOCKET, SO_RXQ_OVFL, 1);
   neverFragment(fd.get(), family);
@@ -34,7 +38,9 @@ FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, b
   receiveTrafficClass(fd.get(), family);
   if (trains) setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
   preferLastingSource(fd.get(), family);
-  if (connect(fd.get(), &backend.any, backend.length) != 0) fd.reset();
+  if (connect(fd.get(), &backend.any, backend.length) == 0) return fd;
+  error = errno;
+  fd.reset();
   return fd;
 }
 
@@ -89,11 +95,15 @@ Upstream::Outcome UpstreamSockets::open(WorkerContext& context, uint32_t flow, u
   if (atBound(context)) return Outcome::kAtBound;
   Flow& opened = context.flows.at(flow);
   const Backend& backend = context.snapshot->backends[opened.backendSlot];
-  FileDescriptor fd = connectedSocket(backend.address, hopLimit, trains_);
+  int error = 0;
+  FileDescriptor fd = connectedSocket(backend.address, hopLimit, trains_, error);
   if (!fd) {
-    if (!isUsedUp(errno, backend)) return Outcome::kFailed;
-    context.counters.add(Counter::flow_no_source_port);
-    return Outcome::kAtBound;
+    if (isUsedUp(error, backend)) {
+      context.counters.add(Counter::flow_no_source_port);
+      return Outcome::kAtBound;
+    }
+    if (saysUnsendable(error)) context.counters.add(opened.backendSlot, BackendCounter::kUnsendable);
+    return Outcome::kFailed;
   }
   const EventTag tag{EventTag::Kind::kUpstream, opened.epoch, flow};
   if (!announceReads(epollFd_, fd.get(), tag)) return Outcome::kFailed;
@@ -135,7 +145,9 @@ void UpstreamSockets::reopenOutdated(WorkerContext& context, const Departure& de
 void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departures) {
   for (const Departure& departure : departures) reopenOutdated(context, departure);
   for (const FlowSender::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
-    sender_.send(context, departures, group, sockets_[departures[group.first].flow].fd.get(), nullptr);
+    Pooled& pooled = sockets_[departures[group.first].flow];
+    pooled.latest = PayloadMark(departures[group.last].payload);
+    sender_.send(context, departures, group, pooled.fd.get(), nullptr);
   }
 }
 
@@ -163,12 +175,20 @@ void UpstreamSockets::countKernelDrops(WorkerContext& context, Pooled& pooled, u
   pooled.countedDrops = drops;
 }
 
+/// Only what quotes the latest datagram of the flow counts: everybody can send ICMP errors.
 void UpstreamSockets::takeErrors(WorkerContext& context, uint32_t flow) const {
+  std::array<uint8_t, PayloadMark::kPayloadBytes> payload;
   for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
-    const auto error = takeQueuedError(sockets_[flow].fd.get(), {});
+    const auto error = takeQueuedError(sockets_[flow].fd.get(), payload);
     if (!error) return;
-    if (error->kind == QueuedError::Kind::kTooBig) context.counters.add(Counter::return_path_too_big);
-    if (error->kind == QueuedError::Kind::kUnreachable) context.countRefused(context.flows.at(flow).backendSlot);
+    if (error->kind == QueuedError::Kind::kLocal || error->kind == QueuedError::Kind::kOther) continue;
+    if (!sockets_[flow].latest.begins({payload.data(), error->payloadBytes})) {
+      context.counters.add(Counter::return_icmp_unmatched);
+    } else if (error->kind == QueuedError::Kind::kTooBig) {
+      context.counters.add(Counter::return_path_too_big);
+    } else {
+      context.countRefused(context.flows.at(flow).backendSlot);
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "context/upstream.h"
 #include "forward/flow_sender.h"
+#include "forward/payload_mark.h"
 #include "io/file_descriptor.h"
 
 namespace quicproxy {
@@ -37,6 +38,7 @@ class UpstreamSockets final : public Upstream {
   struct Pooled {
     FileDescriptor fd;
     uint32_t countedDrops = 0;  ///< of what the kernel dropped at it
+    PayloadMark latest{};       ///< of what it sent
   };
 
   void reopenOutdated(WorkerContext& context, const Departure& departure);

@@ -2,6 +2,7 @@
 
 #include <netinet/udp.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace quicproxy {
@@ -18,11 +19,22 @@ Value valueOf(const cmsghdr* control) {
   return value;
 }
 
+/// ipi_addr: where the datagram was sent to; ipi_spec_dst: the address that answers come from, which is another one
+/// where that was none of this host (fib_compute_spec_dst), and 0 where the kernel did not look.
+bool isUnicast(const in_pktinfo& info) {
+  const uint32_t address = ntohl(info.ipi_addr.s_addr);
+  if (IN_MULTICAST(address) || address == INADDR_BROADCAST) return false;
+  return info.ipi_spec_dst.s_addr == 0 || info.ipi_spec_dst.s_addr == info.ipi_addr.s_addr;
+}
+
 void readIpv4(const cmsghdr* control, Received& received) {
   switch (control->cmsg_type) {
-    case IP_PKTINFO:
-      mapAddress(received.tuple.local, valueOf<in_pktinfo>(control).ipi_addr);
+    case IP_PKTINFO: {
+      const auto info = valueOf<in_pktinfo>(control);
+      mapAddress(received.tuple.local, info.ipi_addr);
+      received.unicast = isUnicast(info);
       break;
+    }
     case IP_TTL:
       received.hopLimit = static_cast<uint8_t>(valueOf<int>(control));
       break;
@@ -40,6 +52,7 @@ void readIpv6(const cmsghdr* control, Received& received) {
       const auto info = valueOf<in6_pktinfo>(control);
       std::memcpy(received.tuple.local, &info.ipi6_addr, 16);
       received.tuple.setInterface(info.ipi6_ifindex);
+      received.unicast = !IN6_IS_ADDR_MULTICAST(&info.ipi6_addr);
       break;
     }
     case IPV6_HOPLIMIT:
@@ -80,11 +93,13 @@ void ReceiveBatch::prepare(uint32_t index) {
   header.msg_namelen = sizeof(sockaddr_in6);
 }
 
+/// An ICMP error that waits at a socket is told once, instead of what it has received.
 int ReceiveBatch::receive(int fd, uint32_t first, uint32_t count) {
   const uint32_t end = first + count;
   for (uint32_t i = first; i < std::min(end, preparedFrom_); i++) prepare(i);
   for (uint32_t i = std::max(first, preparedUntil_); i < end; i++) prepare(i);
-  const int received = recvmmsg(fd, &messages_[first], count, MSG_DONTWAIT, nullptr);
+  int received = recvmmsg(fd, &messages_[first], count, MSG_DONTWAIT, nullptr);
+  if (received < 0 && errno != EAGAIN) received = recvmmsg(fd, &messages_[first], count, MSG_DONTWAIT, nullptr);
   preparedUntil_ = end < preparedFrom_ ? end : std::max(end, preparedUntil_);
   preparedFrom_ = first + static_cast<uint32_t>(std::max(received, 0));
   return received;
@@ -115,11 +130,8 @@ Received ReceiveBatch::received(uint32_t index, uint16_t localPort) const {
   received.hopLimit = kUnknownHopLimit;
   received.tuple.setLocalPort(localPort);
   const SocketAddress& client = names_[index];
-  if (client.family() == AF_INET) {
-    mapAddress(received.tuple.remote, client.v4.sin_addr);
-  } else {
-    std::memcpy(received.tuple.remote, &client.v6.sin6_addr, 16);
-  }
+  const MappedAddress remote = mappedOf(client);
+  std::memcpy(received.tuple.remote, remote.data(), remote.size());
   received.tuple.setRemotePort(client.port());
   auto& message = const_cast<msghdr&>(messages_[index].msg_hdr);
   for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {

@@ -26,6 +26,7 @@ struct Received {
   uint8_t hopLimit = 0;       ///< what the IP header had left
   uint8_t trafficClass = 0;   ///< DSCP and ECN (RFC 3168)
   FourTuple tuple{};          ///< client is who sent it; the local address as far as the kernel told
+  bool unicast = true;        ///< false: sent to a broadcast or multicast address
 
   [[nodiscard]] uint32_t datagrams() const {
     if (segmentBytes == 0) return 1;

@@ -45,6 +45,16 @@ std::string SocketAddress::addressText() const {
 
 uint16_t SocketAddress::port() const { return ntohs(family() == AF_INET ? v4.sin_port : v6.sin6_port); }
 
+MappedAddress mappedOf(const sockaddr& address) {
+  MappedAddress mapped{};
+  if (address.sa_family == AF_INET) {
+    mapAddress(mapped.data(), reinterpret_cast<const sockaddr_in&>(address).sin_addr);
+  } else {
+    std::memcpy(mapped.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, mapped.size());
+  }
+  return mapped;
+}
+
 void mapAddress(uint8_t* mapped, const in_addr& address) {
   std::memcpy(mapped, kMappedPrefix, sizeof kMappedPrefix);
   std::memcpy(mapped + sizeof kMappedPrefix, &address, 4);

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string>
 
+#include "wire/mapped_address.h"
+
 namespace quicproxy {
 
 /// An IPv4 or IPv6 address and port as the kernel takes it.
@@ -34,6 +36,10 @@ struct SocketAddress {
   [[nodiscard]] std::string addressText() const;
   [[nodiscard]] uint16_t port() const;
 };
+
+/// The IPv4-mapped form of an address of either family.
+MappedAddress mappedOf(const sockaddr& address);
+inline MappedAddress mappedOf(const SocketAddress& address) { return mappedOf(address.any); }
 
 /// Writes the IPv4-mapped form (RFC 4291 section 2.5.5.2) of an IPv4 address in network order.
 void mapAddress(uint8_t* mapped, const in_addr& address);

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 
 #include "io/error_queue.h"
 #include "io/event_tag.h"
+#include "io/socket_options.h"
 #include "receive/receive_tally.h"
 
 namespace quicproxy {
@@ -18,8 +20,6 @@ constexpr int kEventsPerWait = 64;
 constexpr int kWaitMs = 100;
 /// Of one listening socket before the other sockets get their turn.
 constexpr uint32_t kDatagramsPerTurn = 256;
-/// Of a socket that is left: clients may go on sending to it until it is closed.
-constexpr uint32_t kDatagramsLeft = 65536;
 constexpr uint32_t kMaxDroppedAtOnce = 64;
 
 }  // namespace
@@ -104,7 +104,10 @@ void Receiver::leave(const Snapshot& next) {
     Listening& present = listening_[endpoint];
     if (present.fd < 0 || present.fd == next.listenFd(endpoint, limits_.worker)) continue;
     epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, present.fd, nullptr);
-    empty(static_cast<uint8_t>(endpoint), kDatagramsLeft);
+    // What comes now is dropped, and counted by the kernel with the socket's drops: there would never be an end.
+    takeNothing(present.fd);
+    drainErrorQueue(present.fd);
+    empty(static_cast<uint8_t>(endpoint), std::numeric_limits<uint32_t>::max());
     present = {};
   }
 }

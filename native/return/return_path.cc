@@ -58,6 +58,7 @@ void ReturnPath::take(uint32_t index, const Received& message, uint64_t received
   Flow& flow = context_.flows.at(index);
   const RouteView view = context_.snapshot->routeView();
   flow.see(context_.nowMs);
+  if (!flow.is(kFlowAnswered)) countAnswered(flow);
   for (uint32_t i = 0; i < count; i++) {
     const std::span<const uint8_t> payload = message.datagram(i);
     // Room for a challenge and three times what came from an address may go there until somebody goes on from there
@@ -74,6 +75,13 @@ void ReturnPath::take(uint32_t index, const Received& message, uint64_t received
     counters.add(flow.backendSlot, BackendCounter::kDropped);
     note(index, datagram, SampleOutcome::kDropped);
   }
+}
+
+/// Once for each flow.
+void ReturnPath::countAnswered(const Flow& flow) {
+  context_.counters.add(flow.backendSlot, BackendCounter::kFlowsAnswered);
+  if (!flow.is(kFlowOpening)) return;
+  context_.counters.add(flow.backendSlot, BackendCounter::kInitialFlowsAnswered);
 }
 
 void ReturnPath::enqueue(uint32_t index, const Datagram& datagram) {

@@ -47,6 +47,7 @@ class ReturnPath {
 
   uint32_t receiveOnce(const EventTag& tag);
   void take(uint32_t flow, const Received& message, uint64_t receivedNs);
+  void countAnswered(const Flow& flow);
   void enqueue(uint32_t flow, const Datagram& datagram);
   void sendRound();
   void gather(const Group& group, bool trains);

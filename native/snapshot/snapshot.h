@@ -14,6 +14,7 @@
 #include "network/source_addresses.h"
 #include "route/router.h"
 #include "route/siphash.h"
+#include "snapshot/refused_sources.h"
 #include "steer/steering.h"
 
 namespace quicproxy {
@@ -88,6 +89,7 @@ struct Snapshot {
                                        ///< means the same as long as a backend or a flow has it
   std::bitset<65536> portsNamed;       ///< of endpoints and of backends on this host: no source port
   std::vector<uint8_t> takesNew;       ///< by slot, for the router: 1 where new connections may go
+  RefusedSources refusedSources;
   std::vector<uint8_t> backendEpochs;  ///< by slot, for the router: 0 where nothing may be routed to
   MaglevTable maglev;
   QuicLbRouting quicLb;

@@ -42,8 +42,9 @@ BackendRecord recordOf(const Backend& backend) {
 }  // namespace
 
 SnapshotBuilder::SnapshotBuilder(const ContractView& contract, const Snapshot* previous,
-                                 std::function<bool(uint16_t)> backendHasFlows)
-    : contract_(contract), previous_(previous), backendHasFlows_(std::move(backendHasFlows)) {}
+                                 std::function<bool(uint16_t)> backendHasFlows,
+                                 std::span<const std::unique_ptr<Snapshot>> unadopted)
+    : contract_(contract), previous_(previous), unadopted_(unadopted), backendHasFlows_(std::move(backendHasFlows)) {}
 
 std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::build() {
   takeSettings();
@@ -52,6 +53,7 @@ std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::build() {
   if (auto failure = buildRouting()) return *failure;
   // Last: a socket that was opened and is closed again takes along what it has received.
   if (auto failure = placeEndpoints()) return *failure;
+  refuseSources();
   return std::move(next_);
 }
 
@@ -60,6 +62,17 @@ std::variant<std::unique_ptr<Snapshot>, Failure> SnapshotBuilder::buildWithoutSo
   if (auto failure = placeBackends()) return *failure;
   if (auto failure = buildRouting()) return *failure;
   return std::move(next_);
+}
+
+void SnapshotBuilder::refuseSources() {
+  std::vector<SocketAddress> addresses;
+  for (const Backend& backend : next_->backends) {
+    if (backend.state != BackendState::kRetired) addresses.push_back(backend.address);
+  }
+  for (const auto& endpoint : next_->endpoints) {
+    if (endpoint) addresses.push_back(endpoint->address);
+  }
+  next_->refusedSources = RefusedSources(next_->hashKey, addresses);
 }
 
 void SnapshotBuilder::takeSettings() {
@@ -139,9 +152,11 @@ std::optional<Failure> SnapshotBuilder::placeFreshEndpoint(uint32_t index) {
     if (auto failure = probePortIsFree(fresh->address)) return failure;
   }
   if (auto failure = openSockets(*fresh)) return failure;
-  // A slot that the previous snapshot uses is left alone: workers tell endpoints apart by slot while they change over.
+  // A slot that a snapshot uses which a worker may still run on is left alone: they tell endpoints apart by slot while
+  // they change over.
   const auto taken = [this](size_t slot) {
-    return next_->endpoints[slot] != nullptr || (previous_ != nullptr && previous_->endpoints[slot] != nullptr);
+    return next_->endpoints[slot] != nullptr || (previous_ != nullptr && previous_->endpoints[slot] != nullptr) ||
+           std::ranges::any_of(unadopted_, [slot](const auto& older) { return older->endpoints[slot] != nullptr; });
   };
   size_t slot = 0;
   while (slot < kMaxEndpoints && taken(slot)) slot++;
@@ -283,7 +298,11 @@ std::map<std::string, uint16_t> SnapshotBuilder::retireAll() {
     const auto slot = static_cast<uint16_t>(i);
     Backend& backend = next_->backends[slot];
     const bool hasFlows = backendHasFlows_(slot);
-    if (backend.state == BackendState::kRetired && !hasFlows) reusable_.push_back(slot);
+    const bool isRetired =
+        backend.state == BackendState::kRetired && std::ranges::all_of(unadopted_, [&](const auto& older) {
+          return slot >= older->backends.size() || older->backends[slot].state == BackendState::kRetired;
+        });
+    if (isRetired && !hasFlows) reusable_.push_back(slot);
     backend.state = hasFlows ? BackendState::kDraining : BackendState::kRetired;
     known.emplace(identity(backend.address), slot);
   }
@@ -301,8 +320,8 @@ bool SnapshotBuilder::placeFreshBackend(uint32_t index) {
   return true;
 }
 
-/// A slot that was retired in the previous snapshot and has no flows: no worker can have begun one since. Connection
-/// IDs that still name its former backend carry the former epoch and match no more.
+/// A slot that was retired in every snapshot that a worker may still run on, and has no flows: no worker can have begun
+/// one since. Connection IDs that still name its former backend carry the former epoch and match no more.
 std::optional<uint16_t> SnapshotBuilder::takeSlot() {
   while (!reusable_.empty()) {
     const uint16_t slot = reusable_.back();

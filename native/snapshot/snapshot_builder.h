@@ -21,8 +21,9 @@ namespace quicproxy {
 class SnapshotBuilder {
  public:
   /// backendHasFlows tells of a slot whether any worker still has flows to it.
-  SnapshotBuilder(const ContractView& contract, const Snapshot* previous,
-                  std::function<bool(uint16_t)> backendHasFlows);
+  /// unadopted: snapshots before the previous one that a worker may still run on, and pass over to the next one.
+  SnapshotBuilder(const ContractView& contract, const Snapshot* previous, std::function<bool(uint16_t)> backendHasFlows,
+                  std::span<const std::unique_ptr<Snapshot>> unadopted = {});
 
   /// The workers as the snapshot finds them.
   struct Workers {
@@ -47,6 +48,7 @@ class SnapshotBuilder {
 
  private:
   void takeSettings();
+  void refuseSources();
   std::optional<Failure> placeEndpoints();
   std::variant<bool, Failure> keepEndpoint(const SocketAddress& address);
   std::optional<Failure> placeFreshEndpoint(uint32_t index);
@@ -67,6 +69,7 @@ class SnapshotBuilder {
 
   const ContractView& contract_;
   const Snapshot* previous_;
+  std::span<const std::unique_ptr<Snapshot>> unadopted_;
   Workers workers_;
   std::function<bool(uint16_t)> backendHasFlows_;
   std::unique_ptr<Snapshot> next_;

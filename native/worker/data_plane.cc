@@ -93,7 +93,7 @@ std::variant<std::unique_ptr<Snapshot>, Failure> DataPlane::build(uint32_t worke
   const auto hasFlows = [this](uint16_t slot) { return workers_->backendHasFlows(slot); };
   const auto sourceHasFlows = [this](uint8_t source) { return workers_->sourceHasFlows(source); };
   const auto lendPort = [this](uint16_t port) { return workers_->upstreams().lendPort(port); };
-  auto built = SnapshotBuilder(contract_, current_.get(), hasFlows)
+  auto built = SnapshotBuilder(contract_, current_.get(), hasFlows, retired_)
                    .runBy({workers_->tables(workers), steering_.get(), 0, sourceHasFlows, lendPort})
                    .build();
   auto* next = std::get_if<std::unique_ptr<Snapshot>>(&built);
@@ -232,13 +232,41 @@ void DataPlane::publish(std::unique_ptr<Snapshot> next, uint32_t workers) {
   current_ = std::move(next);
   if (!workers_->publish(*current_)) return;
   workers_->shrinkTo(workers);
+  closeRetired();
+}
+
+/// No worker runs on a snapshot before the current one any more.
+void DataPlane::closeRetired() {
+  for (const auto& [where, endpoint] : endpointsThatWent()) {
+    kernelDropsOfClosed_ += endpoint->dropsOfClosed;
+    for (const auto& socket : endpoint->sockets) kernelDropsOfClosed_ += readSocketDrops(socket->fd.get());
+  }
   retired_.clear();
   workers_->upstreams().catchFrom(*current_, UpstreamPorts::Keep::kNothing);
 }
 
+/// Of each address that only retired snapshots have, as the latest of them has it.
+std::map<std::string, const ListenEndpoint*> DataPlane::endpointsThatWent() const {
+  std::map<std::string, const ListenEndpoint*> went;
+  const auto nameOf = [](const ListenEndpoint& endpoint) {
+    return endpoint.address.addressText() + " " + std::to_string(endpoint.address.port());
+  };
+  for (const auto& snapshot : retired_) {
+    for (const auto& endpoint : snapshot->endpoints) {
+      if (endpoint) went[nameOf(*endpoint)] = endpoint.get();
+    }
+  }
+  for (const auto& endpoint : current_->endpoints) {
+    if (endpoint) went.erase(nameOf(*endpoint));
+  }
+  return went;
+}
+
 void DataPlane::tend() {
   const std::lock_guard lock(mutex_);
-  if (!workers_ || workers_->size() == current_->workers) return;
+  if (!workers_) return;
+  if (!retired_.empty() && workers_->allAdopted(*current_)) closeRetired();
+  if (workers_->size() == current_->workers) return;
   const uint32_t workers = workers_->sizeWithoutFinished(*current_);
   if (workers == workers_->size()) return;
   auto built = build(workers);
@@ -287,6 +315,7 @@ DataPlaneStatus DataPlane::status() const {
   status.upstreamReceiveBufferEffective = workers_->upstreamReceiveBuffer();
   status.upstreamSocketBound = workers_->socketBound();
   status.networkEvents = network_.hearsEvents();
+  status.kernelDropsOfClosed = kernelDropsOfClosed_;
   status.upstreamSocketMax = current_->upstreamSocketsPerWorker * header.workers;
   if (const UpstreamPorts* ports = upstreams.ports()) {
     status.upstreamPortFirst = ports->first();

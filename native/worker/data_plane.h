@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -57,8 +58,9 @@ struct DataPlaneStatus {
   uint32_t upstreamReceiveBufferAsked;
   uint32_t upstreamReceiveBufferEffective;  ///< smallest of all workers, as the kernel accounts it
   uint64_t flowMemoryBytes;
-  const char* steering;        ///< the level in use
-  std::string steeringReason;  ///< why it is not ConnectionId; empty when it is, or where there is nothing to steer
+  uint64_t kernelDropsOfClosed;  ///< at listening sockets of addresses that are no more
+  const char* steering;          ///< the level in use
+  std::string steeringReason;    ///< why it is not ConnectionId; empty when it is, or where there is nothing to steer
   std::vector<EndpointStatus> endpoints;
   std::vector<BackendStatus> backends;
 };
@@ -99,6 +101,8 @@ class DataPlane {
   std::optional<Failure> swap(const ContractHeader& before);
   std::variant<std::unique_ptr<Snapshot>, Failure> build(uint32_t workers);
   void setBuffers(const Snapshot& snapshot) const;
+  void closeRetired();
+  [[nodiscard]] std::map<std::string, const ListenEndpoint*> endpointsThatWent() const;
   static void dismiss(const Snapshot& snapshot);
   void publish(std::unique_ptr<Snapshot> next, uint32_t workers);
   void prepareSteering();
@@ -114,6 +118,7 @@ class DataPlane {
   std::unique_ptr<Steering> steering_;
   std::string steeringRefusal_;
   std::shared_ptr<CounterRegion> counters_;
+  uint64_t kernelDropsOfClosed_ = 0;
   std::unique_ptr<Snapshot> current_;
   std::vector<std::unique_ptr<Snapshot>> retired_;  ///< replaced, perhaps still in a worker's hands
   std::unique_ptr<WorkerSet> workers_;              ///< null once stopped

@@ -12,6 +12,7 @@
 #include "io/clock.h"
 #include "io/error_queue.h"
 #include "io/event_tag.h"
+#include "io/socket_options.h"
 
 namespace quicproxy {
 
@@ -230,11 +231,15 @@ void Worker::listen(uint8_t endpoint, int fd) {
   announceReads(epoll_.get(), fd, {EventTag::Kind::kListen, 0, endpoint});
 }
 
-/// What the socket has received is still forwarded.
+/// What the socket has received is still forwarded, all of it; what comes now is dropped, and counted by the kernel
+/// with the socket's drops, for there would never be an end.
 void Worker::unlisten(uint8_t endpoint, int fd) {
   if (receiver_) return;
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  receiveFromClients(endpoint);
+  takeNothing(fd);
+  drainErrorQueue(fd);
+  while (forward_.receive(endpoint).messages != 0) {
+  }
 }
 
 void Worker::sweep() {

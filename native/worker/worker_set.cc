@@ -166,11 +166,12 @@ bool WorkerSet::publish(const Snapshot& snapshot) {
   forgetReusedBackends(*shared_.current.load(std::memory_order_relaxed), snapshot);
   shared_.current.store(&snapshot, std::memory_order_release);
   for (const Member& member : members_) member.worker->wake();
-  const auto adoptedByAll = [&] {
-    return std::ranges::all_of(members_, [&](const Member& member) { return member.worker->adopted() == &snapshot; });
-  };
-  for (int waitedMs = 0; waitedMs < kAdoptionWaitMs && !adoptedByAll(); waitedMs++) sleepMs(1);
-  return adoptedByAll();
+  for (int waitedMs = 0; waitedMs < kAdoptionWaitMs && !allAdopted(snapshot); waitedMs++) sleepMs(1);
+  return allAdopted(snapshot);
+}
+
+bool WorkerSet::allAdopted(const Snapshot& snapshot) const {
+  return std::ranges::all_of(members_, [&](const Member& member) { return member.worker->adopted() == &snapshot; });
 }
 
 /// Workers see to it for themselves; this is for the blocks of those that have gone.

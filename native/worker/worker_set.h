@@ -31,6 +31,7 @@ class WorkerSet {
   void shrinkTo(uint32_t workers) { members_.resize(workers); }
   void stop();
 
+  [[nodiscard]] bool allAdopted(const Snapshot& snapshot) const;
   /// Has every worker take this snapshot. False when one has not within two seconds.
   bool publish(const Snapshot& snapshot);
 

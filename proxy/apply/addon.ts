@@ -63,6 +63,8 @@ export interface NativeStatus {
   /** Of the sockets that replies of backends come to, the smallest; as getsockopt says it (socket(7)). */
   upstreamReceiveBufferAsked: number;
   upstreamReceiveBufferEffective: number;
+  /** What the kernel dropped at listening sockets of addresses that are no more. */
+  kernelDropsOfClosed: number;
   /** How datagrams are spread over workers. */
   steering: "ConnectionId" | "KernelHash";
   /** Why it is not ConnectionId, where there are several workers. */

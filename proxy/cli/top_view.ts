@@ -1,6 +1,6 @@
 import pc from "picocolors";
 import { formatAddress } from "../apply/errors.ts";
-import { DROP_COUNTERS } from "../counters/drops.ts";
+import { DROP_COUNTERS, kernelDropsOf } from "../counters/drops.ts";
 import { COUNTERS, type CounterName } from "../counters/names.generated.ts";
 import { counterRate } from "../counters/rates.ts";
 import type { BackendCounters, CounterTotals } from "../counters/read.ts";
@@ -118,14 +118,12 @@ interface StageRow {
 }
 
 function stageRows({ previous, current, elapsedMs }: Interval): StageRow[] {
-  const kernelDrops = (report: CountersReport | undefined): number =>
-    report?.endpoints.reduce((total, endpoint) => total + endpoint.kernelDrops, 0) ?? 0;
-  const socketDrops = kernelDrops(current);
+  const socketDrops = kernelDropsOf(current);
   const socket = {
     stage: "socket",
     outcome: "kernel_drops",
     total: socketDrops,
-    rate: rateOf(kernelDrops(previous), socketDrops, elapsedMs),
+    rate: rateOf(previous && kernelDropsOf(previous), socketDrops, elapsedMs),
     isDrop: true,
   };
   const counted = COUNTERS.map(({ name, stage, outcome }) => ({

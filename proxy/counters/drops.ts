@@ -1,3 +1,4 @@
+import type { CountersReport } from "../metrics/report.ts";
 import { COUNTERS, type CounterName } from "./names.generated.ts";
 import type { CounterTotals } from "./read.ts";
 
@@ -11,4 +12,9 @@ export const DROP_COUNTERS: readonly CounterName[] = COUNTERS.filter(
 
 export function sumDrops(totals: CounterTotals): number {
   return DROP_COUNTERS.reduce((sum, name) => sum + totals[name], 0);
+}
+
+/** What the kernel dropped at listening sockets, those that are closed too. */
+export function kernelDropsOf({ endpoints, status }: Pick<CountersReport, "endpoints" | "status">): number {
+  return endpoints.reduce((sum, { kernelDrops }) => sum + kernelDrops, status.kernelDropsOfClosed);
 }

@@ -190,7 +190,15 @@ export const COUNTERS = [
     stage: "route",
     outcome: "dropped_source",
     kind: "Outcome",
-    help: "Dropped: source port 0, to which no reply can be sent",
+    help:
+      "Dropped: the source is no client: port 0, a backend or a listener of ours, with whom the datagram would go round in circles, or a new flow from a port that attackers reflect from (RFC 9308 section 8.1)",
+  },
+  {
+    name: "route_dropped_not_unicast",
+    stage: "route",
+    outcome: "dropped_not_unicast",
+    kind: "Outcome",
+    help: "Dropped: sent to a broadcast or multicast address, of which every worker gets a copy",
   },
   {
     name: "forward_sent",
@@ -383,6 +391,14 @@ export const COUNTERS = [
     help: "ICMP packet too big (fragmentation needed) received for a datagram toward a backend",
   },
   {
+    name: "return_icmp_unmatched",
+    stage: "return",
+    outcome: "icmp_unmatched",
+    kind: "Event",
+    help:
+      "ICMP errors about a backend that quote no datagram that was sent lately: forged, too late, or cut too short to tell; they count for nothing else",
+  },
+  {
     name: "return_icmp_lost",
     stage: "return",
     outcome: "icmp_lost",
@@ -549,6 +565,10 @@ export const BACKEND_CELLS = [
   "flowsCreated",
   "dropped",
   "refused",
+  "unsendable",
+  "initialFlows",
+  "flowsAnswered",
+  "initialFlowsAnswered",
   "flows",
 ] as const;
 

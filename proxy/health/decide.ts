@@ -1,4 +1,5 @@
 import type { HealthConfig, PassiveConfig } from "./config.ts";
+import { addFlows, answeredShare, countFlows, dueMs, type FlowCounts, isUnanswered, ofTheLiving } from "./silence.ts";
 import type { BackendState, Observation, ProbeResult, Reason, Sample, Traffic } from "./state.ts";
 
 /** What holds for the backends together. */
@@ -6,8 +7,10 @@ export interface Surroundings {
   readonly config: HealthConfig;
   /** Some backend has answered a probe: then one that does not is down. Before, it may be that none speaks QUIC. */
   readonly probesCount: boolean;
-  /** Some backend has sent a datagram back: then one that does not is down. Before, the protocol may be one-way. */
-  readonly silenceCounts: boolean;
+  /** Some backend has answered a flow that begins as QUIC does: then flows that do not tell nothing. */
+  readonly speaksQuic: boolean;
+  /** New flows of all backends that have answered within the window, until the look before. */
+  readonly flows: FlowCounts;
 }
 
 export interface Transition {
@@ -23,8 +26,8 @@ export interface Decision {
   readonly transition: Transition | undefined;
 }
 
-/** A reply may take so long; what was forwarded later is not yet held against a backend. */
-const REPLY_TIME_MS = 2000;
+/** What cannot be sent shows at once; looks may be late on a busy machine. */
+const UNSENDABLE_WITHIN_MS = 3000;
 const DOUBLINGS_MAX = 30;
 
 /** One backend, one look. Pure: the same arguments give the same decision, and none is changed. */
@@ -36,7 +39,7 @@ export function decide(
 ): Decision {
   const seen = observe(state, observation, surroundings.config, nowMs);
   if (seen.reason === undefined) {
-    const fault = findFault(seen, surroundings, nowMs);
+    const fault = findFault(seen, { ...surroundings, flows: flowsOfOthers(state, surroundings, nowMs) }, nowMs);
     return fault ? fail(seen, fault, surroundings.config, nowMs) : { state: seen, transition: undefined };
   }
   const recovery = findRecovery(seen, surroundings, nowMs);
@@ -51,6 +54,11 @@ export function backoffMs({ backoffMs, maxBackoffMs }: HealthConfig, failures: n
 /** How long it lasts at least, signs of life or not: who fails again and again must not flap. */
 export function holdMs(config: HealthConfig, failures: number): number {
   return failures <= 1 ? 0 : backoffMs(config, failures) / 2;
+}
+
+function flowsOfOthers(state: BackendState, { config, flows }: Surroundings, nowMs: number): FlowCounts {
+  if (config.passive === undefined) return flows;
+  return addFlows(flows, ofTheLiving(countFlows(state.samples, dueMs(config.passive, nowMs))), -1);
 }
 
 function observe(state: BackendState, { probes, traffic }: Observation, config: HealthConfig, nowMs: number) {
@@ -76,6 +84,7 @@ interface Fault {
   readonly evidence: string;
 }
 
+/** surroundings.flows: of the others. */
 function findFault(state: BackendState, surroundings: Surroundings, nowMs: number): Fault | undefined {
   const { passive } = surroundings.config;
   if (probesFail(state, surroundings)) {
@@ -83,11 +92,31 @@ function findFault(state: BackendState, surroundings: Surroundings, nowMs: numbe
     return { reason: "ProbesUnanswered", evidence };
   }
   if (passive === undefined) return undefined;
-  return findRefusal(state, passive) ?? (surroundings.silenceCounts ? findSilence(state, passive, nowMs) : undefined);
+  return (
+    findUnsendable(state, surroundings.config, passive, nowMs) ??
+    findRefusal(state, passive) ??
+    findSilence(state, passive, surroundings, nowMs)
+  );
 }
 
 function probesFail(state: BackendState, { config, probesCount }: Surroundings): boolean {
   return probesCount && config.active !== undefined && state.probesUnanswered >= config.active.unhealthyThreshold;
+}
+
+/**
+ * This host has no way there. Who was tried again without a sign of life has his trial: one datagram or flow is enough
+ * then, so that a trial costs what one look sees of it.
+ */
+function findUnsendable(
+  { samples, recoveredAtMs }: BackendState,
+  { maxBackoffMs }: HealthConfig,
+  { refusals }: PassiveConfig,
+  nowMs: number,
+): Fault | undefined {
+  const { unsendable, forwarded } = sum(samples.filter(({ atMs }) => atMs > nowMs - UNSENDABLE_WITHIN_MS));
+  const onTrial = recoveredAtMs !== undefined && nowMs - recoveredAtMs < maxBackoffMs;
+  if (unsendable < (onTrial ? 1 : refusals) || unsendable <= forwarded) return undefined;
+  return { reason: "Unsendable", evidence: `${unsendable} datagrams or flows that this host could not send there` };
 }
 
 function findRefusal({ samples }: BackendState, passive: PassiveConfig): Fault | undefined {
@@ -98,14 +127,25 @@ function findRefusal({ samples }: BackendState, passive: PassiveConfig): Fault |
 }
 
 /** An answered probe says more than silence: whoever sends junk gets no reply from a server that is well. */
-function findSilence(state: BackendState, passive: PassiveConfig, nowMs: number): Fault | undefined {
-  const { windowMs, minFlows, minDatagrams } = passive;
+function findSilence(
+  state: BackendState,
+  passive: PassiveConfig,
+  { speaksQuic, flows }: Surroundings,
+  nowMs: number,
+): Fault | undefined {
+  const { windowMs, minDatagrams } = passive;
   if (state.lastAnswerAtMs !== undefined && nowMs - state.lastAnswerAtMs < windowMs) return undefined;
-  const dueMs = nowMs - Math.min(REPLY_TIME_MS, windowMs / 2);
-  const { forwarded, flowsCreated } = sum(state.samples.filter(({ atMs }) => atMs <= dueMs));
+  const due = dueMs(passive, nowMs);
+  const kind = speaksQuic ? "initial" : "all";
+  const own = countFlows(state.samples, due)[kind];
+  const { forwarded } = sum(state.samples.filter(({ atMs }) => atMs <= due));
   const { returned } = sum(state.samples);
-  if (flowsCreated < minFlows || forwarded < minDatagrams || !isSilent(forwarded, returned, passive)) return undefined;
-  const evidence = `${forwarded} datagrams and ${flowsCreated} new flows within ${windowMs} ms, ${returned} datagrams back`;
+  if (forwarded < minDatagrams || !isSilent(forwarded, returned, passive)) return undefined;
+  if (!isUnanswered(own, flows[kind], passive)) return undefined;
+  const share = Math.round(answeredShare(flows[kind]) * 100);
+  const evidence =
+    `${forwarded} datagrams and ${own.begun} new flows within ${windowMs} ms, ${returned} datagrams back, ` +
+    `while others answered ${share} % of theirs`;
   return { reason: "Silent", evidence };
 }
 
@@ -123,8 +163,8 @@ function findRecovery(state: BackendState, surroundings: Surroundings, nowMs: nu
     return `${state.probesAnswered} ${state.probesAnswered === 1 ? "probe" : "probes"} in a row answered`;
   }
   if (probesFail(state, surroundings) || (state.reason === "ProbesUnanswered" && active)) return undefined;
-  const { forwarded, returned, refused } = sum(state.samples);
-  if (passive && returned > 0 && refused === 0 && !isSilent(forwarded, returned, passive)) {
+  const { forwarded, returned, refused, unsendable } = sum(state.samples);
+  if (passive && returned > 0 && refused + unsendable === 0 && !isSilent(forwarded, returned, passive)) {
     return `${returned} datagrams came back`;
   }
   return lastedMs >= backoffMs(config, state.failures)
@@ -152,13 +192,13 @@ function recover(state: BackendState, evidence: string, nowMs: number): Decision
   return { state: next, transition: { to: "Healthy", reason: undefined, evidence } };
 }
 
-function sum(samples: readonly Sample[]): Traffic {
-  const total = { forwarded: 0, returned: 0, refused: 0, flowsCreated: 0 };
+function sum(samples: readonly Sample[]): Pick<Traffic, "forwarded" | "returned" | "refused" | "unsendable"> {
+  const total = { forwarded: 0, returned: 0, refused: 0, unsendable: 0 };
   for (const sample of samples) {
     total.forwarded += sample.forwarded;
     total.returned += sample.returned;
     total.refused += sample.refused;
-    total.flowsCreated += sample.flowsCreated;
+    total.unsendable += sample.unsendable;
   }
   return total;
 }

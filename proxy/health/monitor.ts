@@ -3,7 +3,7 @@ import { describeConfig, type HealthConfig } from "./config.ts";
 import { decidePool, drainedOf, EMPTY_POOL, type Pool, withBackends } from "./pool.ts";
 import { Prober, type ProberDependencies, PUMP_MS } from "./prober.ts";
 import { describeChange, type HealthLine, type HealthReport, reportHealth } from "./report.ts";
-import type { Observation, Traffic } from "./state.ts";
+import { type Observation, TRAFFIC_CELLS, type Traffic } from "./state.ts";
 
 /** The part of a plan that matters here. */
 export interface HealthPlan {
@@ -176,12 +176,8 @@ export class HealthMonitor {
 /** Undefined where there is nothing to compare with. */
 function changeOf(before: Traffic | undefined, now: Traffic | undefined): Traffic | undefined {
   if (!before || !now) return undefined;
-  return {
-    forwarded: counterDelta(before.forwarded, now.forwarded),
-    returned: counterDelta(before.returned, now.returned),
-    refused: counterDelta(before.refused, now.refused),
-    flowsCreated: counterDelta(before.flowsCreated, now.flowsCreated),
-  };
+  const changes = TRAFFIC_CELLS.map((cell) => [cell, counterDelta(before[cell], now[cell])]);
+  return Object.fromEntries(changes) as Traffic;
 }
 
 function isSame(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {

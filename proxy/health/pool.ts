@@ -1,5 +1,6 @@
 import type { HealthConfig } from "./config.ts";
 import { decide, type Transition } from "./decide.ts";
+import { addFlows, countFlows, dueMs, type FlowCounts, NO_FLOWS, ofTheLiving } from "./silence.ts";
 import { type BackendState, newBackend, type Observation } from "./state.ts";
 
 /** All backends that may get new flows, by `address:port`. */
@@ -7,8 +8,8 @@ export interface Pool {
   readonly backends: ReadonlyMap<string, BackendState>;
   /** Some backend has answered a probe. */
   readonly everAnswered: boolean;
-  /** Some backend has sent a datagram back. */
-  readonly everReturned: boolean;
+  /** Some backend has answered a flow that begins as QUIC does. */
+  readonly speaksQuic: boolean;
   /** Too few are healthy: all are treated as healthy. */
   readonly panic: boolean;
   /** Every backend was probed often enough, and none ever answered: probes tell nothing. */
@@ -22,7 +23,7 @@ export interface BackendTransition extends Transition {
 export const EMPTY_POOL: Pool = {
   backends: new Map(),
   everAnswered: false,
-  everReturned: false,
+  speaksQuic: false,
   panic: false,
   suspended: false,
 };
@@ -44,8 +45,8 @@ export function decidePool(
 ): { pool: Pool; transitions: BackendTransition[] } {
   const seen = [...observations.values()];
   const everAnswered = pool.everAnswered || seen.some(({ probes }) => probes.includes("Answered"));
-  const everReturned = pool.everReturned || seen.some(({ traffic }) => (traffic?.returned ?? 0) > 0);
-  const surroundings = { config, probesCount: everAnswered, silenceCounts: everReturned };
+  const speaksQuic = pool.speaksQuic || seen.some(({ traffic }) => (traffic?.initialFlowsAnswered ?? 0) > 0);
+  const surroundings = { config, probesCount: everAnswered, speaksQuic, flows: flowsOf(pool, config, nowMs) };
   const transitions: BackendTransition[] = [];
   const backends = new Map<string, BackendState>();
   for (const [backend, before] of pool.backends) {
@@ -53,7 +54,17 @@ export function decidePool(
     backends.set(backend, state);
     if (transition) transitions.push({ backend, ...transition });
   }
-  return { pool: conclude({ ...pool, backends, everAnswered, everReturned }, config), transitions };
+  return { pool: conclude({ ...pool, backends, everAnswered, speaksQuic }, config), transitions };
+}
+
+function flowsOf({ backends }: Pool, { passive }: HealthConfig, nowMs: number): FlowCounts {
+  let flows = NO_FLOWS;
+  if (passive === undefined) return flows;
+  const due = dueMs(passive, nowMs);
+  for (const { samples } of backends.values()) {
+    if (samples.length > 0) flows = addFlows(flows, ofTheLiving(countFlows(samples, due)));
+  }
+  return flows;
 }
 
 export function countHealthy({ backends }: Pool): number {

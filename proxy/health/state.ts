@@ -1,15 +1,20 @@
 /** Why a backend is unhealthy. */
-export type Reason = "ProbesUnanswered" | "Silent" | "Refused";
+export type Reason = "ProbesUnanswered" | "Silent" | "Refused" | "Unsendable";
 
 export type ProbeResult = "Answered" | "Unanswered";
 
-/** Datagrams, flows and refusals of one backend. */
-export interface Traffic {
-  readonly forwarded: number;
-  readonly returned: number;
-  readonly refused: number;
-  readonly flowsCreated: number;
-}
+/** Datagrams, flows and refusals of one backend; names and meaning as of its cells (enum BackendCounter). */
+export const TRAFFIC_CELLS = [
+  "forwarded",
+  "returned",
+  "refused",
+  "unsendable",
+  "flowsCreated",
+  "flowsAnswered",
+  "initialFlows",
+  "initialFlowsAnswered",
+] as const;
+export type Traffic = Readonly<Record<(typeof TRAFFIC_CELLS)[number], number>>;
 
 /** What was counted between two readings. */
 export interface Sample extends Traffic {

@@ -21,13 +21,13 @@ export const WORKER_GAUGES = {
   generation: define("quicproxy_worker_generation", "gauge", ["worker"], "Contract generation the worker runs on"),
   flows: define("quicproxy_flows", "gauge", ["worker"], "Live flows"),
   upstreamSockets: define("quicproxy_upstream_sockets", "gauge", ["worker"], "Open upstream sockets"),
+  cids: define("quicproxy_connection_ids", "gauge", ["worker"], "Live entries of the Connection ID table"),
   upstreamReceiveBuffer: define(
     "quicproxy_upstream_receive_buffer_effective_bytes",
     "gauge",
     ["worker"],
     "Receive buffer the kernel granted to the sockets that replies of backends come to; the smallest",
   ),
-  cids: define("quicproxy_connection_ids", "gauge", ["worker"], "Live entries of the Connection ID table"),
   ringHighWater: define(
     "quicproxy_ring_high_water",
     "gauge",
@@ -64,6 +64,30 @@ export const BACKEND_METRICS = {
     "counter",
     ["backend"],
     "ICMP port or host unreachable received from the backend",
+  ),
+  unsendable: define(
+    "quicproxy_backend_unsendable_total",
+    "counter",
+    ["backend"],
+    "Datagrams and new flows for which this host had no way to the backend: no route, a filter, an interface that is down",
+  ),
+  initialFlows: define(
+    "quicproxy_backend_initial_flows_total",
+    "counter",
+    ["backend"],
+    "Flows created by the consistent hash whose first datagram could begin a QUIC connection: a long header, 1,200 octets",
+  ),
+  flowsAnswered: define(
+    "quicproxy_backend_flows_answered_total",
+    "counter",
+    ["backend"],
+    "Flows created on which the backend sent anything back",
+  ),
+  initialFlowsAnswered: define(
+    "quicproxy_backend_initial_flows_answered_total",
+    "counter",
+    ["backend"],
+    "Of quicproxy_backend_initial_flows_total those on which the backend sent anything back",
   ),
   flows: define("quicproxy_backend_flows", "gauge", ["backend"], "Live flows to the backend"),
 } as const;
@@ -164,6 +188,12 @@ export const STATE_METRICS = {
     "counter",
     ["endpoint"],
     "Datagrams the kernel dropped at the listening sockets because their receive buffer was full",
+  ),
+  kernelDropsOfClosed: define(
+    "quicproxy_closed_socket_kernel_drops_total",
+    "counter",
+    [],
+    "Datagrams the kernel dropped at listening sockets of addresses that are no more, after they were emptied too",
   ),
   receiveBufferAsked: define(
     "quicproxy_socket_receive_buffer_asked_bytes",

@@ -129,6 +129,7 @@ export class Metrics {
       [this.#state.logLinesLost, report.logLinesLost ?? 0],
       [this.#state.flowCapacity, status.flowCapacity],
       [this.#state.flowMemory, status.flowMemoryBytes],
+      [this.#state.kernelDropsOfClosed, status.kernelDropsOfClosed],
       [this.#state.upstreamSocketMax, status.upstreamSocketMax],
       [this.#state.networkChanges, report.networkChanges],
     ];

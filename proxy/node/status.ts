@@ -1,5 +1,5 @@
 import type { QuicProxyNodeStatus } from "../../crds/status_schema.ts";
-import { sumDrops } from "../counters/drops.ts";
+import { kernelDropsOf, sumDrops } from "../counters/drops.ts";
 import { counterRate } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
 
@@ -77,9 +77,8 @@ function ratesOf(
   };
 }
 
-function dropsOf({ totals, endpoints }: CountersReport): number {
-  const kernel = endpoints.reduce((sum, { kernelDrops }) => sum + kernelDrops, 0);
-  return kernel + sumDrops(totals);
+function dropsOf(report: CountersReport): number {
+  return kernelDropsOf(report) + sumDrops(report.totals);
 }
 
 function rounded(value: number): number {

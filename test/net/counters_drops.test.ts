@@ -11,12 +11,15 @@ import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, SOCKET_PER_FLOW } from
 /* Everything that can become of a datagram but arriving. */
 
 let network: Network;
+/** Of the IPv4 backend. */
+let backendSocket: number;
 
 beforeAll(async () => {
   network = createNetwork();
   for (const family of [4, 6] as const) {
     const address = addressOf(network.topology.backends[0]!, family);
-    await network.backend.open({ family, address, port: BACKEND_PORT });
+    const { id } = await network.backend.open({ family, address, port: BACKEND_PORT });
+    if (family === 4) backendSocket = id;
   }
 });
 
@@ -405,7 +408,8 @@ describeProxy(
       if (SOCKET_PER_FLOW) expect(upstreamSocketMax, "needs as many open files as flows").toBe(flowCapacity);
       const opening = longHeader({ dcid: octets(8, "full random"), scid: octets(8, "full") });
       const burst = { family: 4, payload: short("full"), echoed: true } as const;
-      const first = 10_000;
+      // Without a port that is refused as a source.
+      const first = 20_000;
       const end = first + flowCapacity;
       for (let port = first; port < end; port += FITS_A_SOCKET) {
         const count = Math.min(FITS_A_SOCKET, end - port);
@@ -442,6 +446,87 @@ describeProxy(
     });
   },
 );
+
+describeProxy(
+  suite("sources that are no clients", () => ({ backends: backendOf(4), dataPlane: oneWorker })),
+  (scene) => {
+    test.each([4, 6] as const)("IPv%i: ports that attackers reflect from begin no flow", async (family) => {
+      await playBurst(scene(), {
+        family,
+        payload: short(`reflected ${family}`),
+        ports: ["53", "123", "11211", "54"],
+        count: 4,
+        forwarded: 1,
+        moves: { route_fallback: 1, route_dropped_source: 3, flow_created: 1 },
+      });
+    });
+
+    test("a backend's own port begins no flow, another port of the same host does", async () => {
+      const { proxy } = scene();
+      const { v4 } = network.topology.backends[0]!;
+      const to = { address: network.topology.edge.towardBackends.v4, port: LISTEN_PORT };
+      const payload = short("a backend asks");
+      const other = await network.backend.open({ family: 4, address: v4 });
+      const before = await settle(proxy, () => true);
+      await network.backend.send({ socket: backendSocket, payload, ...to });
+      await network.backend.send({ socket: other.id, payload, ...to });
+      expect(await network.backend.take(1)).toHaveLength(1);
+      const enough = before.totals.receive_datagrams + 2;
+      const { totals } = await settle(proxy, (now) => now.totals.receive_datagrams === enough);
+      expect(totals.route_dropped_source - before.totals.route_dropped_source).toBe(1);
+      expect(totals.forward_sent - before.totals.forward_sent).toBe(1);
+      await network.backend.close(other.id);
+    });
+  },
+);
+
+/** Sends one datagram to an address that many have, out of the client's device. */
+function sendToMany(address: string): void {
+  const { namespace, device } = network.topology.client;
+  const program = [
+    "import socket as S, sys",
+    "f = S.AF_INET6 if ':' in sys.argv[1] else S.AF_INET",
+    "s = S.socket(f, S.SOCK_DGRAM)",
+    "s.setsockopt(S.SOL_SOCKET, S.SO_BROADCAST, 1)",
+    "s.setsockopt(S.SOL_SOCKET, S.SO_BINDTODEVICE, sys.argv[2].encode())",
+    "s.setsockopt(S.IPPROTO_IPV6, S.IPV6_MULTICAST_HOPS, 9) if f == S.AF_INET6 else s.setsockopt(0, S.IP_MULTICAST_TTL, 9)",
+    `s.sendto(b"@" * 30, (sys.argv[1], ${LISTEN_PORT}))`,
+  ].join("\n");
+  const [file, args] = insideNamespace(namespace, ["/usr/bin/python3", "-c", program, address, device]);
+  execFileSync(file, args, { stdio: ["ignore", "ignore", "pipe"] });
+}
+
+for (const mode of ["RunToCompletion", "Decoupled"] as const) {
+  describeProxy(
+    suite(`${mode}, two workers`, () => ({
+      backends: backendOf(4),
+      dataPlane: { mode, workers: { min: 2, max: 2 } },
+    })),
+    (scene) => {
+      test.each([
+        ["10.79.1.255", "the network's broadcast address"],
+        ["255.255.255.255", "the broadcast address"],
+        ["224.0.0.1", "a multicast group"],
+        ["ff02::1", "a multicast group"],
+      ])("a datagram to %s, %s, is forwarded by no worker", async (address) => {
+        const { proxy } = scene();
+        const before = await settle(proxy, () => true);
+        sendToMany(address);
+        // Each worker gets a copy.
+        const enough = before.totals.receive_datagrams + 2;
+        const after = await settle(proxy, ({ totals }) => totals.receive_datagrams === enough);
+        expectMoves(before, after, {
+          receive_datagrams: 2,
+          receive_bytes: 60,
+          receive_batches: 2,
+          parse_short_header: 2,
+          route_dropped_not_unicast: 2,
+          steer_unknown: after.totals.steer_unknown - before.totals.steer_unknown,
+        });
+      });
+    },
+  );
+}
 
 describeProxy(
   suite("hop limits", () => ({ backends: backendOf(4), dataPlane: oneWorker })),

@@ -2,11 +2,11 @@ import { mkdirSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Child } from "../../proxy/lab/child.ts";
 import { type Certificate, type Content, createCertificate, createContent } from "../../proxy/lab/content.ts";
-import { removeLab } from "../../proxy/lab/namespace.ts";
+import { ipInside, removeLab } from "../../proxy/lab/namespace.ts";
 import { type DownloadResult, download, ngtcp2 } from "../../proxy/lab/peers.ts";
 import { createTopology, type Topology } from "../../proxy/lab/topology.ts";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
-import { octets, shortHeader } from "./packets.ts";
+import { longHeader, octets, shortHeader } from "./packets.ts";
 import { Peer } from "./peer.ts";
 import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, Place, ProxyProcess } from "./proxy.ts";
 
@@ -303,3 +303,98 @@ test("by default: a backend that takes everything and answers nothing is found b
   expect(fresh.echoed.size).toBe(20);
   await closeAll([...all, ...fresh.all]);
 });
+
+/** `count` new flows, each of one datagram; nothing is expected to come back. */
+async function sendFromNewSockets(datagram: Uint8Array, count: number): Promise<void> {
+  const address = topology.edge.towardClients.v4;
+  for (let index = 0; index < count; index++) {
+    const { id } = await client.open({ family: 4, address: topology.client.own.v4 });
+    await client.send({ socket: id, payload: datagram, address, port: LISTEN_PORT });
+    await client.close(id);
+  }
+}
+
+const totalOf = (report: CountersReport, cell: "initialFlows" | "initialFlowsAnswered"): number =>
+  report.backends.reduce((sum, backend) => sum + backend[cell], 0);
+
+test("junk and forged beginnings take no healthy server out of a quiet service, and a dead one is still found", async () => {
+  for (const index of [0, 1, 2]) await serve(index);
+  const backends = quicBackends();
+  const running = await start(backends, { passive: { window: "6s" } });
+  // Somebody is served, so that the proxy has seen QUIC answered.
+  expect((await fetchSeveral(6)).map(({ fault }) => fault)).toEqual(Array(6).fill(undefined));
+  const quiet = await running.counters();
+  expect(totalOf(quiet, "initialFlows")).toBeGreaterThanOrEqual(6);
+  expect(totalOf(quiet, "initialFlowsAnswered")).toBe(totalOf(quiet, "initialFlows"));
+
+  const junk = shortHeader(octets(8, "junk"), { payloadBytes: 32 });
+  // No server can decrypt it: it is dropped without an answer (RFC 9001 section 5.2).
+  const forged = (seed: string) => longHeader({ dcid: octets(8, seed), scid: octets(8, "nobody"), payloadBytes: 1200 });
+  const endAt = Date.now() + 10_000;
+  let sent = 0;
+  while (Date.now() < endAt) {
+    await sendFromNewSockets(junk, 30);
+    // One ID that leads them all to one backend, and others that lead anywhere.
+    await sendFromNewSockets(forged("one"), 10);
+    for (let index = 0; index < 10; index++) await sendFromNewSockets(forged(`many ${sent} ${index}`), 1);
+    sent += 50;
+    await new Promise((wake) => setTimeout(wake, 500));
+  }
+  const after = await running.counters();
+  expect(after.totals.forward_sent - quiet.totals.forward_sent).toBeGreaterThanOrEqual(sent);
+  expect(Object.values(after.health!.backends).map(({ evidence }) => evidence)).toEqual(["", "", ""]);
+  expect(after.health).toMatchObject({ healthy: 3, unhealthy: 0, changes: { healthy: 0, unhealthy: 0 } });
+
+  // Dead without a word: no ICMP error tells of it.
+  await kill(0);
+  await openMute(BACKEND_PORT);
+  const dead = nameOf(backends[0]!);
+  const asking: Promise<unknown>[] = [];
+  const deadline = Date.now() + FIND_LIMIT_MS;
+  // Who meets the dead one waits for long; nobody waits for him.
+  while (!isUnhealthy(dead)(await running.counters()) && Date.now() < deadline) {
+    for (let index = 0; index < 8; index++) asking.push(fetchOnce());
+    await new Promise((wake) => setTimeout(wake, 1000));
+  }
+  const found = await becomes(isUnhealthy(dead));
+  expect(stateOf(found, dead)?.reason).toBe("Silent");
+  expect(found.health).toMatchObject({ healthy: 2, unhealthy: 1 });
+  await Promise.allSettled(asking);
+}, 180_000);
+
+test("a backend that this host has no way to gets no new flow, and is tried again by one look's worth of them", async () => {
+  await openEcho(5001);
+  const { v4, namespace } = topology.backends[1]!;
+  const other = new Peer(namespace);
+  const { id } = await other.open({ family: 4, address: v4, port: 5002 });
+  await other.echo(id);
+  try {
+    const unreachable = { address: v4, port: 5002 };
+    const running = await start([local(5001), unreachable], { backoff: "2s" });
+    const first = await askFromNewSockets(20, { answers: 20 });
+    expect(first.echoed.size).toBe(20);
+    ipInside(topology.edge.namespace, [`route add unreachable ${v4}/32`]);
+    try {
+      const asked = await askFromNewSockets(30, { answers: 1 });
+      const found = await becomes(isUnhealthy(nameOf(unreachable)));
+      expect(stateOf(found, nameOf(unreachable))?.reason).toBe("Unsendable");
+      expect(row(found, nameOf(unreachable)).unsendable).toBeGreaterThanOrEqual(3);
+      expect((await running.metrics())(`quicproxy_backend_unsendable_total{backend="${nameOf(unreachable)}"}`)).toBe(
+        row(await running.counters(), nameOf(unreachable)).unsendable,
+      );
+      await becomes(({ backends }) => backends.some(({ weight }) => weight === 0));
+      const fresh = await askFromNewSockets(20, { answers: 20 });
+      expect(fresh.echoed.size).toBe(20);
+      await closeAll([...first.all, ...asked.all, ...fresh.all]);
+    } finally {
+      ipInside(topology.edge.namespace, [`route del unreachable ${v4}/32`]);
+    }
+    await becomes((report) => stateOf(report, nameOf(unreachable))?.state === "Healthy");
+    await becomes(({ backends }) => backends.every(({ weight }) => weight === 1));
+    const later = await askFromNewSockets(30, { answers: 30 });
+    expect(later.echoed.size).toBe(30);
+    await closeAll(later.all);
+  } finally {
+    await other.stop();
+  }
+}, 120_000);

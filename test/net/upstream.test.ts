@@ -209,10 +209,11 @@ describe("many flows", () => {
         receiveBuffer: "64Mi",
       },
     });
+    // Of these ports none is refused as a source.
     const sendFrom = (source: string): void => {
       const script = ["/usr/bin/python3", join(import.meta.dirname, "raw_udp.py")];
       const ends = [source, edge.towardClients.v4, String(LISTEN_PORT)];
-      const args = [...script, ...ends, datagram("many").toString("hex"), "64", `10001-${10_000 + FLOWS / 2}`];
+      const args = [...script, ...ends, datagram("many").toString("hex"), "64", `12001-${12_000 + FLOWS / 2}`];
       const [file, all] = insideNamespace(client.namespace, args);
       execFileSync(file, all, { stdio: ["ignore", "ignore", "pipe"] });
     };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <vector>
 
 #include "forward/udp_headers.h"
@@ -50,6 +51,10 @@ TEST_P(IcmpErrors, NameThePathOfTheDatagramThatTheyQuote) {
   EXPECT_EQ(refused->path.remoteAddress(), headersOf(v6).destination);
   EXPECT_EQ(refused->path.localPort(), 10241);
   EXPECT_EQ(refused->path.remotePort(), 4433);
+  uint8_t headers[kMaxUdpHeadersBytes];
+  const size_t size = writeUdpHeaders(headersOf(v6), {}, headers);
+  EXPECT_EQ(std::memcmp(&refused->udp, headers + size - 4, 4), 0) << "length and checksum";
+  EXPECT_TRUE(refused->quotedPayload().empty());
   const auto tooBig = parseIcmpError(errorOf(v6, v6 ? 2 : 3, v6 ? 0 : 4), v6);
   ASSERT_TRUE(tooBig);
   EXPECT_EQ(tooBig->kind, IcmpError::Kind::kTooBig);
@@ -70,9 +75,8 @@ TEST_P(IcmpErrors, OfOtherTypesAndProtocolsAreNone) {
 TEST_P(IcmpErrors, CutShortAreReadNoFurther) {
   const bool v6 = GetParam();
   const auto whole = errorOf(v6, v6 ? 1 : 3, 3);
-  // Length and checksum of the quoted UDP header may be missing: the ports are all that is read.
-  const size_t needed = whole.size() - 4;
-  for (size_t size = 0; size < whole.size(); size++) {
+  const size_t needed = whole.size();
+  for (size_t size = 0; size <= whole.size(); size++) {
     const std::vector<uint8_t> cut(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size));
     EXPECT_EQ(parseIcmpError(cut, v6).has_value(), size >= needed) << size;
   }

@@ -178,7 +178,7 @@ TEST(Receiver, FollowsASnapshotThatReplacesOneNeverAdopted) {
   scene.offer({0});
   scene.start(8);
   const ReceiveRing& ring = scene.receiver->ring();
-  const Snapshot& never = scene.offer({1});
+  const Snapshot& never = scene.offer({0, 1});
   ASSERT_TRUE(eventually([&] { return scene.receiver->left() == &never; }));
   const Snapshot& last = scene.offer({0});
   ASSERT_TRUE(eventually([&] { return scene.receiver->left() == &last; }));

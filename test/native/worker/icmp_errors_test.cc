@@ -1,7 +1,26 @@
+#include <dirent.h>
+
+#include <cstdlib>
+
 #include "loopback_fixture.h"
 
 namespace quicproxy {
 namespace {
+
+/// Of this process: epoll announces them again and again.
+int socketsWithErrors() {
+  int count = 0;
+  DIR* directory = opendir("/proc/self/fd");
+  while (const dirent* entry = readdir(directory)) {
+    pollfd poller{std::atoi(entry->d_name), 0, 0};
+    int type = 0;
+    socklen_t length = sizeof type;
+    if (getsockopt(poller.fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_DGRAM) continue;
+    if (poll(&poller, 1, 0) == 1 && (poller.revents & POLLERR) != 0) count++;
+  }
+  closedir(directory);
+  return count;
+}
 
 /// Mode and upstream level.
 class IcmpErrorsOfClients : public testing::TestWithParam<std::tuple<Mode, UpstreamLevel>> {};
@@ -41,9 +60,28 @@ TEST_P(IcmpErrorsOfClients, CostOthersNothing) {
   EXPECT_EQ(counterOf(*plane, Counter::return_dropped_unreachable), 0U);
   EXPECT_EQ(counterOf(*plane, Counter::return_dropped_error), 0U);
   EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::receive_icmp_errors) > 0; }));
-  // Nothing is left that would wake a worker for ever.
-  const uint64_t seen = counterOf(*plane, Counter::receive_icmp_errors);
-  EXPECT_LE(seen, 2 * kRounds);
+  EXPECT_LE(counterOf(*plane, Counter::receive_icmp_errors), 2 * kRounds);
+  EXPECT_TRUE(eventually([] { return socketsWithErrors() == 0; })) << "they would wake the worker for ever";
+}
+
+/// A backend that refuses: the connected socket of its flow has the errors.
+TEST(IcmpErrorsOfBackends, AreEachCountedAndLeaveNothingInTheSocket) {
+  auto backend = std::make_unique<LoopbackSocket>();
+  LoopbackSocket client;
+  LoopbackContract contract(unusedPort(), {backend->port()});
+  contract.sample.header.upstreamLevel = UpstreamLevel::kSockets;
+  contract.sample.header.workers = 1;
+  const uint16_t port = contract.sample.endpoints[0].port;
+  const auto plane = startOrFail(contract);
+  ASSERT_TRUE(client.send(port, shortPacket(1)));
+  ASSERT_TRUE(backend->receive());
+  backend.reset();
+  for (uint64_t i = 1; i <= 3; i++) {
+    ASSERT_TRUE(client.send(port, shortPacket(1)));
+    EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::return_backend_refused) == i; })) << i;
+  }
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::forward_sent) == 4; }));
+  EXPECT_TRUE(eventually([] { return socketsWithErrors() == 0; }));
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, IcmpErrorsOfClients,

@@ -41,6 +41,7 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
     steering: "KernelHash",
     flowCapacity: 50_000,
     upstreamSocketMax: 1000,
+    kernelDropsOfClosed: 0,
     upstreamReceiveBufferAsked: 8_388_608,
     upstreamReceiveBufferEffective: 16_777_216,
     upstreamSocketBound: "Asked",

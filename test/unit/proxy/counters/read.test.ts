@@ -23,7 +23,13 @@ describe("openCounters", () => {
     expect(workers).toHaveLength(2);
     expect(workers[0]?.counters.receive_datagrams).toBe(5);
     expect(workers[1]?.counters.cid_table_full).toBe(3);
-    expect(workers[0]?.gauges).toEqual({ generation: 4, flows: 0, upstreamSockets: 0, cids: 0, ringHighWater: 0 });
+    expect(workers[0]?.gauges).toMatchObject({
+      generation: 4,
+      flows: 0,
+      upstreamSockets: 0,
+      cids: 0,
+      ringHighWater: 0,
+    });
     expect(workers[1]?.gauges.cids).toBe(9);
     expect(totals.receive_datagrams).toBe(12);
     expect(totals.cid_table_full).toBe(3);

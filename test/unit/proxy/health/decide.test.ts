@@ -21,8 +21,14 @@ function run(state: BackendState, steps: readonly Step[], around: Surroundings =
   return steps.reduce((before, [atMs, seen]) => decide(before, seen, around, atMs).state, state);
 }
 
+const NOBODY_ANSWERS = { initial: { begun: 99, answered: 0 }, all: { begun: 99, answered: 0 } };
 const busy = { forwarded: 30, flowsCreated: 6 };
 const passive = surroundings({ config: PASSIVE_ONLY });
+const quic = surroundings({
+  config: PASSIVE_ONLY,
+  speaksQuic: true,
+  flows: { initial: { begun: 99, answered: 99 }, all: { begun: 99, answered: 99 } },
+});
 
 describe("a healthy backend", () => {
   const rows: [string, readonly Step[], Surroundings, BackendState["reason"]][] = [
@@ -112,7 +118,7 @@ describe("a healthy backend", () => {
         [1000, traffic(busy)],
         [3000, nothing],
       ],
-      surroundings({ config: PASSIVE_ONLY, silenceCounts: false }),
+      surroundings({ config: PASSIVE_ONLY, flows: NOBODY_ANSWERS }),
       undefined,
     ],
     [
@@ -146,8 +152,58 @@ describe("a healthy backend", () => {
     [
       "refused although nobody ever replied",
       [[1000, traffic({ refused: 3 })]],
-      surroundings({ config: PASSIVE_ONLY, silenceCounts: false }),
+      surroundings({ config: PASSIVE_ONLY, flows: NOBODY_ANSWERS }),
       "Refused",
+    ],
+    [
+      "junk: flows that begin as no QUIC connection does",
+      [
+        [1000, traffic({ ...busy, forwarded: 999, flowsCreated: 99 })],
+        [3000, nothing],
+      ],
+      quic,
+      undefined,
+    ],
+    [
+      "silent: flows that begin as QUIC does, and others answer theirs",
+      [
+        [1000, traffic({ ...busy, initialFlows: 6 })],
+        [3000, nothing],
+      ],
+      quic,
+      "Silent",
+    ],
+    [
+      "forged beginnings of QUIC that the others do not answer either",
+      [
+        [1000, traffic({ forwarded: 999, flowsCreated: 99, initialFlows: 99 })],
+        [3000, nothing],
+      ],
+      { ...quic, flows: { ...quic.flows, initial: { begun: 200, answered: 4 } } },
+      undefined,
+    ],
+    [
+      "silent among forged beginnings: enough that some of them would have been answered",
+      [
+        [1000, traffic({ forwarded: 999, flowsCreated: 600, initialFlows: 600 })],
+        [3000, nothing],
+      ],
+      { ...quic, flows: { ...quic.flows, initial: { begun: 200, answered: 4 } } },
+      "Silent",
+    ],
+    ["this host cannot send there", [[1000, traffic({ unsendable: 3 })]], passive, "Unsendable"],
+    ["this host could not send twice", [[1000, traffic({ unsendable: 2 })]], passive, undefined],
+    [
+      "a filter that drops the smaller part of what is sent there",
+      [[1000, traffic({ unsendable: 9, forwarded: 10 })]],
+      passive,
+      undefined,
+    ],
+    [
+      "this host could not send there three times within ten seconds",
+      [1, 2, 3].map((at): Step => [at * 3000, traffic({ unsendable: 1 })]),
+      passive,
+      undefined,
     ],
     [
       "refused and silent while passive checks are off",
@@ -175,6 +231,14 @@ describe("a healthy backend", () => {
         surroundings({ config }),
       ).reason;
     expect([reasonOf(5), reasonOf(6)]).toEqual(["Silent", undefined]);
+  });
+
+  it("on trial after a fault: the first datagram that cannot be sent ends it", () => {
+    const tried = { ...newBackend(0), failures: 1, recoveredAtMs: 1000 };
+    expect(run(tried, [[2000, traffic({ unsendable: 1 })]], passive)).toMatchObject({
+      reason: "Unsendable",
+      failures: 2,
+    });
   });
 
   it("says the numbers behind a change", () => {
@@ -250,6 +314,10 @@ it("the back-off doubles up to its limit, and the hold follows one step behind",
 });
 
 const counts = fc.record({
+  unsendable: fc.oneof(fc.constant(0), fc.nat(4)),
+  flowsAnswered: fc.nat(3),
+  initialFlows: fc.nat(5),
+  initialFlowsAnswered: fc.nat(3),
   forwarded: fc.nat(60),
   returned: fc.oneof(fc.constant(0), fc.nat(3)),
   refused: fc.oneof(fc.constant(0), fc.nat(4)),
@@ -263,7 +331,8 @@ const history = fc.array(fc.tuple(fc.integer({ min: 1, max: 20_000 }), observati
 const around = fc.record({
   config: fc.constantFrom(CONFIG, PASSIVE_ONLY, ACTIVE_ONLY),
   probesCount: fc.boolean(),
-  silenceCounts: fc.boolean(),
+  speaksQuic: fc.boolean(),
+  flows: fc.constantFrom(surroundings().flows, NOBODY_ANSWERS),
 });
 
 function deepFreeze<T>(value: T): T {
@@ -310,7 +379,11 @@ describe("whatever is seen", () => {
         forwarded: fc.nat(1000),
         returned: fc.integer({ min: 1, max: 9 }),
         refused: fc.constant(0),
+        unsendable: fc.constant(0),
         flowsCreated: fc.nat(99),
+        flowsAnswered: fc.nat(9),
+        initialFlows: fc.nat(99),
+        initialFlowsAnswered: fc.nat(9),
       }),
     });
     const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 5000 }), well), { maxLength: 60 });

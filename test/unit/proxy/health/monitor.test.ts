@@ -3,7 +3,7 @@ import { type Forwarding, HealthMonitor, type HealthPlan, LOOK_MS } from "../../
 import type { Traffic } from "../../../../proxy/health/state.ts";
 import { fakeLog, type LogLine } from "../apply/fakes.ts";
 import { countingOctets, FakeProbeNetwork, type SentProbe } from "./fakes.ts";
-import { ACTIVE_ONLY, CONFIG, PASSIVE_ONLY } from "./states.ts";
+import { ACTIVE_ONLY, CONFIG, NO_TRAFFIC, PASSIVE_ONLY } from "./states.ts";
 
 const STEP_MS = 50;
 const ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "2001:db8::4"];
@@ -23,7 +23,7 @@ class FakeForwarding implements Forwarding {
   }
 
   count(name: string, counts: Partial<Traffic>): void {
-    const before = this.counters.get(name) ?? { forwarded: 0, returned: 0, refused: 0, flowsCreated: 0 };
+    const before = this.counters.get(name) ?? NO_TRAFFIC;
     const keys = Object.keys(before) as (keyof Traffic)[];
     this.counters.set(name, Object.fromEntries(keys.map((key) => [key, before[key] + (counts[key] ?? 0)])) as never);
   }
@@ -136,7 +136,8 @@ describe("active checks", () => {
 });
 
 describe("passive checks", () => {
-  const serve = (name: string): void => forwarding.count(name, { forwarded: 40, returned: 40, flowsCreated: 9 });
+  const serve = (name: string): void =>
+    forwarding.count(name, { forwarded: 40, returned: 40, flowsCreated: 9, flowsAnswered: 9 });
 
   it("send nothing", () => {
     start(planOf(PASSIVE_ONLY));
@@ -190,7 +191,7 @@ describe("passive checks", () => {
     start(planOf(PASSIVE_ONLY));
     forwarding.count(NAMES[0]!, { forwarded: 100, returned: 100 });
     pass(LOOK_MS);
-    forwarding.counters.set(NAMES[0]!, { forwarded: 5, returned: 5, refused: 0, flowsCreated: 1 });
+    forwarding.counters.set(NAMES[0]!, { ...NO_TRAFFIC, forwarded: 5, returned: 5, flowsCreated: 1, flowsAnswered: 1 });
     pass(5 * LOOK_MS);
     expect(forwarding.drained).toEqual([]);
   });

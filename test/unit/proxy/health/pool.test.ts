@@ -8,7 +8,7 @@ import {
   type Pool,
   withBackends,
 } from "../../../../proxy/health/pool.ts";
-import type { Observation } from "../../../../proxy/health/state.ts";
+import { type Observation, TRAFFIC_CELLS, type Traffic } from "../../../../proxy/health/state.ts";
 import { answered, CONFIG, PASSIVE_ONLY, traffic, unanswered } from "./states.ts";
 
 const NAMES = ["a", "b", "c", "d"];
@@ -75,7 +75,8 @@ describe("a pool in which nobody ever answers", () => {
     const mute = Object.fromEntries(NAMES.map((name) => [name, traffic({ forwarded: 99, flowsCreated: 9 })]));
     const silent = see(see(poolOf(NAMES, config), mute, 1000, config), {}, 4000, config);
     expect(countHealthy(silent)).toBe(4);
-    const replied = see(silent, { d: traffic({ returned: 1 }) }, 5000, config);
+    const answering = { d: traffic({ returned: 90, flowsCreated: 90, flowsAnswered: 90, forwarded: 90 }) };
+    const replied = see(see(silent, answering, 5000, config), {}, 7100, config);
     expect([...replied.backends].filter(([, { reason }]) => reason).map(([name]) => name)).toEqual(["a", "b", "c"]);
     expect(replied.panic).toBe(true);
   });
@@ -110,7 +111,12 @@ it("whatever is seen, the share that gets new flows is all, or at least the thre
   const seen = fc.record({
     probes: fc.array(fc.constantFrom("Answered" as const, "Unanswered" as const), { maxLength: 4 }),
     traffic: fc.option(
-      fc.record({ forwarded: fc.nat(60), returned: fc.nat(1), refused: fc.nat(4), flowsCreated: fc.nat(10) }),
+      fc.record({
+        ...Object.fromEntries(TRAFFIC_CELLS.map((cell) => [cell, fc.nat(4)])),
+        forwarded: fc.nat(60),
+        returned: fc.nat(1),
+        flowsCreated: fc.nat(10),
+      } as Record<keyof Traffic, fc.Arbitrary<number>>),
       { nil: undefined },
     ),
   });

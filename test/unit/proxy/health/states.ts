@@ -1,6 +1,13 @@
 import type { HealthConfig } from "../../../../proxy/health/config.ts";
 import type { Surroundings } from "../../../../proxy/health/decide.ts";
-import { type BackendState, newBackend, type Observation, type ProbeResult } from "../../../../proxy/health/state.ts";
+import {
+  type BackendState,
+  newBackend,
+  type Observation,
+  type ProbeResult,
+  TRAFFIC_CELLS,
+  type Traffic,
+} from "../../../../proxy/health/state.ts";
 
 export const CONFIG: HealthConfig = {
   active: { intervalMs: 5000, timeoutMs: 1000, unhealthyThreshold: 3, healthyThreshold: 2 },
@@ -14,7 +21,9 @@ export const PASSIVE_ONLY: HealthConfig = { ...CONFIG, active: undefined };
 export const ACTIVE_ONLY: HealthConfig = { ...CONFIG, passive: undefined };
 
 export function surroundings(changes: Partial<Surroundings> = {}): Surroundings {
-  return { config: CONFIG, probesCount: true, silenceCounts: true, ...changes };
+  // All others answer all that comes to them.
+  const flows = { initial: { begun: 0, answered: 0 }, all: { begun: 99, answered: 99 } };
+  return { config: CONFIG, probesCount: true, speaksQuic: false, flows, ...changes };
 }
 
 export function probes(...results: ProbeResult[]): Observation {
@@ -24,8 +33,10 @@ export function probes(...results: ProbeResult[]): Observation {
 export const unanswered = (count: number): Observation => probes(...Array<ProbeResult>(count).fill("Unanswered"));
 export const answered = (count: number): Observation => probes(...Array<ProbeResult>(count).fill("Answered"));
 
-export function traffic(counts: Partial<NonNullable<Observation["traffic"]>>): Observation {
-  return { probes: [], traffic: { forwarded: 0, returned: 0, refused: 0, flowsCreated: 0, ...counts } };
+export const NO_TRAFFIC = Object.fromEntries(TRAFFIC_CELLS.map((cell) => [cell, 0])) as Traffic;
+
+export function traffic(counts: Partial<Traffic>): Observation {
+  return { probes: [], traffic: { ...NO_TRAFFIC, ...counts } };
 }
 
 export const nothing: Observation = { probes: [], traffic: undefined };
