@@ -141,6 +141,7 @@ RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
 }
 
 RawUpstream::~RawUpstream() {
+  ports_.withdraw(worker_);
   for (const uint8_t block : blocks_) ports_.release(block);
   if (leavingBlock_ != kNone) ports_.release(static_cast<uint8_t>(leavingBlock_));
 }
@@ -231,7 +232,7 @@ void RawUpstream::tend(WorkerContext& context) {
   if (context.nowMs - countedAtMs_ < kCountEveryMs && !blocks_.empty()) return;
   countedAtMs_ = context.nowMs;
   countUsable();
-  if (blocks_.empty() && !claim(context.nowMs)) ports_.plead();
+  if (blocks_.empty() && !claim(context.nowMs)) ports_.plead(worker_);
   for (size_t i = blocks_.size(); i-- > 0 && blocks_.size() > 1;) {
     const uint8_t block = blocks_[i];
     if (!isIdle(block) || context.nowMs - blockUse_[block].emptySinceMs < kBlockRestMs) continue;
