@@ -30,6 +30,9 @@ constexpr uint32_t kMaxVictimsLookedAt = 256;
 /// A block that no flow has used for so long goes back: late replies are no matter any more.
 constexpr uint32_t kBlockRestMs = 60'000;
 
+/// Flows that are looked at in one turn while a block is given up.
+constexpr uint32_t kFlowsPerStep = 1024;
+
 /// How often usable ports are counted: others may have come to some.
 constexpr uint32_t kCountEveryMs = 1000;
 
@@ -130,6 +133,7 @@ RawUpstream::RawUpstream(const Options& options, UpstreamPorts& ports)
 }
 
 RawUpstream::~RawUpstream() {
+  ports_.withdraw(worker_);
   for (const uint8_t block : blocks_) ports_.release(block);
   if (leavingBlock_ != kNone) ports_.release(static_cast<uint8_t>(leavingBlock_));
 }
@@ -230,8 +234,22 @@ void RawUpstream::giveBack(size_t position) {
   countUsable();
 }
 
+/// Flows that nobody confirmed give way to the worker that has none. The others go over at their next datagram, or end.
+void RawUpstream::emptyLeavingBlock(WorkerContext& context) {
+  const uint32_t capacity = context.flows.capacity();
+  for (uint32_t step = 0; step < kFlowsPerStep; step++) {
+    const uint32_t index = leavingNext_++ % capacity;
+    const Flow& flow = context.flows.at(index);
+    const bool live = flow.is(kFlowLive) && !flow.is(kFlowConfirmed) && !flow.is(kFlowBorrowed);
+    if (!live || flow.upstreamPort / UpstreamPorts::kBlockPorts != leavingBlock_) continue;
+    context.endFlow(index);
+    context.counters.add(Counter::flow_evicted);
+  }
+}
+
 void RawUpstream::tend(WorkerContext& context) {
   countKernelDrops(context);
+  if (leavingBlock_ != kNone) emptyLeavingBlock(context);
   const auto isIdle = [&](uint8_t block) { return blockUse_[block].flows == 0; };
   if (leavingBlock_ != kNone && isIdle(static_cast<uint8_t>(leavingBlock_))) {
     ports_.release(static_cast<uint8_t>(leavingBlock_));
@@ -240,7 +258,7 @@ void RawUpstream::tend(WorkerContext& context) {
   if (context.nowMs - countedAtMs_ < kCountEveryMs && !blocks_.empty()) return;
   countedAtMs_ = context.nowMs;
   countUsable();
-  if (blocks_.empty() && !claim(context.nowMs)) ports_.plead();
+  if (blocks_.empty() && !claim(context.nowMs)) ports_.plead(worker_);
   for (size_t i = blocks_.size(); i-- > 0 && blocks_.size() > 1;) {
     const uint8_t block = blocks_[i];
     if (!isIdle(block) || context.nowMs - blockUse_[block].emptySinceMs < kBlockRestMs) continue;

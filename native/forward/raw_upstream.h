@@ -84,6 +84,7 @@ class RawUpstream final : public Upstream {
   bool claim(uint32_t nowMs);
   void giveBack(size_t position);
   void countUsable();
+  void emptyLeavingBlock(WorkerContext& context);
   [[nodiscard]] bool isOutdated(const WorkerContext& context, const Flow& flow) const;
   void reopen(WorkerContext& context, uint32_t flow);
   [[nodiscard]] uint16_t& portsUsed(uint16_t backendSlot, uint8_t source) {
@@ -108,6 +109,7 @@ class RawUpstream final : public Upstream {
   };
   std::array<BlockUse, 256> blockUse_{};
   uint16_t leavingBlock_ = kNone;  ///< its flows go over to other ports, so that another worker gets it
+  uint32_t leavingNext_ = 0;       ///< the flow that is looked at next, to empty it
   MappedMemory portsUsed_;         ///< 16-bit numbers of flows by backend slot and source: touched where there are any
   uint32_t usable_ = 0;            ///< ports of blocks_ that may be sent from
   uint32_t countedAtMs_ = 0;

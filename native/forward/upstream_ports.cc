@@ -154,6 +154,8 @@ void UpstreamPorts::yieldToOthers() {
 }
 
 std::optional<uint8_t> UpstreamPorts::claim(uint32_t worker, uint32_t nowMs) {
+  const uint32_t waiting = waiting_.load(std::memory_order_relaxed);
+  if (waiting != 0 && waiting != worker + 1) return std::nullopt;
   if (free_.load(std::memory_order_relaxed) == 0) {
     forgetForeign(nowMs);
     return std::nullopt;
@@ -166,6 +168,7 @@ std::optional<uint8_t> UpstreamPorts::claim(uint32_t worker, uint32_t nowMs) {
     free_.fetch_sub(1, std::memory_order_relaxed);
     if (!take(number, worker)) continue;
     turn_ = (number - firstBlock_ + 1) % count;
+    withdraw(worker);
     return static_cast<uint8_t>(number);
   }
   return std::nullopt;

@@ -58,8 +58,17 @@ class UpstreamPorts {
   /// Any thread: the worker that claimed the block sends from it no more.
   void release(uint8_t block);
 
-  /// Any thread: a worker that has no block asks the others for one; plead again after each that was taken over.
-  void plead() { pleas_.store(1, std::memory_order_relaxed); }
+  /// Any thread: a worker that has no block asks the others for one. Until it has claimed it, or withdraws, nobody else
+  /// claims any: the next one that is given back is its own.
+  void plead(uint32_t worker) {
+    uint32_t nobody = 0;
+    if (!waiting_.compare_exchange_strong(nobody, worker + 1) && nobody != worker + 1) return;
+    pleas_.store(1, std::memory_order_relaxed);
+  }
+  void withdraw(uint32_t worker) {
+    uint32_t self = worker + 1;
+    waiting_.compare_exchange_strong(self, 0);
+  }
   /// Whether to give a block up for the worker that pleaded. Only one is told so.
   bool takePlea() { return pleas_.load(std::memory_order_relaxed) != 0 && pleas_.exchange(0) != 0; }
 
@@ -97,7 +106,8 @@ class UpstreamPorts {
   std::set<std::string> backends_;  ///< keys of the BPF map
   std::atomic<uint32_t> claimed_{0};
   std::atomic<uint32_t> pleas_{0};
-  std::atomic<uint32_t> free_{0};  ///< blocks in State::kFree
+  std::atomic<uint32_t> waiting_{0};  ///< the number, plus one, of the worker that the next block is for
+  std::atomic<uint32_t> free_{0};     ///< blocks in State::kFree
   std::atomic<uint32_t> triedForeignAtMs_{0};
 
   std::mutex mutex_;  ///< of what follows; never taken for a datagram of a known flow
