@@ -104,7 +104,12 @@ class WorkerGrowth : public testing::Test {
       }
       poll(nullptr, 0, 1);
     }
-    return testing::AssertionFailure() << "a datagram is missing";
+    auto failure = testing::AssertionFailure() << "a datagram is missing; sums of counters:";
+    for (uint32_t i = 0; i < kCounterCount; i++) {
+      const uint64_t sum = counterOf(*plane, static_cast<Counter>(i));
+      if (sum != 0) failure << " " << i << ": " << sum;
+    }
+    return failure;
   }
 
   std::deque<LoopbackSocket> backends = std::deque<LoopbackSocket>(kBackends);
