@@ -19,6 +19,7 @@ native   clang-19                                       clang-19
 native   /usr/include/bpf/libbpf.h                      libbpf-dev
 native   /usr/include/gtest/gtest.h                     libgtest-dev
 lab      ip                                             iproute2
+lab      ethtool                                        ethtool
 lab      gtlsclient                                     ngtcp2-client
 lab      gtlsserver                                     ngtcp2-server
 lab      openssl                                        openssl
