@@ -1,7 +1,8 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { Ahead } from "./ahead.ts";
 import { freshPath } from "./fresh/path.ts";
 import { minutesTable, type Spent } from "./minutes.ts";
 import { closingLines, demandReasons, readTally, type Tally } from "./report.ts";
@@ -9,7 +10,7 @@ import { type Runner, reports, root, runners } from "./runners.ts";
 
 /*
  * Runs every test that needs no cluster, or the runners named as arguments, one after the other: a failure does not keep
- * the later ones from running. Prints what took how long; the last lines name what failed or was skipped and sum up: `N
+ * the later ones from running. What is compiled is compiled beside suites that mostly wait, as far as they leave time. Prints what took how long; the last lines name what failed or was skipped and sum up: `N
  * passed, N failed, N skipped`. With --sum it runs nothing and sums up all that has run since the last `make clean`;
  * --spent "<command>=<seconds>" adds a line to the table.
  */
@@ -20,10 +21,13 @@ interface Outcome extends Tally {
   runSeconds: number;
 }
 
-function runCommand([file, ...args]: readonly string[], path: string): string | undefined {
-  const env = { ...process.env, PATH: path };
-  const { status, signal, error } = spawnSync(file!, args, { cwd: root, stdio: "inherit", env });
-  return status === 0 ? undefined : `${file} ended with ${error?.message ?? signal ?? status}`;
+async function runCommand([file, ...args]: readonly string[], path: string): Promise<string | undefined> {
+  const child = spawn(file!, args, { cwd: root, stdio: "inherit", env: { ...process.env, PATH: path } });
+  const outcome = await new Promise<string | number>((resolve) => {
+    child.once("error", ({ message }) => resolve(message));
+    child.once("close", (code, signal) => resolve(code ?? signal ?? "unknown"));
+  });
+  return outcome === 0 ? undefined : `${file} ended with ${outcome}`;
 }
 
 const told = new Set<string>();
@@ -35,22 +39,27 @@ function pathOf({ packages }: Runner): string {
   return path;
 }
 
+interface Timed {
+  seconds: number;
+  fault: string | undefined;
+}
+
 /** The first fault of commands that follow each other, and the time until then. */
-function timed(commands: readonly (readonly string[])[], path: string): { seconds: number; fault: string | undefined } {
+async function timed(commands: readonly (readonly string[])[], path: string): Promise<Timed> {
   const started = performance.now();
   let fault: string | undefined;
-  for (const command of commands) fault ??= runCommand(command, path);
+  for (const command of commands) fault ??= await runCommand(command, path);
   return { seconds: (performance.now() - started) / 1000, fault };
 }
 
 /** A runner that does not build, leaves no report, or fails in a way its report does not show counts as one failure. */
-function run(runner: Runner): Outcome {
+async function run(runner: Runner): Promise<Outcome> {
   const { name, build, command, report, tally } = runner;
   console.log(`\n== ${name}`);
   rmSync(report, { force: true });
   const path = pathOf(runner);
-  const built = timed(build ?? [], path);
-  const ran = built.fault === undefined ? timed([command], path) : { seconds: 0, fault: built.fault };
+  const built = await timed(build ?? [], path);
+  const ran = built.fault === undefined ? await timed([command], path) : { seconds: 0, fault: built.fault };
   let fault = ran.fault;
   let counted: Tally = { passed: 0, failed: [], skipped: [] };
   try {
@@ -69,10 +78,36 @@ function run(runner: Runner): Outcome {
 
 const kept = (name: string): string => join(reports, `${name}.tally.json`);
 
-function runAndKeep(runner: Runner): [string, Outcome] {
-  const outcome = run(runner);
+async function runAndKeep(runner: Runner): Promise<[string, Outcome]> {
+  const outcome = await run(runner);
   writeFileSync(kept(runner.name), JSON.stringify(outcome));
   return [runner.name, outcome];
+}
+
+/** Builds begin, beside the first suite that mostly waits, for all that come after it. */
+async function runAll(chosen: readonly Runner[]): Promise<[string, Outcome][]> {
+  const outcomes: [string, Outcome][] = [];
+  let ahead: Ahead | undefined;
+  const stop = async (): Promise<void> => {
+    await ahead?.stop();
+    process.exit(130);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop());
+  for (const [index, runner] of chosen.entries()) {
+    if (runner.mostlyWaits) ahead ??= buildAhead(chosen.slice(index + 1));
+    else await ahead?.stop();
+    outcomes.push(await runAndKeep(runner));
+  }
+  await ahead?.stop();
+  return outcomes;
+}
+
+function buildAhead(runners: readonly Runner[]): Ahead | undefined {
+  const [first] = runners.filter(({ build }) => build !== undefined);
+  if (first === undefined) return undefined;
+  const commands = [...new Set(runners.map(({ build }) => build ?? []))].flat();
+  const env = { ...process.env, PATH: pathOf(first) };
+  return new Ahead({ commands, cwd: root, env, logFile: join(reports, "ahead.log") });
 }
 
 function keptOutcomes(): [string, Outcome][] {
@@ -109,7 +144,7 @@ if (unknown.length > 0) {
 
 mkdirSync(reports, { recursive: true });
 const chosen = runners.filter(({ name, needsCluster }) => (asked.length === 0 ? !needsCluster : asked.includes(name)));
-const outcomes = values.sum ? keptOutcomes() : chosen.map(runAndKeep);
+const outcomes = values.sum ? keptOutcomes() : await runAll(chosen);
 const tallies = outcomes.map(([, outcome]) => outcome);
 console.log(`\n${minutesTable(outcomes.map(spentBy), values.spent?.map(commandSpent)).join("\n")}\n`);
 console.log(closingLines(tallies).join("\n"));

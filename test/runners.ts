@@ -16,6 +16,8 @@ export interface Runner {
   tally: (text: string) => Tally;
   /** What the make targets that run it have installed: nothing else is on its PATH. */
   packages: readonly Group[];
+  /** And what it asserts holds on a busy machine, too: builds of later suites go on beside it. */
+  mostlyWaits?: boolean;
   /** Or the programs of one. Runs only when it is named. */
   needsCluster?: boolean;
 }
@@ -31,9 +33,10 @@ const clusterPackages: readonly Group[] = ["build", "image", "cluster"];
 function nativeRunners(preset: "release" | "asan"): Runner[] {
   const built = join("build/native", preset);
   const unit = join(reports, `native-${preset}.json`);
+  const programs = ["native_tests", "fuzz_replay", ...(preset === "release" ? ["route_bench"] : [])];
   const build = [
     ["cmake", "-S", "native", "--preset", preset, "--log-level=WARNING"],
-    ["cmake", "--build", built, "--parallel", jobs],
+    ["cmake", "--build", built, "--parallel", jobs, "--target", ...programs],
   ];
   const replay = join(reports, `fuzz-replay-${preset}.xml`);
   return [
@@ -90,14 +93,14 @@ function vitestRunner(
 }
 
 export const runners: readonly Runner[] = [
+  vitestRunner("unit"),
+  vitestRunner("net"),
+  vitestRunner("net-sockets"),
+  { ...vitestRunner("image"), mostlyWaits: true },
+  { ...vitestRunner("interop"), mostlyWaits: true },
   ...nativeRunners("release"),
   ...nativeRunners("asan"),
   soakRunner(),
-  vitestRunner("unit"),
-  vitestRunner("image"),
-  vitestRunner("net"),
-  vitestRunner("net-sockets"),
-  vitestRunner("interop"),
   { ...vitestRunner("chart"), packages: clusterPackages, needsCluster: true },
   { ...vitestRunner("e2e"), packages: clusterPackages, needsCluster: true },
   { ...vitestRunner("integration"), packages: clusterPackages, needsCluster: true },
