@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Ahead } from "./ahead.ts";
@@ -88,11 +89,11 @@ async function runAndKeep(runner: Runner): Promise<[string, Outcome]> {
 async function runAll(chosen: readonly Runner[]): Promise<[string, Outcome][]> {
   const outcomes: [string, Outcome][] = [];
   let ahead: Ahead | undefined;
-  const stop = async (): Promise<void> => {
+  const stop = async (signal: "SIGINT" | "SIGTERM"): Promise<void> => {
     await ahead?.stop();
-    process.exit(130);
+    process.exit(128 + constants.signals[signal]);
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop());
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop(signal));
   for (const [index, runner] of chosen.entries()) {
     if (runner.mostlyWaits) ahead ??= buildAhead(chosen.slice(index + 1));
     else await ahead?.stop();
@@ -132,20 +133,33 @@ function commandSpent(text: string): Spent {
   return { name, runSeconds: Number(seconds) };
 }
 
-const { values, positionals: asked } = parseArgs({
-  allowPositionals: true,
-  options: { sum: { type: "boolean" }, spent: { type: "string", multiple: true } },
-});
-const unknown = asked.filter((name) => !runners.some((runner) => runner.name === name));
-if (unknown.length > 0) {
-  console.error(`no such runner: ${unknown.join(", ")}; there are ${runners.map(({ name }) => name).join(", ")}`);
-  process.exit(2);
+function readArguments(): { asked: string[]; sum: boolean; commands: Spent[] } {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { sum: { type: "boolean" }, spent: { type: "string", multiple: true } },
+  });
+  const unknown = positionals.filter((name) => !runners.some((runner) => runner.name === name));
+  if (unknown.length > 0) {
+    const names = runners.map(({ name }) => name).join(", ");
+    throw new Error(`no such runner: ${unknown.join(", ")}; there are ${names}`);
+  }
+  return { asked: positionals, sum: values.sum ?? false, commands: (values.spent ?? []).map(commandSpent) };
 }
 
+function readArgumentsOrExit(): ReturnType<typeof readArguments> {
+  try {
+    return readArguments();
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(2);
+  }
+}
+
+const { asked, sum, commands } = readArgumentsOrExit();
 mkdirSync(reports, { recursive: true });
 const chosen = runners.filter(({ name, needsCluster }) => (asked.length === 0 ? !needsCluster : asked.includes(name)));
-const outcomes = values.sum ? keptOutcomes() : await runAll(chosen);
+const outcomes = sum ? keptOutcomes() : await runAll(chosen);
 const tallies = outcomes.map(([, outcome]) => outcome);
-console.log(`\n${minutesTable(outcomes.map(spentBy), values.spent?.map(commandSpent)).join("\n")}\n`);
+console.log(`\n${minutesTable(outcomes.map(spentBy), commands).join("\n")}\n`);
 console.log(closingLines(tallies).join("\n"));
 process.exitCode = tallies.some(({ failed }) => failed.length > 0) ? 1 : 0;
