@@ -17,7 +17,6 @@ interface Package {
 }
 
 export interface Dpkg {
-  has(name: string): boolean;
   /** Of the smallest installation, as in a container: Essential, or of the priority "required". */
   everywhere(): string[];
   /** These packages and what they depend on, as far as they are installed. */
@@ -49,10 +48,18 @@ function packageOf(fields: Map<string, string>): Package {
   };
 }
 
+/** States of dpkg(1) in which the files are there: also of a package whose service could not start in a container. */
+const unpacked = / (installed|unpacked|half-configured|triggers-awaited|triggers-pending)$/;
+
 function readPackages(database: string): Map<string, Package> {
   const stanzas = readFileSync(join(database, "status"), "utf8").split("\n\n").map(fieldsOf);
-  const installed = stanzas.filter((fields) => / installed$/.test(fields.get("Status") ?? ""));
-  return new Map(installed.map(packageOf).map((one) => [one.name, one]));
+  const present = stanzas.filter((fields) => unpacked.test(fields.get("Status") ?? "")).map(packageOf);
+  const native = present.find(({ name }) => name === "dpkg")?.architecture;
+  // A package may be there for several architectures; the last of a name wins.
+  const foreignFirst = [...present].sort(
+    (one, other) => Number(one.architecture === native) - Number(other.architecture === native),
+  );
+  return new Map(foreignFirst.map((one) => [one.name, one]));
 }
 
 function providersOf(packages: Map<string, Package>): Map<string, string[]> {
@@ -88,10 +95,15 @@ function alternativesOf(file: string): { links: string[]; candidates: Candidate[
   return { links, candidates };
 }
 
-/** As update-alternatives would choose were only these files there. Nothing where no candidate is among them. */
+/** /bin is a link to /usr/bin, and packages and alternatives do not move from one name to the other together. */
+function merged(path: string): string {
+  return path.replace(/^\/(s?bin\/)/, "/usr/$1");
+}
+
+/** As update-alternatives would choose were only these files there, named as by merged(). Nothing where no candidate is among them. */
 function chosenLinks(file: string, files: ReadonlySet<string>): [string, string][] {
   const { links, candidates } = alternativesOf(file);
-  const present = candidates.filter(({ paths }) => files.has(paths[0]!));
+  const present = candidates.filter(({ paths }) => files.has(merged(paths[0]!)));
   const [best] = present.sort((one, other) => other.priority - one.priority);
   const pairs = best === undefined ? [] : links.map((link, index): [string, string] => [link, best.paths[index]!]);
   return pairs.filter(([, path]) => path !== "");
@@ -115,7 +127,6 @@ export function readDpkg(database = "/var/lib/dpkg"): Dpkg | undefined {
   };
 
   return {
-    has: (name) => packages.has(name),
     everywhere: () => [...packages.values()].filter(({ everywhere }) => everywhere).map(({ name }) => name),
     closure(names) {
       const found = new Set<string>();
@@ -128,9 +139,10 @@ export function readDpkg(database = "/var/lib/dpkg"): Dpkg | undefined {
       return found;
     },
     programs(names) {
-      const files = new Set([...names].flatMap((name) => filesOf(database, packages.get(name)!)));
-      const pairs = [...files].map((path): [string, string] => [path, path]);
-      const links = alternatives().flatMap((file) => chosenLinks(file, files));
+      const files = [...names].flatMap((name) => filesOf(database, packages.get(name)!));
+      const pairs = files.map((path): [string, string] => [path, path]);
+      const places = new Set(files.map(merged));
+      const links = alternatives().flatMap((file) => chosenLinks(file, places));
       const programs = [...links, ...pairs].filter(([link]) => programPath.test(link));
       return new Map(programs.map(([link, path]) => [basename(link), path]));
     },

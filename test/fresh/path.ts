@@ -1,5 +1,16 @@
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { type Dpkg, readDpkg } from "./dpkg.ts";
 
@@ -44,12 +55,19 @@ function readNeeds(): string[] {
   return execFileSync(join(root, "setup/packages.sh"), ["--needs"], { encoding: "utf8" }).trim().split("\n");
 }
 
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
 /** The file of a program on this PATH; where that is a link of ours, what it leads to. */
 function find(program: string, path: string, directory: string): string | undefined {
   const folders = [...path.split(delimiter), ...systemDirectories].filter((folder) => folder.startsWith("/"));
-  const file = folders
-    .map((folder) => join(folder, program))
-    .find((candidate) => statSync(candidate, { throwIfNoEntry: false })?.isFile());
+  const file = folders.map((folder) => join(folder, program)).find(isProgram);
   return file?.startsWith(directory) ? readlinkSync(file) : file;
 }
 
@@ -75,10 +93,10 @@ function programsOf({ groups, needs, env, directory, dpkg }: Request): Map<strin
 /** Changes what differs, one link at a time: other runs may be using the directory. */
 function link(directory: string, programs: ReadonlyMap<string, string>): void {
   mkdirSync(directory, { recursive: true });
-  for (const name of readdirSync(directory)) if (!programs.has(name)) rmSync(join(directory, name));
+  for (const name of readdirSync(directory)) if (!programs.has(name)) rmSync(join(directory, name), { force: true });
   for (const [name, file] of programs) {
     const path = join(directory, name);
-    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined && readlinkSync(path) === file) continue;
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() && readlinkSync(path) === file) continue;
     const draft = `${directory}.${process.pid}`;
     symlinkSync(file, draft);
     renameSync(draft, path);

@@ -15,6 +15,10 @@ function write(file: string, lines: readonly string[]): void {
 
 const status = "Status: install ok installed";
 write("status", [
+  "Package: dpkg",
+  status,
+  "Architecture: amd64",
+  "",
   "Package: base",
   "Essential: yes",
   status,
@@ -43,9 +47,18 @@ write("status", [
   "",
   "Package: by-hand",
   status,
+  "",
+  "Package: compiler",
+  status,
+  "Architecture: i386",
+  "",
+  "Package: server",
+  "Status: install ok half-configured",
 ]);
 write("info/base.list", ["/.", "/bin", "/bin/ls", "/usr/bin/mawk"]);
 write("info/compiler:amd64.list", ["/usr/bin/g++-12", "/usr/lib/gcc/cc1plus", "/usr/share/bin/x"]);
+write("info/compiler:i386.list", ["/usr/bin/g++-for-i386"]);
+write("info/server.list", ["/usr/bin/nc.server"]);
 write("info/linker.list", ["/usr/sbin/ld"]);
 write("info/by-hand.list", ["/usr/bin/ethtool", "/usr/bin/gawk"]);
 write("alternatives/awk", [
@@ -67,6 +80,8 @@ write("alternatives/awk", [
   "",
 ]);
 write("alternatives/c++", ["auto", "/usr/bin/c++", "", "/usr/bin/g++-12", "20", ""]);
+
+write("alternatives/nc", ["auto", "/bin/nc", "", "/bin/nc.server", "50", ""]);
 
 const dpkg = readDpkg(database) as Dpkg;
 
@@ -90,6 +105,11 @@ test("programs are those of the PATH's directories, and alternatives are chosen 
     ld: "/usr/sbin/ld",
   });
   expect(dpkg.programs(["by-hand", "base"]).get("awk")).toBe("/usr/bin/gawk");
+});
+
+test("a package that could not be configured has its programs; /bin and /usr/bin are one directory", () => {
+  const programs = dpkg.programs(dpkg.closure(["server"]));
+  expect(Object.fromEntries(programs)).toEqual({ nc: "/bin/nc.server", "nc.server": "/usr/bin/nc.server" });
 });
 
 test("a system without dpkg", () => {
