@@ -75,10 +75,18 @@ interface Request extends Required<Omit<FreshPathOptions, "database">> {
   dpkg: Dpkg;
 }
 
+/** The lines of these groups, in their three parts. */
+function rowsOf(groups: readonly string[], needs: readonly string[]): string[][] {
+  const rows = needs.map((line) => line.trim().split(/\s+/));
+  const known = new Set(rows.map(([group]) => group!));
+  const unknown = groups.filter((group) => !known.has(group));
+  if (unknown.length > 0)
+    throw new Error(`setup/packages.sh has no group ${unknown.join(", ")}; there are ${[...known].join(", ")}`);
+  return rows.filter(([group]) => groups.includes(group!));
+}
+
 function programsOf({ groups, needs, env, directory, dpkg }: Request): Map<string, string> {
-  const rows = needs
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([group]) => (groups as readonly string[]).includes(group!));
+  const rows = rowsOf(groups, needs);
   const programs = dpkg.programs(dpkg.closure([...dpkg.everywhere(), ...rows.map(([, , name]) => name!)]));
   // What proves a package may have come by another way than dpkg's.
   const proofs = rows.map(([, proof]) => proof!).filter((proof) => !proof.startsWith("/"));

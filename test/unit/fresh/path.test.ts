@@ -41,6 +41,15 @@ describe("on a system with dpkg", () => {
     expect(said(table)).toEqual({ status: 0, stderr: "" });
   });
 
+  test("a group that is none is named", ({ skip }) => {
+    skip(noDpkg !== false, String(noDpkg));
+    const { status, stderr } = spawnSync(process.execPath, [join(root, "test/fresh/main.ts"), "lab", "labor"], {
+      encoding: "utf8",
+    });
+    expect(status).not.toBe(0);
+    expect(stderr).toContain("setup/packages.sh has no group labor; there are build, native, lab");
+  });
+
   test("what is asked for by name or done without where it is missing comes from the PATH as it was", ({ skip }) => {
     skip(noDpkg !== false, String(noDpkg));
     const bin = join(work, "bin");
