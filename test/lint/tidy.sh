@@ -35,6 +35,6 @@ if ! said=$(tidy --extra-arg=-Xclang --extra-arg=-analyzer-opt-analyze-headers "
 fi
 
 # The two checks that look at a main file only.
-named=$(grep -lE '^ *(using [A-Za-z_:]+::[A-Za-z_]+;|namespace [A-Za-z_]+ =)' "$1"/*.cc) || exit 0
+named=$(grep -lE '^ *(using [A-Za-z0-9_:]*::[A-Za-z0-9_]+;|namespace [A-Za-z0-9_]+ =)' "$1"/*.cc) || exit 0
 # shellcheck disable=SC2086
 said=$(tidy --checks=-*,misc-unused-using-decls,misc-unused-alias-decls $named) || { echo "$said" >&2; exit 1; }
