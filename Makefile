@@ -76,19 +76,20 @@ TIDY_FOLDERS = $(filter-out native/binding,$(TIDY_BY_SIZE:%/=%))
 TIDY_RULES := .clang-tidy test/lint/tidy.sh $(filter %.h %.def,$(NATIVE_SOURCES))
 
 tidy: packages-lint packages-native deps ## clang-tidy over native/, as many folders at a time as there are CPUs
-	@$(call fresh,build native lint) cmake -S native --preset tidy --log-level=WARNING >/dev/null
+	@$(call fresh,build native lint) for preset in release tidy; do \
+	  cmake -S native --preset $$preset --log-level=WARNING >/dev/null || exit 1; done
 	@$(call fresh,build native lint) $(MAKE) --keep-going -j $(JOBS) $(TIDY_FOLDERS:%=build/tidy/%.folder)
 
 .SECONDEXPANSION:
 build/tidy/%.folder: $$(wildcard $$*/*.cc) $(TIDY_RULES)
 	@mkdir -p $(@D)
-	@test/lint/tidy.sh build/native/tidy $*
+	@test/lint/tidy.sh $*
 	@touch $@
 
 # One file alone; wants build/native/release configured.
 build/tidy/%.stamp: %.cc $(TIDY_RULES)
 	@mkdir -p $(@D)
-	@test/lint/tidy.sh build/native/release $<
+	@test/lint/tidy.sh $<
 	@touch $@
 
 bench: packages-build packages-native packages-lab packages-bench build build/bench/udp_load build/bench/udp_echo ## CPU, latency and loss beside routing, DNAT, nginx and Baseline; about 15 minutes (root)
