@@ -15,6 +15,8 @@ BIN := $(CURDIR)/node_modules/.bin
 WITH_NODE := PATH="$(BIN):$$PATH"
 # Node strips the types of each file once and not at every start.
 export NODE_COMPILE_CACHE := $(CURDIR)/build/node-cache
+# The PATH of a fresh system with these groups of setup/packages.sh: what nothing installs is missing on every machine.
+fresh = PATH="$$($(BIN)/node test/fresh/main.ts $(1))" &&
 ADDON := build/Release/quicproxy.node
 NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def' -o -name '*.bpf.c')
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.bpf.c')
@@ -24,10 +26,10 @@ IMAGE := build/image/quicproxy.oci.tar
 .PHONY: help demo test test-native test-asan soak coverage e2e image cluster cluster-down lint tidy bench fuzz generate build deps clean
 
 help: ## Print the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: packages-lab build ## Real QUIC downloads through the proxy, in network namespaces of their own (root)
-	@$(BIN)/node proxy/cli/main.ts demo $(DEMO)
+	@$(call fresh,build lab) $(BIN)/node proxy/cli/main.ts demo $(DEMO)
 
 test: packages-native packages-lab build build/venv/.stamp $(IMAGE) ## Every test: native, also with sanitizers; unit, network, interop (root)
 	@$(BIN)/node test/run.ts
@@ -41,6 +43,9 @@ test-asan: packages-native deps ## Native unit tests under AddressSanitizer and 
 soak: packages-native deps ## The data plane under load and reloads, under ThreadSanitizer, for SOAK_SECONDS (default 600)
 	@SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(BIN)/node test/run.ts soak-tsan
 
+coverage: packages-native deps ## Lines of native/route that native tests and fuzz corpora execute; fails below 96 %
+	@$(call fresh,build native) $(BIN)/node test/coverage.ts
+
 e2e: packages-cluster image ## The product on a real cluster of two nodes, which is started unless it runs (root)
 	@$(BIN)/node test/run.ts chart e2e integration
 
@@ -49,7 +54,7 @@ image: $(IMAGE) ## The container image of proxy and operator as an OCI archive, 
 
 IMAGE_SOURCES := $(shell find image crds operator proxy -name '*.ts') package.json LICENSE
 $(IMAGE): $(ADDON) $(IMAGE_SOURCES) | packages-image
-	@$(BIN)/node image/build.ts
+	@$(call fresh,build image) $(BIN)/node image/build.ts
 
 cluster: image ## A real Kubernetes cluster of two nodes with the product, in network namespaces (root) or by kind
 	@$(BIN)/node test/cluster/up.ts
@@ -61,20 +66,30 @@ lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types,
 	@$(WITH_NODE) biome check .
 	@$(WITH_NODE) tsc
 	@$(BIN)/node test/lint/includes.ts
-	@clang-format-19 --dry-run --Werror $(CXX_FILES)
+	@$(call fresh,build native lint) clang-format-19 --dry-run --Werror $(CXX_FILES)
 	@$(MAKE) tidy
 
-# A file is looked at again only when it, a header or the rules changed: the whole of native/ costs minutes of CPU. What
-# includes Node-API is compiled by node-gyp and has no entry among CMake's compile commands.
-TIDY_STAMPS := $(patsubst %.cc,build/tidy/%.stamp,$(filter-out native/binding/%,$(filter %.cc,$(NATIVE_SOURCES))))
+# A folder is looked at again only when a file of it, a header or the rules changed. The largest come first: none of them runs
+# alone at the end. What includes Node-API is compiled by node-gyp and has no entry among CMake's compile commands.
+TIDY_BY_SIZE = $(shell du -s $(sort $(dir $(filter %.cc,$(NATIVE_SOURCES)))) | sort -rn | cut -f2)
+TIDY_FOLDERS = $(filter-out native/binding,$(TIDY_BY_SIZE:%/=%))
+TIDY_RULES := .clang-tidy test/lint/tidy.sh $(filter %.h %.def,$(NATIVE_SOURCES))
 
-tidy: packages-lint packages-native ## clang-tidy over native/, as many files at a time as there are CPUs
-	@cmake -S native --preset release --log-level=WARNING >/dev/null
-	@$(MAKE) --no-print-directory --keep-going -j $(JOBS) $(TIDY_STAMPS)
+tidy: packages-lint packages-native deps ## clang-tidy over native/, as many folders at a time as there are CPUs
+	@$(call fresh,build native lint) for preset in release tidy; do \
+	  cmake -S native --preset $$preset --log-level=WARNING >/dev/null || exit 1; done
+	@$(call fresh,build native lint) $(MAKE) --keep-going -j $(JOBS) $(TIDY_FOLDERS:%=build/tidy/%.folder)
 
-build/tidy/%.stamp: %.cc .clang-tidy $(filter %.h %.def,$(NATIVE_SOURCES))
+.SECONDEXPANSION:
+build/tidy/%.folder: $$(wildcard $$*/*.cc) $(TIDY_RULES)
 	@mkdir -p $(@D)
-	@clang-tidy-19 -p build/native/release --quiet $< 2>build/tidy/$(subst /,-,$<).log || { cat build/tidy/$(subst /,-,$<).log; exit 1; }
+	@test/lint/tidy.sh $*
+	@touch $@
+
+# One file alone; wants build/native/release configured.
+build/tidy/%.stamp: %.cc $(TIDY_RULES)
+	@mkdir -p $(@D)
+	@test/lint/tidy.sh $<
 	@touch $@
 
 bench: packages-build packages-native packages-lab packages-bench build build/bench/udp_load build/bench/udp_echo ## CPU, latency and loss beside routing, DNAT, nginx and Baseline; about 15 minutes (root)

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the system packages of the named groups: build native lab image cluster interop bench lint fuzz.
+# Installs the system packages of the named groups: build native lab image cluster interop bench lint fuzz. With --needs:
+# prints the table below, from which the tests make the PATH of a fresh system (test/fresh/).
 # Nothing to do: says nothing. As root on Debian 12 or Ubuntu 24.04 and newer: installs with apt. Otherwise: says what is
 # missing, or the command that installs it, and stops.
 set -eu
@@ -11,6 +12,7 @@ needs() {
   cat <<'TABLE'
 build    c++                                            g++
 build    make                                           make
+build    ld                                             binutils
 build    python3                                        python3
 build    clang-19                                       clang-19
 build    /usr/include/bpf/libbpf.h                      libbpf-dev
@@ -19,11 +21,13 @@ native   clang-19                                       clang-19
 native   /usr/include/bpf/libbpf.h                      libbpf-dev
 native   /usr/include/gtest/gtest.h                     libgtest-dev
 lab      ip                                             iproute2
+lab      ethtool                                        ethtool
 lab      gtlsclient                                     ngtcp2-client
 lab      gtlsserver                                     ngtcp2-server
 lab      openssl                                        openssl
 image    strip                                          binutils
 image    umoci                                          umoci
+image    mount                                          mount
 cluster  ip                                             iproute2
 cluster  openssl                                        openssl
 cluster  umoci                                          umoci
@@ -31,10 +35,14 @@ cluster  etcd                                           etcd-server
 cluster  containerd                                     containerd
 cluster  runc                                           runc
 cluster  /usr/lib/cni/ptp                               containernetworking-plugins
+cluster  mount                                          mount
+cluster  hostname                                       hostname
+cluster  /etc/ssl/certs/ca-certificates.crt             ca-certificates
 cluster  nft                                            nftables
 cluster  /usr/share/doc/busybox-static                  busybox-static
 cluster  /usr/lib/python3*/ensurepip/__init__.py        python3-venv
 interop  /usr/bin/python3                               python3
+interop  /etc/ssl/certs/ca-certificates.crt             ca-certificates
 interop  /usr/lib/python3*/ensurepip/__init__.py        python3-venv
 bench    nginx                                          nginx-light
 bench    nft                                            nftables
@@ -106,7 +114,8 @@ install_with_apt() {
   disable_services "$@"
 }
 
-[ $# -gt 0 ] || { echo "usage: $0 build|native|lab|image|cluster|interop|bench|lint|fuzz ..." >&2; exit 2; }
+if [ "${1:-}" = --needs ]; then needs && exit 0; fi
+[ $# -gt 0 ] || { echo "usage: $0 --needs | build|native|lab|image|cluster|interop|bench|lint|fuzz ..." >&2; exit 2; }
 packages=$(missing_packages "$@" | tr '\n' ' ')
 packages=${packages% }
 [ -n "$packages" ] || exit 0
