@@ -195,7 +195,7 @@ uint32_t WorkerSet::sizeWithoutFinished(const Snapshot& snapshot) const {
 /// Of workers that have no thread yet.
 uint64_t WorkerSet::descriptorsToCome(uint32_t workers) const {
   const auto running = std::ranges::count_if(members_, [](const Member& member) { return member.worker != nullptr; });
-  return kDescriptorsPerWorker * (workers - std::min<uint64_t>(workers, static_cast<uint64_t>(running)));
+  return kDescriptorsPerWorker * (workers - std::min(workers, static_cast<uint32_t>(running)));
 }
 
 uint32_t WorkerSet::divideSockets(uint32_t workers) {
