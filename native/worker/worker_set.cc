@@ -207,7 +207,7 @@ uint32_t WorkerSet::divideSockets(uint32_t workers) {
   const uint64_t files = descriptors.limit - std::min(reserved, descriptors.limit);
   const uint32_t ports = ephemeralPortCount();
   const uint64_t portsLeft = ports == 0 ? upstreamSocketMax_ : ports - ports / kOthersPortShare;
-  const uint64_t most = std::min<uint64_t>({upstreamSocketMax_, files, portsLeft});
+  const auto most = std::min({uint64_t{upstreamSocketMax_}, files, portsLeft});
   socketBound_ = most == upstreamSocketMax_ ? SocketBound::kAsked
                  : most == files            ? SocketBound::kOpenFiles
                                             : SocketBound::kPorts;
