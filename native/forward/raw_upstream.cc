@@ -278,7 +278,8 @@ Upstream::Outcome RawUpstream::open(WorkerContext& context, uint32_t index, uint
   if (backend.sourceCount == 0) context.counters.add(flow.backendSlot, BackendCounter::kUnsendable);
   const bool v6 = backend.address.family() == AF_INET6;
   if (backend.sourceCount == 0 || !families_[v6 ? 1 : 0].raw) return Outcome::kFailed;
-  for (size_t ordinal = 0; ordinal < backend.sourceCount; ordinal++) {
+  if (blocks_.empty()) claim(context.nowMs);
+  for (size_t ordinal = 0; ordinal < backend.sourceCount && !blocks_.empty(); ordinal++) {
     if (chooseFrom(context, index, backend.sources[ordinal])) return Outcome::kOpened;
   }
   flow.upstreamPort = 0;
@@ -291,7 +292,6 @@ bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, uint8_t sou
   Flow& flow = context.flows.at(index);
   uint16_t& used = portsUsed(flow.backendSlot, source);
   if (used >= usable_ - usable_ / kSpareShare) claim(context.nowMs);
-  if (blocks_.empty()) return false;
   flow.upstreamSource = source;
   FourTuple path = pathOf(*context.snapshot, flow);
   const auto take = [&](uint16_t port) {
@@ -383,17 +383,22 @@ uint32_t RawUpstream::findFlow(const WorkerContext& context, const FourTuple& pa
   });
 }
 
-void RawUpstream::send(WorkerContext& context, std::span<Departure> departures) {
-  for (const Departure& departure : departures) {
-    if (isOutdated(context, context.flows.at(departure.flow))) reopen(context, departure.flow);
+void RawUpstream::reopenOutdated(WorkerContext& context, std::span<Departure> departures) {
+  for (Departure& departure : departures) {
+    const Flow& flow = context.flows.at(departure.flow);
+    if (isOutdated(context, flow)) reopen(context, departure.flow);
+    if (flow.upstreamPort == 0) departure.error = EADDRNOTAVAIL;
   }
+}
+
+void RawUpstream::send(WorkerContext& context, std::span<Departure> departures) {
+  reopenOutdated(context, departures);
   trains_.send(context, departures);
   for (const bool v6 : {false, true}) {
     out_.clear();
     for (size_t i = 0; i < departures.size(); i++) {
       if (trains_.isLentTo(departures[i].flow)) continue;
       const Flow& flow = context.flows.at(departures[i].flow);
-      if (flow.upstreamPort == 0) departures[i].error = EADDRNOTAVAIL;
       if (flow.upstreamPort == 0) continue;
       if ((context.snapshot->backends[flow.backendSlot].address.family() == AF_INET6) != v6) continue;
       positions_[out_.size()] = static_cast<uint16_t>(i);

@@ -87,6 +87,7 @@ class RawUpstream final : public Upstream {
   void emptyLeavingBlock(WorkerContext& context);
   [[nodiscard]] bool isOutdated(const WorkerContext& context, const Flow& flow) const;
   void reopen(WorkerContext& context, uint32_t flow);
+  void reopenOutdated(WorkerContext& context, std::span<Departure> departures);
   [[nodiscard]] uint16_t& portsUsed(uint16_t backendSlot, uint8_t source) {
     return reinterpret_cast<uint16_t*>(portsUsed_.data())[size_t{backendSlot} * 256 + source];
   }

@@ -51,6 +51,7 @@ NetworkMonitor::Heard NetworkMonitor::listen(int waitMs) {
   std::array<pollfd, 2> sources{{{stopping_.get(), POLLIN, 0}, {events_.get(), POLLIN, 0}}};
   if (poll(sources.data(), sources.size(), waitMs) <= 0) return Heard::kNothing;
   if (sources[0].revents != 0) return Heard::kStop;
+  if (!events_) return Heard::kNothing;
   std::array<uint8_t, 4096> ignored;
   while (recv(events_.get(), ignored.data(), ignored.size(), 0) > 0) {
   }

@@ -45,7 +45,7 @@ std::set<uint64_t> ownInodes() {
   constexpr std::string_view kSocket = "socket:[";
   while (const dirent* entry = readdir(directory)) {
     char target[64];
-    const ssize_t size = readlinkat(dirfd(directory), entry->d_name, target, sizeof target);
+    const ssize_t size = readlink((std::string("/proc/self/fd/") + entry->d_name).c_str(), target, sizeof target);
     const std::string_view text(target, static_cast<size_t>(std::max<ssize_t>(size, 0)));
     if (text.starts_with(kSocket)) inodes.insert(numberIn(text.substr(kSocket.size())));
   }

@@ -196,7 +196,7 @@ uint32_t WorkerSet::sizeWithoutFinished(const Snapshot& snapshot) const {
 /// Of workers that have no thread yet.
 uint64_t WorkerSet::descriptorsToCome(uint32_t workers) const {
   const auto running = std::ranges::count_if(members_, [](const Member& member) { return member.worker != nullptr; });
-  return kDescriptorsPerWorker * (workers - std::min<uint64_t>(workers, static_cast<uint64_t>(running)));
+  return kDescriptorsPerWorker * (workers - std::min(workers, static_cast<uint32_t>(running)));
 }
 
 uint32_t WorkerSet::divideSockets(uint32_t workers) {
@@ -208,7 +208,7 @@ uint32_t WorkerSet::divideSockets(uint32_t workers) {
   const uint64_t files = descriptors.limit - std::min(reserved, descriptors.limit);
   const uint32_t ports = ephemeralPortCount();
   const uint64_t portsLeft = ports == 0 ? upstreamSocketMax_ : ports - ports / kOthersPortShare;
-  const uint64_t most = std::min<uint64_t>({upstreamSocketMax_, files, portsLeft});
+  const auto most = std::min({uint64_t{upstreamSocketMax_}, files, portsLeft});
   socketBound_ = most == upstreamSocketMax_ ? SocketBound::kAsked
                  : most == files            ? SocketBound::kOpenFiles
                                             : SocketBound::kPorts;
