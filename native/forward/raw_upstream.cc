@@ -21,6 +21,9 @@ namespace {
 constexpr int kMaxPortsTried = 512;
 constexpr uint32_t kFullShare = 256;
 
+/// Prime, and not a divisor of any number of ports: the golden section of 2^16.
+constexpr uint32_t kStride = 40'503;
+
 /// A further block is claimed when toward one backend only one in this many ports is free.
 constexpr uint32_t kSpareShare = 16;
 
@@ -111,7 +114,7 @@ std::variant<std::unique_ptr<RawUpstream>, std::string> RawUpstream::create(cons
   }
   if (!upstream->portsUsed_) return std::string("no memory for the ports in use");
   // Workers that have them all will give one up (tend).
-  if (!upstream->claim(monotonicMs()) && ports.claimedBlocks() == 0) {
+  if (!upstream->claim(monotonicMs(), UpstreamPorts::Need::kLast) && ports.claimedBlocks() == 0) {
     return "no block of 256 ports is free within " + std::to_string(ports.first()) + "-" + std::to_string(ports.last());
   }
   return upstream;
@@ -214,8 +217,8 @@ uint32_t RawUpstream::socketCount() const {
   return 3 * families + static_cast<uint32_t>(blocks_.size()) + leaving + trains_.count();
 }
 
-bool RawUpstream::claim(uint32_t nowMs) {
-  const auto block = ports_.claim(worker_, nowMs);
+bool RawUpstream::claim(uint32_t nowMs, UpstreamPorts::Need need) {
+  const auto block = ports_.claim(worker_, nowMs, need);
   if (!block) return false;
   blocks_.push_back(*block);
   blockUse_[*block] = {0, nowMs};
@@ -258,7 +261,7 @@ void RawUpstream::tend(WorkerContext& context) {
   if (context.nowMs - countedAtMs_ < kCountEveryMs && !blocks_.empty()) return;
   countedAtMs_ = context.nowMs;
   countUsable();
-  if (blocks_.empty() && !claim(context.nowMs)) ports_.plead(worker_);
+  if (blocks_.empty() && !claim(context.nowMs, UpstreamPorts::Need::kLast)) ports_.plead(worker_);
   for (size_t i = blocks_.size(); i-- > 0 && blocks_.size() > 1;) {
     const uint8_t block = blocks_[i];
     if (!isIdle(block) || context.nowMs - blockUse_[block].emptySinceMs < kBlockRestMs) continue;
@@ -278,7 +281,7 @@ Upstream::Outcome RawUpstream::open(WorkerContext& context, uint32_t index, uint
   if (backend.sourceCount == 0) context.counters.add(flow.backendSlot, BackendCounter::kUnsendable);
   const bool v6 = backend.address.family() == AF_INET6;
   if (backend.sourceCount == 0 || !families_[v6 ? 1 : 0].raw) return Outcome::kFailed;
-  if (blocks_.empty()) claim(context.nowMs);
+  if (blocks_.empty()) claim(context.nowMs, UpstreamPorts::Need::kLast);
   for (size_t ordinal = 0; ordinal < backend.sourceCount && !blocks_.empty(); ordinal++) {
     if (chooseFrom(context, index, backend.sources[ordinal])) return Outcome::kOpened;
   }
@@ -291,7 +294,7 @@ Upstream::Outcome RawUpstream::open(WorkerContext& context, uint32_t index, uint
 bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, uint8_t source) {
   Flow& flow = context.flows.at(index);
   uint16_t& used = portsUsed(flow.backendSlot, source);
-  if (used >= usable_ - usable_ / kSpareShare) claim(context.nowMs);
+  if (used >= usable_ - usable_ / kSpareShare) claim(context.nowMs, UpstreamPorts::Need::kSpare);
   flow.upstreamSource = source;
   FourTuple path = pathOf(*context.snapshot, flow);
   const auto take = [&](uint16_t port) {
@@ -308,8 +311,13 @@ bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, uint8_t sou
   for (int tried = 0; tried < tries; tried++) {
     if (take(nextPort(cursor_))) return true;
   }
-  // The free ones may lie together, beyond those that were tried: a block that is new is free as a whole.
-  if (tries > 0 && claim(context.nowMs)) {
+  // The free ones may lie together, beyond those that were tried: here and there among all of them,
+  const auto span = static_cast<uint32_t>(blocks_.size()) * UpstreamPorts::kBlockPorts;
+  for (int tried = 0; tried < tries; tried++) {
+    if (take(portAt((cursor_ + static_cast<uint32_t>(tried) * kStride) % span))) return true;
+  }
+  // or in a block that is new, and free as a whole.
+  if (claim(context.nowMs, UpstreamPorts::Need::kLast)) {
     cursor_ = static_cast<uint32_t>(blocks_.size() - 1) * UpstreamPorts::kBlockPorts;
     for (uint32_t tried = 1; tried < UpstreamPorts::kBlockPorts; tried++) {
       if (take(nextPort(cursor_))) return true;
@@ -325,8 +333,12 @@ bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, uint8_t sou
 uint16_t RawUpstream::nextPort(uint32_t& cursor) const {
   cursor++;
   if (cursor >= blocks_.size() * UpstreamPorts::kBlockPorts) cursor = 0;
-  const uint32_t block = blocks_[cursor / UpstreamPorts::kBlockPorts];
-  return static_cast<uint16_t>(block * UpstreamPorts::kBlockPorts + cursor % UpstreamPorts::kBlockPorts);
+  return portAt(cursor);
+}
+
+uint16_t RawUpstream::portAt(uint32_t place) const {
+  const uint32_t block = blocks_[place / UpstreamPorts::kBlockPorts];
+  return static_cast<uint16_t>(block * UpstreamPorts::kBlockPorts + place % UpstreamPorts::kBlockPorts);
 }
 
 void RawUpstream::close(WorkerContext& context, uint32_t index) {

@@ -81,7 +81,8 @@ class RawUpstream final : public Upstream {
   void countKernelDrops(WorkerContext& context);
   bool chooseFrom(WorkerContext& context, uint32_t flow, uint8_t source);
   [[nodiscard]] uint16_t nextPort(uint32_t& cursor) const;
-  bool claim(uint32_t nowMs);
+  bool claim(uint32_t nowMs, UpstreamPorts::Need need);
+  [[nodiscard]] uint16_t portAt(uint32_t place) const;
   void giveBack(size_t position);
   void countUsable();
   void emptyLeavingBlock(WorkerContext& context);

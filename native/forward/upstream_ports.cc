@@ -153,9 +153,10 @@ void UpstreamPorts::yieldToOthers() {
   suspected_ = suspected;
 }
 
-std::optional<uint8_t> UpstreamPorts::claim(uint32_t worker, uint32_t nowMs) {
+std::optional<uint8_t> UpstreamPorts::claim(uint32_t worker, uint32_t nowMs, Need need) {
   const uint32_t waiting = waiting_.load(std::memory_order_relaxed);
   if (waiting != 0 && waiting != worker + 1) return std::nullopt;
+  if (need == Need::kSpare && free_.load(std::memory_order_relaxed) <= keptForNewcomers()) return std::nullopt;
   if (free_.load(std::memory_order_relaxed) == 0) {
     forgetForeign(nowMs);
     return std::nullopt;

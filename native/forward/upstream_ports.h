@@ -54,7 +54,9 @@ class UpstreamPorts {
   /// Any thread: a block for a worker, by number (port / 256). None when all are taken. Blocks come in turn from a
   /// random one on: neither a restart nor a block that was just given back makes a port that was in use a moment ago
   /// the next one, to which late replies may still come.
-  std::optional<uint8_t> claim(uint32_t worker, uint32_t nowMs);
+  /// One block in eight is kept for workers that join, until somebody would have to refuse flows (Need::kLast).
+  enum class Need : uint8_t { kSpare, kLast };
+  std::optional<uint8_t> claim(uint32_t worker, uint32_t nowMs, Need need);
   /// Any thread: the worker that claimed the block sends from it no more.
   void release(uint8_t block);
 
@@ -97,6 +99,7 @@ class UpstreamPorts {
   void writeOwners(uint32_t block);
   void forgetForeign(uint32_t nowMs);
   [[nodiscard]] uint32_t blockCount() const { return lastBlock_ - firstBlock_ + 1; }
+  [[nodiscard]] uint32_t keptForNewcomers() const { return blockCount() / 8; }
 
   BpfObject object_;
   FileDescriptor link_;

@@ -53,37 +53,37 @@ TEST_F(UpstreamPortsTest, ARangeWithoutAWholeBlockIsRefusedWhereverItLies) {
 
 TEST_F(UpstreamPortsTest, ABlockIsClaimedOnceAndFreeAgainAfterItsRelease) {
   std::set<uint8_t> blocks;
-  for (int i = 0; i < 4; i++) blocks.insert(ports->claim(0, 0).value_or(0));
+  for (int i = 0; i < 4; i++) blocks.insert(ports->claim(0, 0, UpstreamPorts::Need::kLast).value_or(0));
   EXPECT_EQ(blocks.size(), 4U);
-  EXPECT_FALSE(ports->claim(1, 0));
+  EXPECT_FALSE(ports->claim(1, 0, UpstreamPorts::Need::kLast));
   const uint8_t one = *blocks.begin();
   const auto port = static_cast<uint16_t>(one * kBlock + 9);
   EXPECT_TRUE(ports->isOwnedBy(0, port));
   EXPECT_FALSE(ports->isOwnedBy(0, static_cast<uint16_t>(one * kBlock))) << "its marker has it";
   ports->release(one);
   EXPECT_FALSE(ports->isOwnedBy(0, port));
-  EXPECT_EQ(ports->claim(1, 0), one);
+  EXPECT_EQ(ports->claim(1, 0, UpstreamPorts::Need::kLast), one);
   EXPECT_TRUE(ports->isOwnedBy(1, port));
 }
 
 /// Late replies to the ports of a former process, or of flows that have ended, find no new flow at once.
 TEST_F(UpstreamPortsTest, WhatWasJustGivenBackComesLastAndNoStartBeginsWhereTheOneBeforeDid) {
-  const uint8_t first = ports->claim(0, 0).value_or(0);
+  const uint8_t first = ports->claim(0, 0, UpstreamPorts::Need::kLast).value_or(0);
   ports->release(first);
-  for (int i = 0; i < 3; i++) EXPECT_NE(ports->claim(0, 0).value_or(0), first);
-  EXPECT_EQ(ports->claim(0, 0), first);
+  for (int i = 0; i < 3; i++) EXPECT_NE(ports->claim(0, 0, UpstreamPorts::Need::kLast).value_or(0), first);
+  EXPECT_EQ(ports->claim(0, 0, UpstreamPorts::Need::kLast), first);
   ports.reset();
   std::set<uint8_t> starts;
   for (int start = 0; start < 64; start++) {
     const auto next = portsOf(kFirst, kFirst + 4 * kBlock - 1);
     ASSERT_TRUE(next);
-    starts.insert(next->claim(0, 0).value_or(0));
+    starts.insert(next->claim(0, 0, UpstreamPorts::Need::kLast).value_or(0));
   }
   EXPECT_EQ(starts.size(), 4U) << "one of four is missed 64 times with a chance of 1 in 25 million";
 }
 
 TEST_F(UpstreamPortsTest, AListenerMayJoinTheMarkerAndStandsInForIt) {
-  const auto block = ports->claim(0, 0);
+  const auto block = ports->claim(0, 0, UpstreamPorts::Need::kLast);
   ASSERT_TRUE(block);
   const auto marker = static_cast<uint16_t>(*block * kBlock);
   const auto inner = static_cast<uint16_t>(marker + 5);
@@ -107,7 +107,7 @@ TEST_F(UpstreamPortsTest, AListenerMayJoinTheMarkerAndStandsInForIt) {
 }
 
 TEST_F(UpstreamPortsTest, APortThatAnotherProgramHasTakenIsLeftToItAndComesBack) {
-  const auto block = ports->claim(0, 0);
+  const auto block = ports->claim(0, 0, UpstreamPorts::Need::kLast);
   ASSERT_TRUE(block);
   const auto port = static_cast<uint16_t>(*block * kBlock + 7);
   LoopbackSocket own(static_cast<uint16_t>(port + 1));
