@@ -132,31 +132,7 @@ uint32_t ForwardPath::flowOf(const RouteView& view, Decision& decision, const Re
     decision.flow = kNoFlow;
     decision.known = true;
   }
-  if (context_.snapshot->refusedSources.contain(message.tuple)) {
-    context_.counters.add(Counter::route_dropped_source);
-    return kNoFlow;
-  }
-  const Admission admission = decision.overBudget ? Admission::kOverBudget
-                                                  : admissionOf(decision.rule, decision.known, lends(decision), room());
-  const bool moved = decision.readdressed && decision.rule != Rule::kTuple;
-  FlowTable::NewFlow wanted{message.tuple, decision.backendSlot, 0, endpoint, moved};
-  uint32_t flow = kNoFlow;
-  switch (admission) {
-    case Admission::kBorrow:
-      makeRoom();
-      flow = borrowFlow(*decision.owner, wanted);
-      break;
-    case Admission::kOpen:
-    case Admission::kOpenKnown:
-      (admission == Admission::kOpen ? context_.strangers : context_.movers).spend();
-      makeRoom();
-      if (decision.rule == Rule::kDcid) wanted.cidLengths = uint32_t{1} << std::min<size_t>(decision.cid.size(), 31);
-      flow = openFlow(wanted, static_cast<uint8_t>(message.hopLimit - 1));
-      break;
-    default:
-      context_.counters.add(refusalCounter(admission));
-      return kNoFlow;
-  }
+  const uint32_t flow = begin(decision, message, endpoint);
   if (flow == kNoFlow) return kNoFlow;
   context_.learner.begin(view, decision, flow);
   // Those that a keyed hash spreads: by a Connection ID anybody can bring many flows to one backend.
@@ -166,6 +142,31 @@ uint32_t ForwardPath::flowOf(const RouteView& view, Decision& decision, const Re
   }
   countNew(decision, flow);
   return flow;
+}
+
+/// A flow for a datagram that has none, if it is let in.
+uint32_t ForwardPath::begin(const Decision& decision, const Received& message, uint8_t endpoint) {
+  if (context_.snapshot->refusedSources.contain(message.tuple)) {
+    context_.counters.add(Counter::route_dropped_source);
+    return kNoFlow;
+  }
+  const Admission admission = decision.overBudget ? Admission::kOverBudget
+                                                  : admissionOf(decision.rule, decision.known, lends(decision), room());
+  FlowTable::NewFlow wanted{message.tuple, decision.backendSlot, 0, endpoint, decision.readdressed};
+  switch (admission) {
+    case Admission::kBorrow:
+      makeRoom();
+      return borrowFlow(decision, wanted);
+    case Admission::kOpen:
+    case Admission::kOpenKnown:
+      (admission == Admission::kOpen ? context_.strangers : context_.movers).spend();
+      makeRoom();
+      if (decision.rule == Rule::kDcid) wanted.cidLengths = uint32_t{1} << std::min<size_t>(decision.cid.size(), 31);
+      return openFlow(wanted, static_cast<uint8_t>(message.hopLimit - 1));
+    default:
+      context_.counters.add(refusalCounter(admission));
+      return kNoFlow;
+  }
 }
 
 Room ForwardPath::room() {
@@ -225,7 +226,9 @@ bool ForwardPath::followOwner(uint32_t index) {
   return true;
 }
 
-uint32_t ForwardPath::borrowFlow(const Owner& owner, FlowTable::NewFlow wanted) {
+uint32_t ForwardPath::borrowFlow(const Decision& decision, FlowTable::NewFlow wanted) {
+  if (!decision.owner) return kNoFlow;
+  const Owner& owner = *decision.owner;
   const FlowWay& way = owner.way;
   wanted.backendEpoch = owner.reference.backendEpoch;
   wanted.cidLengths = way.serverCidLength == 0 ? 0 : uint32_t{1} << way.serverCidLength;

@@ -34,10 +34,11 @@ class ForwardPath {
   [[nodiscard]] Decision decide(const RouteView& view, const Received& message, std::span<const uint8_t> payload);
   [[nodiscard]] uint32_t flowOf(const RouteView& view, Decision& decision, const Received& message,
                                 std::span<const uint8_t> payload, uint8_t endpoint);
+  [[nodiscard]] uint32_t begin(const Decision& decision, const Received& message, uint8_t endpoint);
   [[nodiscard]] bool followOwner(uint32_t flow);
   [[nodiscard]] Room room();
   [[nodiscard]] uint32_t openFlow(const FlowTable::NewFlow& wanted, uint8_t hopLimit);
-  [[nodiscard]] uint32_t borrowFlow(const Owner& owner, FlowTable::NewFlow wanted);
+  [[nodiscard]] uint32_t borrowFlow(const Decision& decision, FlowTable::NewFlow wanted);
   void countNew(const Decision& decision, uint32_t flow);
   [[nodiscard]] uint32_t oldestEvictable();
   void makeRoom();

@@ -18,7 +18,7 @@ namespace {
 
 /// Ports that are looked at for a new flow, unless fewer than one in kFullShare is free toward the backend: then
 /// looking would cost more than it finds, six times in seven or worse.
-constexpr int kMaxPortsTried = 512;
+constexpr uint32_t kMaxPortsTried = 512;
 constexpr uint32_t kFullShare = 256;
 
 /// Prime, and not a divisor of any number of ports: the golden section of 2^16.
@@ -293,39 +293,49 @@ Upstream::Outcome RawUpstream::open(WorkerContext& context, uint32_t index, uint
 /// Finds a port that is free toward the backend from one local address, and takes it.
 bool RawUpstream::chooseFrom(WorkerContext& context, uint32_t index, uint8_t source) {
   Flow& flow = context.flows.at(index);
-  uint16_t& used = portsUsed(flow.backendSlot, source);
+  const uint16_t used = portsUsed(flow.backendSlot, source);
   if (used >= usable_ - usable_ / kSpareShare) claim(context.nowMs, UpstreamPorts::Need::kSpare);
   flow.upstreamSource = source;
-  FourTuple path = pathOf(*context.snapshot, flow);
-  const auto take = [&](uint16_t port) {
-    path.setLocalPort(port);
-    if (!ports_.isOwnedBy(worker_, port) || findFlow(context, path) != kNoFlow) return false;
-    flow.upstreamPort = port;
-    table_.insert(table_.hash(path), index);
-    used++;
-    blockUse_[port / UpstreamPorts::kBlockPorts].flows++;
-    sourceUse_.begin(source);
-    return true;
-  };
-  const int tries = used >= usable_ - usable_ / kFullShare ? 0 : kMaxPortsTried;
-  for (int tried = 0; tried < tries; tried++) {
-    if (take(nextPort(cursor_))) return true;
-  }
-  // The free ones may lie together, beyond those that were tried: here and there among all of them,
-  const auto span = static_cast<uint32_t>(blocks_.size()) * UpstreamPorts::kBlockPorts;
-  for (int tried = 0; tried < tries; tried++) {
-    if (take(portAt((cursor_ + static_cast<uint32_t>(tried) * kStride) % span))) return true;
-  }
-  // or in a block that is new, and free as a whole.
+  const bool worthLooking = used < usable_ - usable_ / kFullShare;
+  if (worthLooking && (takeInTurn(context, index, kMaxPortsTried) || takeHereAndThere(context, index))) return true;
+  // A block that is new is free as a whole.
   if (claim(context.nowMs, UpstreamPorts::Need::kLast)) {
     cursor_ = static_cast<uint32_t>(blocks_.size() - 1) * UpstreamPorts::kBlockPorts;
-    for (uint32_t tried = 1; tried < UpstreamPorts::kBlockPorts; tried++) {
-      if (take(nextPort(cursor_))) return true;
-    }
+    if (takeInTurn(context, index, UpstreamPorts::kBlockPorts - 1)) return true;
   }
   // A flow that was just ended to make room has left a port that looking would hardly find.
   const auto block = static_cast<uint8_t>(lastClosed_ / UpstreamPorts::kBlockPorts);
-  return lastClosed_ != 0 && block != leavingBlock_ && take(lastClosed_);
+  return lastClosed_ != 0 && block != leavingBlock_ && take(context, index, lastClosed_);
+}
+
+bool RawUpstream::takeInTurn(WorkerContext& context, uint32_t index, uint32_t tries) {
+  for (uint32_t tried = 0; tried < tries; tried++) {
+    if (take(context, index, nextPort(cursor_))) return true;
+  }
+  return false;
+}
+
+/// The free ones may lie together, beyond those that come next.
+bool RawUpstream::takeHereAndThere(WorkerContext& context, uint32_t index) {
+  const auto span = static_cast<uint32_t>(blocks_.size()) * UpstreamPorts::kBlockPorts;
+  for (uint32_t tried = 0; tried < kMaxPortsTried; tried++) {
+    if (take(context, index, portAt((cursor_ + tried * kStride) % span))) return true;
+  }
+  return false;
+}
+
+/// The port for the flow, if it is free toward the backend from the flow's source.
+bool RawUpstream::take(WorkerContext& context, uint32_t index, uint16_t port) {
+  Flow& flow = context.flows.at(index);
+  FourTuple path = pathOf(*context.snapshot, flow);
+  path.setLocalPort(port);
+  if (!ports_.isOwnedBy(worker_, port) || findFlow(context, path) != kNoFlow) return false;
+  flow.upstreamPort = port;
+  table_.insert(table_.hash(path), index);
+  portsUsed(flow.backendSlot, flow.upstreamSource)++;
+  blockUse_[port / UpstreamPorts::kBlockPorts].flows++;
+  sourceUse_.begin(flow.upstreamSource);
+  return true;
 }
 
 /// In turn, so that a port rests as long as possible before another flow gets it: late replies to the former one must

@@ -80,6 +80,9 @@ class RawUpstream final : public Upstream {
   void setFamilyBuffers(const Family& family) const;
   void countKernelDrops(WorkerContext& context);
   bool chooseFrom(WorkerContext& context, uint32_t flow, uint8_t source);
+  bool takeInTurn(WorkerContext& context, uint32_t flow, uint32_t tries);
+  bool takeHereAndThere(WorkerContext& context, uint32_t flow);
+  bool take(WorkerContext& context, uint32_t flow, uint16_t port);
   [[nodiscard]] uint16_t nextPort(uint32_t& cursor) const;
   bool claim(uint32_t nowMs, UpstreamPorts::Need need);
   [[nodiscard]] uint16_t portAt(uint32_t place) const;

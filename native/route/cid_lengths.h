@@ -32,7 +32,7 @@ class CidLengths {
     class Iterator {
      public:
       explicit Iterator(uint32_t mask) : mask_(mask) {}
-      uint8_t operator*() const { return static_cast<uint8_t>(std::bit_width(mask_) - 1); }
+      uint8_t operator*() const { return static_cast<uint8_t>(std::bit_width(mask_ | 1) - 1); }
       Iterator& operator++() {
         mask_ ^= std::bit_floor(mask_);
         return *this;

@@ -42,38 +42,37 @@ Lesson Learner::fromClient(const RouteView& view, const Decision& decision, uint
   const Flow& flow = own_.at(index);
   const bool isLong = decision.form == HeaderForm::kLong;
   if (isLong && !flow.is(kFlowBorrowed)) noteVersion(index, Invariants::parse(datagram).version);
-  if (!flow.is(kFlowConfirmed) || flow.is(kFlowMoved)) prove(view, decision, index, datagram, nowMs, lesson);
+  if (!flow.is(kFlowConfirmed) || flow.is(kFlowMoved)) prove({view, decision, datagram, age}, index, lesson);
   if (decision.rule == Rule::kDcid) follow(decision, index, age, lesson);
   if (decision.rule == Rule::kTuple && !isLong) claim(view, decision, index, age, lesson);
   if (isLong && decision.rule != Rule::kTupleScid) keepScid(decision, index, age, lesson);
   return lesson;
 }
 
-void Learner::prove(const RouteView& view, const Decision& decision, uint32_t index, std::span<const uint8_t> datagram,
-                    uint32_t nowMs, Lesson& lesson) {
+void Learner::prove(const Sent& sent, uint32_t index, Lesson& lesson) {
   Flow& flow = own_.at(index);
-  FlowHistory& history = own_.historyOf(index);
+  const uint32_t nowMs = sent.age.nowMs;
   const bool wasMoved = flow.is(kFlowMoved);
-  const Progress progress = path_proof::clientSent(flow, history, datagram.size(), nowMs);
+  const Progress progress = path_proof::clientSent(flow, own_.historyOf(index), sent.datagram.size(), nowMs);
   lesson.pathSettled = wasMoved && !flow.is(kFlowMoved);
   if (progress == Progress::kRound) own_.makeYoungest(index);
-  const bool proven =
-      progress == Progress::kProven || (!flow.is(kFlowConfirmed) && usesItsBackendsId(decision, index, datagram));
-  if (!proven) return;
-  if (flow.is(kFlowIdPending) && decision.form == HeaderForm::kLong) {
-    vouch(view, index, Invariants::parse(datagram).dcid, {nowMs, view.idleTimeoutMs}, lesson);
+  if (flow.is(kFlowConfirmed)) return;
+  if (progress != Progress::kProven && !usesItsBackendsId(sent, index)) return;
+  if (flow.is(kFlowIdPending) && sent.decision.form == HeaderForm::kLong) {
+    vouch(sent.view, index, Invariants::parse(sent.datagram).dcid, sent.age, lesson);
   }
   own_.confirm(index, nowMs);
   lesson.confirmed = true;
 }
 
-bool Learner::usesItsBackendsId(const Decision& decision, uint32_t index, std::span<const uint8_t> datagram) const {
+bool Learner::usesItsBackendsId(const Sent& sent, uint32_t index) const {
   const Flow& flow = own_.at(index);
   const uint64_t vouched = own_.historyOf(index).vouched;
   if (vouched == 0) return false;
-  if (decision.form == HeaderForm::kLong) return wordOf(own_.cidKey(Invariants::parse(datagram).dcid)) == vouched;
-  if (decision.form != HeaderForm::kShort || flow.serverCidLength == 0) return false;
-  const auto cid = shortHeaderDcid(datagram, flow.serverCidLength);
+  const HeaderForm form = sent.decision.form;
+  if (form == HeaderForm::kLong) return wordOf(own_.cidKey(Invariants::parse(sent.datagram).dcid)) == vouched;
+  if (form != HeaderForm::kShort || flow.serverCidLength == 0) return false;
+  const auto cid = shortHeaderDcid(sent.datagram, flow.serverCidLength);
   return cid && wordOf(own_.cidKey(*cid)) == vouched;
 }
 
@@ -149,19 +148,21 @@ void Learner::claim(const RouteView& view, const Decision& decision, uint32_t in
   if (flow.is(kFlowConfirmed)) lesson.forSteering = decision.cid;
 }
 
-/// Whoever has to go when a table of Connection IDs has no room: what leads nowhere, then what clients claimed, then
-/// what flows showed that anybody may have begun. What a confirmed connection showed stays.
+/// Who has to go when the table of Connection IDs has no room: what leads nowhere, then what clients claimed, then what
+/// flows showed that anybody may have begun. What a confirmed connection showed stays.
+int Learner::rankOf(const FlowReference& present) const {
+  if (!own_.isLive(present)) return 3;
+  if (present.claimed) return 2;
+  return own_.at(present.flow).is(kFlowConfirmed) ? 0 : 1;
+}
+
 bool Learner::insert(const Digest128& key, const FlowReference& reference, Age age) {
   IndexTable& table = own_.byDcid();
   auto insertion = table.insert(key, reference.pack(), age.nowMs, age.idleMs);
   if (insertion.outcome == IndexTable::Outcome::kFull) {
     const int least = reference.claimed ? 2 : 1;
     insertion = table.insertOver(key, reference.pack(), age.nowMs, [this, least](uint64_t value) {
-      const FlowReference present = FlowReference::unpack(value);
-      const int rank = !own_.isLive(present)                       ? 3
-                       : present.claimed                           ? 2
-                       : !own_.at(present.flow).is(kFlowConfirmed) ? 1
-                                                                   : 0;
+      const int rank = rankOf(FlowReference::unpack(value));
       return rank >= least ? rank : 0;
     });
   }
@@ -222,38 +223,47 @@ Lesson Learner::fromBackend(const RouteView& view, uint32_t index, std::span<con
 
 /// A Connection ID that the backend of a flow chose for it.
 void Learner::vouch(const RouteView& view, uint32_t index, std::span<const uint8_t> cid, Age age, Lesson& lesson) {
+  const Digest128 key = own_.cidKey(cid);
+  noteShown(view, index, cid, key);
+  if (!lengths_.add(static_cast<uint8_t>(cid.size()), age.nowMs)) lesson.lengthRefused++;
+  const FlowReference mine = own_.referenceTo(index);
+  if (const auto known = own_.byDcid().find(key, age.nowMs, age.idleMs)) {
+    meetKnown(view, *known, mine, age.nowMs);
+  } else if (insert(key, mine, age)) {
+    lesson.learned++;
+    lesson.forSteering = cid;
+  } else {
+    lesson.tableFull++;
+  }
+}
+
+void Learner::noteShown(const RouteView& view, uint32_t index, std::span<const uint8_t> cid, const Digest128& key) {
   Flow& flow = own_.at(index);
   FlowHistory& history = own_.historyOf(index);
-  const Digest128 key = own_.cidKey(cid);
-  const bool isNews = history.vouched != wordOf(key) || flow.is(kFlowIdPending);
+  if (history.vouched == wordOf(key) && !flow.is(kFlowIdPending)) return;
   history.vouched = wordOf(key);
   flow.clear(kFlowIdPending);
-  if (isNews) {
-    flow.serverCidLength = static_cast<uint8_t>(cid.size());
-    flow.cidLengths |= uint32_t{1} << cid.size();
-    const uint32_t first = own_.findByTuple(own_.tupleKey(flow.tuple));
-    if (first != kNoFlow) own_.at(first).cidLengths |= flow.cidLengths;
-    // Else its first DCID goes on naming it, by which a repeated first flight is known.
-    if (view.sampleOneIn != 0) sampleBy(view, cid, flow, history);
-    own_.publish(index);
-  }
-  if (!lengths_.add(static_cast<uint8_t>(cid.size()), age.nowMs)) lesson.lengthRefused++;
+  flow.serverCidLength = static_cast<uint8_t>(cid.size());
+  flow.cidLengths |= uint32_t{1} << cid.size();
+  const uint32_t first = own_.findByTuple(own_.tupleKey(flow.tuple));
+  if (first != kNoFlow) own_.at(first).cidLengths |= flow.cidLengths;
+  // Else its first DCID goes on naming it, by which a repeated first flight is known.
+  if (view.sampleOneIn != 0) sampleBy(view, cid, flow, history);
+  own_.publish(index);
+}
+
+/// The ID stands in the table already.
+void Learner::meetKnown(const RouteView& view, const IndexTable::Found& known, const FlowReference& mine,
+                        uint32_t nowMs) {
   IndexTable& table = own_.byDcid();
-  const auto known = table.find(key, age.nowMs, age.idleMs);
-  const FlowReference mine = own_.referenceTo(index);
-  if (!known) {
-    (insert(key, mine, age) ? lesson.learned : lesson.tableFull)++;
-    if (lesson.learned != 0) lesson.forSteering = cid;
-    return;
-  }
-  const FlowReference reference = FlowReference::unpack(known->value);
-  const bool sameBackend = reference.backendSlot == mine.backendSlot && reference.backendEpoch == mine.backendEpoch;
-  if (sameBackend && !reference.claimed) {
-    table.touch(known->handle, age.nowMs);
-  } else if (!reference.claimed && view.knows(reference)) {
-    table.update(known->handle, kAmbiguous.pack(), age.nowMs);
-  } else if (reference.claimed || reference.pack() != kAmbiguous.pack()) {
-    table.update(known->handle, mine.pack(), age.nowMs);
+  const FlowReference present = FlowReference::unpack(known.value);
+  const bool sameBackend = present.backendSlot == mine.backendSlot && present.backendEpoch == mine.backendEpoch;
+  if (sameBackend && !present.claimed) {
+    table.touch(known.handle, nowMs);
+  } else if (!present.claimed && view.knows(present)) {
+    table.update(known.handle, kAmbiguous.pack(), nowMs);
+  } else if (present.claimed || present.pack() != kAmbiguous.pack()) {
+    table.update(known.handle, mine.pack(), nowMs);
   }
 }
 

@@ -51,16 +51,25 @@ class Learner {
     uint32_t idleMs;
   };
 
-  void prove(const RouteView& view, const Decision& decision, uint32_t flow, std::span<const uint8_t> datagram,
-             uint32_t nowMs, Lesson& lesson);
-  [[nodiscard]] bool usesItsBackendsId(const Decision& decision, uint32_t flow,
-                                       std::span<const uint8_t> datagram) const;
+  /// A datagram of a client.
+  struct Sent {
+    const RouteView& view;
+    const Decision& decision;
+    std::span<const uint8_t> datagram;
+    Age age;
+  };
+
+  void prove(const Sent& sent, uint32_t flow, Lesson& lesson);
+  [[nodiscard]] bool usesItsBackendsId(const Sent& sent, uint32_t flow) const;
   void keepScid(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   void follow(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   void claim(const RouteView& view, const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   [[nodiscard]] bool isQuicForCertain(const Invariants& packet, uint32_t flow, Age age) const;
   void vouch(const RouteView& view, uint32_t flow, std::span<const uint8_t> cid, Age age, Lesson& lesson);
+  void noteShown(const RouteView& view, uint32_t flow, std::span<const uint8_t> cid, const Digest128& key);
+  void meetKnown(const RouteView& view, const IndexTable::Found& known, const FlowReference& mine, uint32_t nowMs);
   bool insert(const Digest128& key, const FlowReference& reference, Age age);
+  [[nodiscard]] int rankOf(const FlowReference& present) const;
   void remember(uint32_t flow, uint32_t place);
   static void sampleBy(const RouteView& view, std::span<const uint8_t> cid, Flow& flow, FlowHistory& history);
 

@@ -209,20 +209,21 @@ std::optional<Router::CidHit> Router::findElsewhere(const Arrival& arrival, cons
 void Router::decideElsewhere(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
                              uint32_t nowMs, Decision& decision) const {
   const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
-  const auto owner = findOwner(arrival, *decision.tupleKey);
+  const auto owner = findOwner(arrival, own_.tupleKey(tuple));
   const auto hit = findElsewhere(arrival, owner ? view.tables[owner->worker] : nullptr);
-  if (!owner && !hit) return;
-  if (owner && !hit && !mayStay(arrival, arrival.packet.dcid, owner->reference.backendSlot, kNoFlow)) return;
-  decision.foundElsewhere = true;
   if (hit) {
+    decision.foundElsewhere = true;
     take(arrival, *hit, decision);
-  } else {
+  }
+  if (!owner) return;
+  if (!hit) {
+    if (!mayStay(arrival, arrival.packet.dcid, owner->reference.backendSlot, kNoFlow)) return;
+    decision.foundElsewhere = true;
     decision.rule = Rule::kTuple;
     decision.known = true;
     decision.backendSlot = owner->reference.backendSlot;
     decision.flow = kNoFlow;
   }
-  if (!owner) return;
   decision.readdressed = false;
   if (owner->reference.backendSlot != decision.backendSlot) return;
   decision.owner = owner;

@@ -1,10 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { NativeBackend, NativeEndpoint } from "../../../../proxy/apply/addon.ts";
-import {
-  countServingBackends,
-  findUnreachable,
-  startFacts,
-} from "../../../../proxy/apply/facts.ts";
+import { countServingBackends, findUnreachable, startFacts } from "../../../../proxy/apply/facts.ts";
 import { fakePlan, fakeStatus } from "./fakes.ts";
 
 const ENDPOINT = fakeStatus().endpoints[0] as NativeEndpoint;
