@@ -138,7 +138,10 @@ const routing = mapping({
     ),
   idleTimeout: duration("1s", "24h")
     .default("120s")
-    .describe("How long a flow without datagrams is remembered, 1s to 24h. RFC 9312 asks for at least 120 s."),
+    .describe(
+      "How long a flow without datagrams is remembered, 1s to 24h. RFC 9312 asks for at least 120 s. A flow whose client " +
+        "has not shown yet that it receives is forgotten after 30 s in any case.",
+    ),
 }).meta(
   validations({
     rule: "self.fallback != 'ConnectionID' || has(self.connectionIdLength)",
@@ -217,7 +220,10 @@ const dataPlane = mapping({
     ),
   newFlowsPerSecond: integer(1, 10_000_000)
     .default(20_000)
-    .describe("Flows that each worker may begin per second, 1 to 10000000. More are refused and counted."),
+    .describe(
+      "Flows of unknown clients that each worker may begin per second, 1 to 10000000, and as many again of connections " +
+        "that moved. More are refused and counted.",
+    ),
   sampleOneIn: integer(1, 1_000_000_000)
     .default(10_000)
     .describe("One connection in this many is logged along its whole way, 1 to 1000000000."),

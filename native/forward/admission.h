@@ -12,13 +12,13 @@ enum class Admission : uint8_t {
   kBorrow,        ///< it sends from the port of another worker's flow: costs no budget and no port
   kOpen,          ///< a new flow of a stranger
   kOpenKnown,     ///< a new flow of a known connection: it moved, or its worker changed
-  kNobodyTakes,   ///< nobody takes new connections
+  kNobodyTakes,   ///< no backend takes new connections
   kOverBudget,    ///< too many new flows of its kind in this second
   kTableFull,     ///< every flow is confirmed
   kUpstreamFull,  ///< every socket or port is a confirmed flow's
 };
 
-/// What there is room for. `evictable`: some flow would give way.
+/// What there is room for. `evictable`: some flow that is not confirmed would give way.
 struct Room {
   bool strangers;
   bool movers;

@@ -24,8 +24,8 @@ struct Backend;
 /// Upstream level RawSend: no descriptor per flow. Datagrams leave by a raw socket with IP and UDP headers of our own,
 /// so that one call carries datagrams of many flows; replies to all of the worker's ports come to one catching socket
 /// per address family (UpstreamPorts), so that one call takes replies of many flows. The few flows that send much at a
-/// time are lent sockets that send trains (TrainSockets). A port serves as many flows as
-/// there are backends and local addresses toward them. Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF.
+/// time are lent sockets that send trains (TrainSockets). A port serves as many flows as there are backends and local
+/// addresses toward them. Needs CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF.
 class RawUpstream final : public Upstream {
  public:
   struct Options {

@@ -27,7 +27,7 @@ class UpstreamSockets final : public Upstream {
   void setBuffers(const BufferSizes& buffers) override;
   [[nodiscard]] uint32_t receiveBufferBytes() const override { return receiveBufferBytes_; }
   void tend(WorkerContext& context) override;
-  /// The oldest flow without answer, to whatever backend: all take from one pool.
+  /// The flow that has to go first, to whatever backend: all take from one pool.
   [[nodiscard]] uint32_t victimToward(WorkerContext& context, uint16_t backendSlot,
                                       const std::vector<bool>& spared) override;
   void send(WorkerContext& context, std::span<Departure> departures) override;

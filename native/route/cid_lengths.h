@@ -17,8 +17,8 @@ class CidLengths {
  public:
   /// Longest Connection ID of QUIC v1 and v2 (RFC 9000 section 17.2); longer ones are never learned.
   static constexpr uint8_t kMaxLength = 20;
-  /// Shorter ones repeat too soon to name anybody: of 2^24, among 10,000 connections one in three datagrams with an ID
-  /// that nobody knows would be taken for one of a stranger's.
+  /// Shorter ones repeat too soon to name anybody: of 2^24, two among 5,000 connections are the same, and one in 1,700
+  /// datagrams with an ID that nobody knows would be taken for one of 10,000 strangers'.
   static constexpr uint8_t kMinLength = 4;
   /// From so many octets on an ID that nobody chose is not found by chance.
   static constexpr uint8_t kSureLength = 8;

@@ -4,7 +4,7 @@ namespace quicproxy {
 
 namespace {
 
-/// Two backends chose the same Connection ID: possible with short ones (4 octets repeat after some 10,000 connections).
+/// Two backends chose the same Connection ID: possible with short ones (4 octets repeat after some 80,000 connections).
 /// Neither may be routed by it, their 4-tuples still tell them apart.
 constexpr FlowReference kAmbiguous{FlowReference::kFlowMask, kNoBackend, 0, 0};
 

@@ -41,9 +41,9 @@ class Steering {
   std::variant<std::unique_ptr<SteeredGroup>, BpfRefusal> attach(int groupMember) const;
 
   /// Any worker: packets with this Connection ID go to `worker` from now on. One call of the kernel, so for IDs that a
-  /// backend vouched for, never for what a client made up.
+  /// backend showed or the client of a confirmed flow uses, never for what strangers make up.
   void keepCid(uint32_t worker, std::span<const uint8_t> cid);
-  /// Any worker: a path that came by its Connection ID stays, whatever IDs it shows later.
+  /// Any worker: a path that a connection moved to, and that has shown to receive, stays, whatever IDs it shows later.
   void keepPath(uint32_t worker, const FourTuple& tuple);
   /// Its flow has ended.
   void forgetPath(const FourTuple& tuple);

@@ -27,8 +27,8 @@ constexpr uint32_t kTendMs = 200;
 /// Datagrams of one listening socket before the other sockets get their turn.
 constexpr uint32_t kDatagramsPerTurn = 256;
 /// Every place of the tables is looked at eight times per idle timeout, within these bounds, in steps that follow the
-/// clock: a flow ends at most an eighth of its timeout late, and no step is long enough to be felt by a datagram. A
-/// step that was not enough is followed by another one soon.
+/// clock: a flow ends at most an eighth of the idle timeout late, 8 s at most, and no step is long enough to be felt by
+/// a datagram. A step that was not enough is followed by another one soon.
 constexpr uint32_t kMinSweepPeriodMs = 250;
 constexpr uint32_t kMaxSweepPeriodMs = 8000;
 constexpr uint32_t kMaxSweepStep = 4096;

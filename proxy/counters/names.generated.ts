@@ -153,7 +153,7 @@ export const COUNTERS = [
     stage: "route",
     outcome: "dropped_no_backend",
     kind: "Outcome",
-    help: "Dropped: the manifest names no backend with a weight above zero",
+    help: "Dropped: no backend takes new connections; all have weight 0, or none is named",
   },
   {
     name: "route_dropped_no_socket",
@@ -161,14 +161,15 @@ export const COUNTERS = [
     outcome: "dropped_no_socket",
     kind: "Outcome",
     help:
-      "Dropped: a new flow was refused because the pool of upstream sockets is at its bound, or its socket failed (flow_socket_error)",
+      "Dropped: a new flow was refused because every upstream socket or port toward its backend is a confirmed flow's, or its socket failed (flow_socket_error)",
   },
   {
     name: "route_dropped_table_full",
     stage: "route",
     outcome: "dropped_table_full",
     kind: "Outcome",
-    help: "Dropped: a new flow was refused because the flow table is full",
+    help:
+      "Dropped: a new flow was refused because every flow of the table is confirmed, or its 4-tuple has flows to 16 backends",
   },
   {
     name: "route_dropped_budget",
@@ -464,7 +465,7 @@ export const COUNTERS = [
     outcome: "no_source_port",
     kind: "Event",
     help:
-      "Times that a flow found every source port toward its backend taken, or this process or host out of ports or descriptors; a flow without answer gives way (flow_evicted) or the new one is refused (route_dropped_no_socket)",
+      "Times that a flow found every source port toward its backend taken, or this process or host out of ports or descriptors; a flow that nobody confirmed gives way (flow_evicted) or the new one is refused (route_dropped_no_socket)",
   },
   {
     name: "flow_socket_error",

@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
-/* docs/promises.md names a test for each of its lines; here is seen to it that those tests are there. */
+/* Documents that name a test for each of their lines: here is seen to it that those tests are there. */
 
 const root = resolve(import.meta.dirname, "../..");
-const document = readFileSync(join(root, "docs/promises.md"), "utf8");
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
 
 /** The last cell of each row: `file`: "title", "title"; `file`: "title". */
 function namedTests(row: string): { file: string; title: string }[] {
@@ -17,20 +17,35 @@ function namedTests(row: string): { file: string; title: string }[] {
 
 /** Whether a test file has a test of this title, as it is written there. */
 function hasTest(file: string, title: string): boolean {
-  const source = readFileSync(join(root, file), "utf8");
-  if (!file.endsWith(".cc"))
-    return [`"${title}"`, `\`${title}\``].some(
-      (literal) => source.includes(`(${literal},`) || source.includes(`\n      ${literal},`),
+  const source = read(file);
+  if (!file.endsWith(".cc")) {
+    // A row of a table of tests has its title as its name.
+    const isTable = source.includes("describeRows(");
+    return [`"${title}"`, `\`${title}\``].some((literal) =>
+      [`(${literal},`, `\n      ${literal},`, ...(isTable ? [`      name: ${literal},\n`] : [])].some((text) =>
+        source.includes(text),
+      ),
     );
+  }
   const [suite, name] = title.split(".");
   return ["TEST", "TEST_F", "TEST_P"].some((macro) => source.includes(`${macro}(${suite}, ${name})`));
 }
 
-const rows = document.split("\n").filter((line) => line.startsWith("| ") && !/^\| (case|promise) \|/.test(line));
+/** Those of tables, without their heads. */
+function rowsOf(document: string): string[] {
+  return read(document)
+    .split("\n")
+    .filter((line) => line.startsWith("| ") && !/^\| (case|promise|attack) \|/.test(line));
+}
 
-describe("docs/promises.md", () => {
-  it("has promises", () => {
-    expect(rows.length).toBeGreaterThan(20);
+describe.each([
+  ["docs/promises.md", 30],
+  ["docs/threat-model.md", 20],
+])("%s", (document, fewest) => {
+  const rows = rowsOf(document);
+
+  it("has lines", () => {
+    expect(rows.length).toBeGreaterThan(fewest);
   });
 
   it.each(rows.map((row) => [row.split("|")[1]!.trim(), row]))("%s: its tests are there", (_, row) => {
@@ -44,10 +59,39 @@ describe("docs/promises.md", () => {
     expect(understood.replaceAll(/[\s:;,]/g, "")).toBe("");
     expect(tests.filter(({ file, title }) => !hasTest(file, title))).toEqual([]);
   });
+});
 
-  it("finds out a name that is no test's", () => {
-    expect(hasTest("test/interop/promises.test.ts", "live connections outlast a restart of the proxy")).toBe(true);
-    expect(hasTest("test/interop/promises.test.ts", "live connections outlast")).toBe(false);
-    expect(hasTest("test/native/route/safety_test.cc", "Safety.S4")).toBe(false);
+it("a name that is no test's is found out", () => {
+  expect(hasTest("test/interop/promises.test.ts", "live connections outlast a restart of the proxy")).toBe(true);
+  expect(hasTest("test/interop/promises.test.ts", "live connections outlast")).toBe(false);
+  expect(hasTest("test/native/route/safety_test.cc", "Safety.S4")).toBe(false);
+  expect(hasTest("test/net/counters_drops.test.ts", "the queue of the device toward the client is full")).toBe(true);
+  expect(hasTest("test/net/counters_drops.test.ts", "the queue of the device")).toBe(false);
+});
+
+/** The numbers of one line: `NAME` = `value`, `NAME` = `value` (`file`). */
+function numbersOf(line: string): { file: string; name: string; value: string }[] {
+  const file = /\(`([^`]+)`\)/.exec(line)?.[1] ?? "";
+  return [...line.matchAll(/`(\w+)` = `([^`]+)`/g)].map(([, name, value]) => ({ file, name: name!, value: value! }));
+}
+
+/** Whether a source file gives this value to this constant or macro; digits may be grouped. */
+function hasNumber(file: string, name: string, value: string): boolean {
+  const source = read(file).replaceAll(/(?<=\d)['_](?=\d)/g, "");
+  return [`${name} = ${value};`, `#define ${name} ${value}\n`].some((text) => source.includes(text));
+}
+
+describe("the numbers of docs/threat-model.md", () => {
+  const lines = read("docs/threat-model.md")
+    .split("\n")
+    .filter((line) => /^- `\w+` = /.test(line));
+
+  it.each(lines.flatMap(numbersOf))("$name is $value in $file", ({ file, name, value }) => {
+    expect(hasNumber(file, name, value)).toBe(true);
+  });
+
+  it("are found out where they are not the code's", () => {
+    expect(lines.length).toBeGreaterThan(10);
+    expect(hasNumber("native/route/path_proof.h", "kUnconfirmedIdleMs", "3000")).toBe(false);
   });
 });
