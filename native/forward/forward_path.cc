@@ -13,8 +13,13 @@ namespace {
 /// Flows that may give way to one.
 constexpr int kMaxRoomsMade = 4;
 
-/// What a worker's strangers may cost: a look into the other workers' tables is about a fourth of a new flow.
-constexpr uint32_t kSearchesPerNewFlow = 4;
+/// What a worker's strangers may cost: a look into the other workers' tables is less than a microsecond, and after a
+/// change of the number of workers each path needs one.
+constexpr uint32_t kSearchesPerNewFlow = 16;
+
+/// Moves of one connection in a second that are believed to be moves: a NAT makes one now and then, somebody who has
+/// one ID and writes others' addresses makes thousands.
+constexpr uint8_t kMovesPerSecond = 8;
 
 /// A lender without a port has none to lend: no level but RawSend knows them, and a flow may be looking for another.
 bool lends(const Decision& decision) { return decision.owner && decision.owner->way.upstreamPort != 0; }
@@ -77,7 +82,7 @@ Decision ForwardPath::decide(const RouteView& view, const Received& message, std
   if (!decision.askElsewhere) return decision;
   if (context_.searches.take(kSearchesPerNewFlow * context_.snapshot->newFlowsPerSecond, context_.nowMs)) {
     context_.router.decideElsewhere(view, message.tuple, payload, context_.nowMs, decision);
-  } else {
+  } else if (decision.rule != Rule::kQuicLb) {
     // It may belong to a connection: better lost than at another server.
     decision.overBudget = true;
   }
@@ -108,7 +113,7 @@ void ForwardPath::route(const Received& message, std::span<const uint8_t> payloa
   if (decision.foundElsewhere && decision.rule == Rule::kDcid) counters.add(Counter::cid_found_elsewhere);
   if (context_.snapshot->mode == Mode::kBaseline) {
     // Of what servers answer it uses the lengths of their IDs.
-    if (decision.form == HeaderForm::kLong) context_.learner.noteVersion(flow, Invariants::parse(payload).version);
+    if (decision.form == HeaderForm::kLong) context_.learner.noteVersion(flow, decision.version);
   } else {
     context_.take(context_.learner.fromClient(view, decision, flow, payload, context_.nowMs), flow);
   }
@@ -150,8 +155,9 @@ uint32_t ForwardPath::begin(const Decision& decision, const Received& message, u
     context_.counters.add(Counter::route_dropped_source);
     return kNoFlow;
   }
-  const Admission admission = decision.overBudget ? Admission::kOverBudget
-                                                  : admissionOf(decision.rule, decision.known, lends(decision), room());
+  const bool known = decision.known && !movesTooOften(decision);
+  const Admission admission =
+      decision.overBudget ? Admission::kOverBudget : admissionOf(decision.rule, known, lends(decision), room());
   FlowTable::NewFlow wanted{message.tuple, decision.backendSlot, 0, endpoint, decision.readdressed};
   switch (admission) {
     case Admission::kBorrow:
@@ -167,6 +173,18 @@ uint32_t ForwardPath::begin(const Decision& decision, const Received& message, u
       context_.counters.add(refusalCounter(admission));
       return kNoFlow;
   }
+}
+
+/// Counts the moves of a connection by the flow that its Connection ID came from.
+bool ForwardPath::movesTooOften(const Decision& decision) {
+  if (!decision.readdressed || decision.cidFlow == kNoFlow) return false;
+  FlowHistory& history = context_.flows.historyOf(decision.cidFlow);
+  const auto second = static_cast<uint8_t>(context_.nowMs >> 10);
+  if (history.movesAt != second) history.moves = 0;
+  history.movesAt = second;
+  if (history.moves >= kMovesPerSecond) return true;
+  history.moves++;
+  return false;
 }
 
 Room ForwardPath::room() {
@@ -214,7 +232,7 @@ bool ForwardPath::makeRoomToward(uint16_t backendSlot) {
 /// Whether the flow whose port this one sends from is still there; it stays as long as this one sends.
 bool ForwardPath::followOwner(uint32_t index) {
   Flow& flow = context_.flows.at(index);
-  const FlowHistory& history = context_.flows.historyOf(index);
+  FlowHistory& history = context_.flows.historyOf(index);
   const std::vector<const FlowTable*>& tables = context_.snapshot->tables;
   if (flow.owner >= tables.size()) return false;
   const FlowReference reference{history.ownerFlow, flow.backendSlot, flow.backendEpoch, history.ownerEpoch};
@@ -223,6 +241,10 @@ bool ForwardPath::followOwner(uint32_t index) {
   flow.upstreamPort = way->upstreamPort;
   flow.upstreamSource = way->upstreamSource;
   tables[flow.owner]->keepAlive(history.ownerFlow, context_.nowMs);
+  // Its worker sees no datagram of this client any more.
+  if (history.movedRounds < kMovedPathRounds && ++history.movedRounds == kMovedPathRounds) {
+    tables[flow.owner]->note(history.ownerFlow, kNoteSettled);
+  }
   return true;
 }
 
@@ -232,11 +254,8 @@ uint32_t ForwardPath::borrowFlow(const Decision& decision, FlowTable::NewFlow wa
   const FlowWay& way = owner.way;
   wanted.backendEpoch = owner.reference.backendEpoch;
   wanted.cidLengths = way.serverCidLength == 0 ? 0 : uint32_t{1} << way.serverCidLength;
-  const uint32_t index = context_.flows.create(wanted, context_.nowMs);
-  if (index == kNoFlow) {
-    context_.counters.add(Counter::route_dropped_table_full);
-    return kNoFlow;
-  }
+  const uint32_t index = create(wanted);
+  if (index == kNoFlow) return kNoFlow;
   Flow& flow = context_.flows.at(index);
   flow.set(kFlowBorrowed);
   if (way.confirmed) flow.set(kFlowAnswered);
@@ -250,15 +269,26 @@ uint32_t ForwardPath::borrowFlow(const Decision& decision, FlowTable::NewFlow wa
   return index;
 }
 
+/// A place for a flow. Where its 4-tuple has no room among its siblings, one of these that nobody confirmed gives way.
+uint32_t ForwardPath::create(const FlowTable::NewFlow& wanted) {
+  uint32_t flow = context_.flows.create(wanted, context_.nowMs);
+  const uint32_t sibling = flow == kNoFlow ? context_.flows.evictableSibling(wanted.tuple) : kNoFlow;
+  if (sibling != kNoFlow) {
+    if (inRound_[sibling]) send();
+    context_.endFlow(sibling);
+    context_.counters.add(Counter::flow_evicted);
+    flow = context_.flows.create(wanted, context_.nowMs);
+  }
+  if (flow == kNoFlow) context_.counters.add(Counter::route_dropped_table_full);
+  return flow;
+}
+
 uint32_t ForwardPath::openFlow(const FlowTable::NewFlow& asked, uint8_t hopLimit) {
   WorkerCounters& counters = context_.counters;
   FlowTable::NewFlow wanted = asked;
   wanted.backendEpoch = context_.snapshot->backends[wanted.backendSlot].epoch;
-  const uint32_t flow = context_.flows.create(wanted, context_.nowMs);
-  if (flow == kNoFlow) {
-    counters.add(Counter::route_dropped_table_full);
-    return kNoFlow;
-  }
+  const uint32_t flow = create(wanted);
+  if (flow == kNoFlow) return kNoFlow;
   Upstream::Outcome outcome = context_.upstream.open(context_, flow, hopLimit);
   // Another worker, or program, may be the first to take what the end of a flow set free.
   for (int rooms = 0; outcome == Upstream::Outcome::kAtBound && rooms < kMaxRoomsMade; rooms++) {

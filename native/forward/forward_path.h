@@ -36,7 +36,9 @@ class ForwardPath {
                                 std::span<const uint8_t> payload, uint8_t endpoint);
   [[nodiscard]] uint32_t begin(const Decision& decision, const Received& message, uint8_t endpoint);
   [[nodiscard]] bool followOwner(uint32_t flow);
+  [[nodiscard]] bool movesTooOften(const Decision& decision);
   [[nodiscard]] Room room();
+  [[nodiscard]] uint32_t create(const FlowTable::NewFlow& wanted);
   [[nodiscard]] uint32_t openFlow(const FlowTable::NewFlow& wanted, uint8_t hopLimit);
   [[nodiscard]] uint32_t borrowFlow(const Decision& decision, FlowTable::NewFlow wanted);
   void countNew(const Decision& decision, uint32_t flow);

@@ -99,6 +99,10 @@ FourTuple pathOf(const Snapshot& snapshot, const Flow& flow) {
   return {mappedOf(backend), backend.port(), snapshot.sources[flow.upstreamSource], flow.upstreamPort};
 }
 
+bool mayGiveWay(const WorkerContext& context, uint32_t flow) {
+  return !context.flows.at(flow).is(kFlowConfirmed) && !context.flows.hasNote(flow, kNoteConfirmed);
+}
+
 std::string failed(const char* step, bool v6, int error) {
   return std::string(step) + (v6 ? " for IPv6: " : " for IPv4: ") + std::strerror(error);
 }
@@ -243,7 +247,7 @@ void RawUpstream::emptyLeavingBlock(WorkerContext& context) {
   for (uint32_t step = 0; step < kFlowsPerStep; step++) {
     const uint32_t index = leavingNext_++ % capacity;
     const Flow& flow = context.flows.at(index);
-    const bool live = flow.is(kFlowLive) && !flow.is(kFlowConfirmed) && !flow.is(kFlowBorrowed);
+    const bool live = flow.is(kFlowLive) && !flow.is(kFlowBorrowed) && mayGiveWay(context, index);
     if (!live || flow.upstreamPort / UpstreamPorts::kBlockPorts != leavingBlock_) continue;
     context.endFlow(index);
     context.counters.add(Counter::flow_evicted);
@@ -374,7 +378,7 @@ uint32_t RawUpstream::victimToward(WorkerContext& context, uint16_t backendSlot,
       const MappedAddress& source = context.snapshot->sources[backend.sources[i]];
       const uint32_t flow = findFlow(context, {remote, backend.address.port(), source, port});
       if (flow == kNoFlow || spared[flow]) continue;
-      if (!context.flows.at(flow).is(kFlowConfirmed)) return flow;
+      if (mayGiveWay(context, flow)) return flow;
     }
   }
   return kNoFlow;

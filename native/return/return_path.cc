@@ -63,6 +63,7 @@ void ReturnPath::take(uint32_t index, const Received& message, uint64_t received
     const std::span<const uint8_t> payload = message.datagram(i);
     // Room for a challenge and three times what came from an address may go there until somebody goes on from there
     // (RFC 9000 sections 8 and 9.3).
+    if (flow.is(kFlowMoved) && context_.flows.hasNote(index, kNoteSettled)) path_proof::settle(flow);
     const bool allowed = path_proof::mayReturn(flow, context_.flows.historyOf(index), payload.size());
     context_.take(context_.learner.fromBackend(view, index, payload, context_.nowMs), index);
     const Datagram datagram{payload, flow.is(kFlowSampled) ? receivedNs : 0, 0, message.trafficClass};

@@ -21,6 +21,7 @@ enum FlowFlag : uint16_t {
   kFlowPathKept = 128,    ///< the steering program knows its path
   kFlowOpening = 256,     ///< the hash placed it, and its first datagram could begin a QUIC connection
   kFlowIdPending = 1024,  ///< FlowHistory::vouched is in no table yet: its client has to use it first
+  kFlowSettled = 2048,    ///< it moved here, and has gone on from here
   kFlowNoQuic = 512,      ///< its long headers show ever new versions: look-alikes (RTP), nothing is learned from them
 };
 
@@ -76,14 +77,16 @@ struct FlowHistory {
   uint8_t versions;  ///< how often the client's version changed
   uint8_t nextCid;   ///< in cids
   uint8_t ownerEpoch;
-  uint8_t notes;  ///< FlowNote, set by other workers
-  uint8_t reserved[2];
+  uint8_t notes;    ///< FlowNote, set by other workers
+  uint8_t moves;    ///< in that second, of connections that came from this flow
+  uint8_t movesAt;  ///< in units of 1,024 ms
 };
 static_assert(sizeof(FlowHistory) == 64);
 
 /// What a worker tells of another one's flow.
 enum FlowNote : uint8_t {
   kNoteConfirmed = 1,  ///< its client has shown that it receives, to a worker that borrows the flow
+  kNoteSettled = 2,    ///< its client goes on by way of such a worker
 };
 
 /// What another worker needs to send as a flow does, in one word that is read and written whole.

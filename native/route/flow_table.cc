@@ -43,6 +43,8 @@ void begin(FlowHistory& history, uint32_t nowMs) {
   history.versions = 0;
   history.nextCid = 0;
   history.ownerEpoch = 0;
+  history.moves = 0;
+  history.movesAt = 0;
   path_proof::begin(history, nowMs);
 }
 
@@ -221,6 +223,14 @@ void FlowTable::leaveSiblings(uint32_t index) {
   while (at != kNoFlow && histories_[at].sibling != index) at = histories_[at].sibling;
   if (at != kNoFlow) histories_[at].sibling = histories_[index].sibling;
   histories_[index].sibling = kNoFlow;
+}
+
+uint32_t FlowTable::evictableSibling(const FourTuple& tuple) const {
+  uint32_t last = kNoFlow;
+  for (uint32_t at = findByTuple(tupleKey(tuple)); at != kNoFlow; at = histories_[at].sibling) {
+    if (!flows_[at].is(kFlowConfirmed)) last = at;
+  }
+  return last;
 }
 
 void FlowTable::appendEvictable(uint32_t index) {

@@ -78,6 +78,8 @@ class FlowTable {
   void confirm(uint32_t flow, uint32_t nowMs);
   /// The flow has made progress: others go before it.
   void makeYoungest(uint32_t flow);
+  /// Of the tuple's flows one that nobody has confirmed, the last one; kNoFlow if there is none.
+  [[nodiscard]] uint32_t evictableSibling(const FourTuple& tuple) const;
   /// The flow that has to go first under pressure: of those whose client has shown nothing, the one that made no
   /// progress for longest; kNoFlow if there is none.
   [[nodiscard]] uint32_t oldestEvictable() const { return region_->firstEvictable; }

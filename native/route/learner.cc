@@ -41,7 +41,7 @@ Lesson Learner::fromClient(const RouteView& view, const Decision& decision, uint
   Lesson lesson;
   const Flow& flow = own_.at(index);
   const bool isLong = decision.form == HeaderForm::kLong;
-  if (isLong && !flow.is(kFlowBorrowed)) noteVersion(index, Invariants::parse(datagram).version);
+  if (isLong && !flow.is(kFlowBorrowed)) noteVersion(index, decision.version);
   if (!flow.is(kFlowConfirmed) || flow.is(kFlowMoved)) prove({view, decision, datagram, age}, index, lesson);
   if (decision.rule == Rule::kDcid) follow(decision, index, age, lesson);
   if (decision.rule == Rule::kTuple && !isLong) claim(view, decision, index, age, lesson);
@@ -57,29 +57,34 @@ void Learner::prove(const Sent& sent, uint32_t index, Lesson& lesson) {
   lesson.pathSettled = wasMoved && !flow.is(kFlowMoved);
   if (progress == Progress::kRound) own_.makeYoungest(index);
   if (flow.is(kFlowConfirmed)) return;
-  if (progress != Progress::kProven && !usesItsBackendsId(sent, index)) return;
+  const auto used = progress == Progress::kProven ? std::nullopt : backendsIdIn(sent, index);
+  if (progress != Progress::kProven && !used) return;
+  if (used) lesson.forSteering = *used;
   if (flow.is(kFlowIdPending) && sent.decision.form == HeaderForm::kLong) {
-    vouch(sent.view, index, Invariants::parse(sent.datagram).dcid, sent.age, lesson);
+    vouch(sent.view, index, sent.decision.dcid, sent.age, lesson);
   }
   own_.confirm(index, nowMs);
   lesson.confirmed = true;
 }
 
-bool Learner::usesItsBackendsId(const Sent& sent, uint32_t index) const {
+/// The destination Connection ID, where it is the one that the backend showed last on this flow.
+std::optional<std::span<const uint8_t>> Learner::backendsIdIn(const Sent& sent, uint32_t index) const {
   const Flow& flow = own_.at(index);
   const uint64_t vouched = own_.historyOf(index).vouched;
-  if (vouched == 0) return false;
-  const HeaderForm form = sent.decision.form;
-  if (form == HeaderForm::kLong) return wordOf(own_.cidKey(Invariants::parse(sent.datagram).dcid)) == vouched;
-  if (form != HeaderForm::kShort || flow.serverCidLength == 0) return false;
-  const auto cid = shortHeaderDcid(sent.datagram, flow.serverCidLength);
-  return cid && wordOf(own_.cidKey(*cid)) == vouched;
+  if (vouched == 0) return std::nullopt;
+  std::optional<std::span<const uint8_t>> cid;
+  if (sent.decision.form == HeaderForm::kLong) cid = sent.decision.dcid;
+  if (sent.decision.form == HeaderForm::kShort && flow.serverCidLength != 0) {
+    cid = shortHeaderDcid(sent.datagram, flow.serverCidLength);
+  }
+  return cid && wordOf(own_.cidKey(*cid)) == vouched ? cid : std::nullopt;
 }
 
 void Learner::noteVersion(uint32_t index, uint32_t version) {
   Flow& flow = own_.at(index);
   FlowHistory& history = own_.historyOf(index);
-  if (version == 0 || version == history.clientVersion) return;
+  // Anybody may write the address of a confirmed client: it has shown what it speaks.
+  if (version == 0 || version == history.clientVersion || flow.is(kFlowConfirmed)) return;
   if (history.clientVersion != 0 && ++history.versions > kMaxVersionChanges) {
     flow.set(kFlowNoQuic);
     if (flow.is(kFlowIdPending)) history.vouched = 0;
@@ -145,7 +150,13 @@ void Learner::claim(const RouteView& view, const Decision& decision, uint32_t in
     return;
   }
   lesson.claimed++;
-  if (flow.is(kFlowConfirmed)) lesson.forSteering = decision.cid;
+  if (!flow.is(kFlowConfirmed)) return;
+  // One call of the kernel in 16 ms: a client may use another ID in each datagram. What is left out is found by the
+  // hash, and in the other workers' tables.
+  FlowHistory& history = own_.historyOf(index);
+  if (history.roundAt == path_proof::ticks(age.nowMs)) return;
+  history.roundAt = path_proof::ticks(age.nowMs);
+  lesson.forSteering = decision.cid;
 }
 
 /// Who has to go when the table of Connection IDs has no room: what leads nowhere, then what clients claimed, then what
@@ -231,7 +242,8 @@ void Learner::vouch(const RouteView& view, uint32_t index, std::span<const uint8
     meetKnown(view, *known, mine, age.nowMs);
   } else if (insert(key, mine, age)) {
     lesson.learned++;
-    lesson.forSteering = cid;
+    // Before, anybody may have begun the flow, and the kernel's map is small.
+    if (own_.at(index).is(kFlowConfirmed)) lesson.forSteering = cid;
   } else {
     lesson.tableFull++;
   }

@@ -60,7 +60,7 @@ class Learner {
   };
 
   void prove(const Sent& sent, uint32_t flow, Lesson& lesson);
-  [[nodiscard]] bool usesItsBackendsId(const Sent& sent, uint32_t flow) const;
+  [[nodiscard]] std::optional<std::span<const uint8_t>> backendsIdIn(const Sent& sent, uint32_t flow) const;
   void keepScid(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   void follow(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   void claim(const RouteView& view, const Decision& decision, uint32_t flow, Age age, Lesson& lesson);

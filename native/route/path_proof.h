@@ -50,6 +50,11 @@ inline void move(Flow& flow, FlowHistory& history) {
   history.allowance = kPathAllowance;
 }
 
+inline void settle(Flow& flow) {
+  flow.clear(kFlowMoved);
+  flow.set(kFlowSettled);
+}
+
 /// A datagram came from the client. kProven for the weaker sign only.
 inline Progress clientSent(Flow& flow, FlowHistory& history, size_t datagramBytes, uint32_t nowMs) {
   const bool wentOn = flow.is(kFlowReturnedTo);
@@ -57,7 +62,7 @@ inline Progress clientSent(Flow& flow, FlowHistory& history, size_t datagramByte
   if (flow.is(kFlowMoved)) {
     const size_t allowance = history.allowance + 3 * datagramBytes;
     history.allowance = static_cast<uint16_t>(std::min<size_t>(allowance, UINT16_MAX));
-    if (wentOn && ++history.movedRounds >= kMovedPathRounds) flow.clear(kFlowMoved);
+    if (wentOn && ++history.movedRounds >= kMovedPathRounds) settle(flow);
   }
   const bool needsId = history.vouched != 0 && !flow.is(kFlowIdPending);
   if (!wentOn || needsId || flow.is(kFlowConfirmed)) return Progress::kNone;
@@ -76,7 +81,8 @@ inline bool mayReturn(Flow& flow, FlowHistory& history, size_t datagramBytes) {
 }
 
 inline uint32_t idleMs(const Flow& flow, uint32_t idleTimeoutMs) {
-  return flow.is(kFlowConfirmed) ? idleTimeoutMs : std::min(idleTimeoutMs, kUnconfirmedIdleMs);
+  const bool keeps = flow.is(kFlowConfirmed) || flow.is(kFlowSettled);
+  return keeps ? idleTimeoutMs : std::min(idleTimeoutMs, kUnconfirmedIdleMs);
 }
 
 }  // namespace path_proof

@@ -30,6 +30,8 @@ Decision Router::decide(const RouteView& view, const FourTuple& tuple, std::span
   const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
   Decision decision;
   decision.form = arrival.packet.form;
+  decision.version = arrival.packet.version;
+  decision.dcid = arrival.packet.dcid;
   decision.scid = arrival.packet.scid;
   const bool decided = decideByServerId(arrival, decision) || decideByScid(arrival, decision) ||
                        decideByDcid(arrival, decision) || decideByTuple(arrival, decision);
@@ -61,6 +63,8 @@ bool Router::decideByServerId(const Arrival& arrival, Decision& decision) const 
   decision.backendSlot = slot;
   decision.flow = flow;
   decision.readdressed = flow == kNoFlow && form == HeaderForm::kShort;
+  // The backend is certain; whether another worker has the path is not.
+  decision.askElsewhere = flow == kNoFlow && arrival.view.tables.size() > 1;
   decision.known = encrypted && form == HeaderForm::kShort;
   return true;
 }
@@ -158,6 +162,7 @@ void Router::take(const Arrival& arrival, const CidHit& hit, Decision& decision)
   decision.dcidKey = hit.key;
   decision.flow = own_.findByPath(arrival.tuple, hit.reference.backendSlot);
   decision.readdressed = decision.flow == kNoFlow;
+  if (!decision.foundElsewhere && own_.isLive(hit.reference)) decision.cidFlow = hit.reference.flow;
 }
 
 bool Router::decideByTuple(const Arrival& arrival, Decision& decision) const {
@@ -210,6 +215,13 @@ void Router::decideElsewhere(const RouteView& view, const FourTuple& tuple, std:
                              uint32_t nowMs, Decision& decision) const {
   const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
   const auto owner = findOwner(arrival, own_.tupleKey(tuple));
+  if (decision.rule == Rule::kQuicLb) {
+    if (!owner || owner->reference.backendSlot != decision.backendSlot) return;
+    decision.owner = owner;
+    decision.known = decision.foundElsewhere = true;
+    decision.readdressed = false;
+    return;
+  }
   const auto hit = findElsewhere(arrival, owner ? view.tables[owner->worker] : nullptr);
   if (hit) {
     decision.foundElsewhere = true;
@@ -245,6 +257,8 @@ Decision Router::decideStateless(const RouteView& view, const FourTuple& tuple, 
   const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
   Decision decision;
   decision.form = arrival.packet.form;
+  decision.version = arrival.packet.version;
+  decision.dcid = arrival.packet.dcid;
   const Cid cid = statelessCid(arrival);
   takeFallback(view, fallbackHash(view, tuple, cid), decision);
   if (decision.rule == Rule::kFallback) decision.flow = own_.findByPath(tuple, decision.backendSlot);

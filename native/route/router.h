@@ -56,8 +56,11 @@ struct Decision {
   bool overBudget = false;      ///< nobody had the time to find out: not to be forwarded
   bool askElsewhere = false;    ///< no table of this worker knows anything: Router::decideElsewhere may
   QuicLbRouting::Outcome quicLb = QuicLbRouting::Outcome::kOff;
-  bool provesOwner = false;        ///< the client used an ID that its backend showed on the owner's flow
-  std::span<const uint8_t> cid{};  ///< the destination Connection ID, as far as its length is known
+  bool provesOwner = false;         ///< the client used an ID that its backend showed on the owner's flow
+  std::span<const uint8_t> cid{};   ///< the destination Connection ID, as far as its length is known
+  uint32_t version = 0;             ///< of a long header
+  uint32_t cidFlow = kNoFlow;       ///< with readdressed: the flow of this worker's that the Connection ID came from
+  std::span<const uint8_t> dcid{};  ///< of a long header
   std::span<const uint8_t> scid{};
   std::optional<Digest128> tupleKey;
   std::optional<Digest128> scidKey;

@@ -56,7 +56,7 @@ std::variant<std::unique_ptr<SteeredGroup>, BpfRefusal> Steering::attach(int gro
 }
 
 void Steering::keepCid(uint32_t worker, std::span<const uint8_t> cid) {
-  if (cid.empty() || cid.size() > QP_STEER_CID_BYTES) return;
+  if (!CidLengths::mayBeLearned(cid.size())) return;
   const uint32_t bit = uint32_t{1} << cid.size();
   if ((cidLengths_.fetch_or(bit, std::memory_order_relaxed) & bit) == 0) publishSettings();
   steer_cid key{};

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "routing_fixture.h"
+#include "routable_workers.h"
 
 namespace quicproxy {
 namespace {
@@ -31,6 +31,21 @@ TEST(Borrow, AKnownTupleElsewhereLendsItsPort) {
   EXPECT_TRUE(proxy.decide(1, kClient, shortHeader(cidOf(0xd0))).provesOwner);
   EXPECT_FALSE(proxy.decide(1, kClient, shortHeader(cidOf(0x77))).provesOwner);
   EXPECT_FALSE(proxy.decide(1, tupleOf(8, 1), shortHeader(cidOf(0xd0))).owner) << "from another address it moved";
+}
+
+TEST(Borrow, ARoutableIdOfAKnownTupleBorrowsToo) {
+  RoutableWorkers proxy;
+  const Decision first = proxy.send(0, kClient, shortHeader(proxy.cid(1, 2, 5)));
+  proxy.table(0).at(first.flow).upstreamPort = 23'456;
+  proxy.table(0).publish(first.flow);
+  const Decision here = proxy.decide(1, kClient, shortHeader(proxy.cid(1, 2, 6)));
+  EXPECT_EQ(here.rule, Rule::kQuicLb);
+  EXPECT_FALSE(here.readdressed);
+  ASSERT_TRUE(here.owner);
+  EXPECT_EQ(here.owner->way.upstreamPort, 23'456);
+  const Decision other = proxy.decide(1, kClient, shortHeader(proxy.cid(1, 1, 6)));
+  EXPECT_EQ(other.backendSlot, 1) << "what the ID says goes first";
+  EXPECT_FALSE(other.owner);
 }
 
 TEST(Borrow, AFlowThatEndedLendsNothing) {

@@ -53,6 +53,26 @@ TEST(FlowTable, ATupleMayHaveFlowsToTwoBackendsAndTheLaterOneIsFoundByTuple) {
   EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), kNoFlow);
 }
 
+TEST(FlowTable, AmongSiblingsTheLastThatNobodyConfirmedGivesWay) {
+  TableMemory memory(64);
+  FlowTable& table = memory.table();
+  const FourTuple tuple = tupleOf(9, 1000);
+  EXPECT_EQ(table.evictableSibling(tuple), kNoFlow);
+  const uint32_t victim = table.create({tuple, 0, 1, 0}, 50);
+  table.confirm(victim, 50);
+  EXPECT_EQ(table.evictableSibling(tuple), kNoFlow);
+  for (uint16_t slot = 1; slot < FlowTable::kMaxSiblings; slot++) {
+    ASSERT_NE(table.create({tuple, slot, 1, 0, true}, 60), kNoFlow);
+  }
+  EXPECT_EQ(table.create({tuple, 99, 1, 0}, 70), kNoFlow) << "forged moves filled it";
+  const uint32_t sibling = table.evictableSibling(tuple);
+  ASSERT_NE(sibling, kNoFlow);
+  EXPECT_NE(sibling, victim);
+  table.remove(sibling, true);
+  EXPECT_NE(table.create({tuple, 99, 1, 0}, 70), kNoFlow);
+  EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), victim);
+}
+
 TEST(FlowTable, HoldsExactlyItsCapacityAndReusesWhatWasRemoved) {
   constexpr uint32_t kFlows = 500;
   TableMemory memory(kFlows);

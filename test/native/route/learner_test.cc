@@ -165,6 +165,45 @@ TEST(Learner, CompatibleVersionNegotiationIsLearned) {
   EXPECT_EQ(proxy.decide(1, tupleOf(9, 9), shortHeader(cidOf(0xc0))).backendSlot, unnamed.backendSlot);
 }
 
+TEST(Learner, ForgedVersionsDoNotSilenceAConfirmedFlow) {
+  TwoWorkers proxy(200);
+  const uint32_t flow = connect(proxy, kClient, cidOf(0xd0));
+  for (uint32_t version = 0x1000; version < 0x1010; version++) {
+    proxy.send(0, kClient, longHeader(cidOf(0x66), cidOf(0x67), version));
+  }
+  EXPECT_FALSE(proxy.table(0).at(flow).is(kFlowNoQuic));
+  proxy.send(0, kClient, shortHeader(cidOf(0x90)));
+  EXPECT_EQ(proxy.decide(1, tupleOf(8, 1), shortHeader(cidOf(0x90))).rule, Rule::kDcid)
+      << "its next ID is still learned";
+}
+
+TEST(Learner, WhatAnybodyMayHaveBegunIsNotForTheKernelsMap) {
+  TwoWorkers proxy(200);
+  const Decision first = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20)));
+  EXPECT_TRUE(proxy.reply(0, first.flow, longHeader(cidOf(0x20), cidOf(0xd0))).forSteering.empty());
+  proxy.send(0, kClient, shortHeader(cidOf(0xd0)));
+  EXPECT_EQ(proxy.lesson.forSteering.size(), 8U) << "once its client has used it";
+  uint32_t calls = 0;
+  for (uint8_t n = 0; n < 100; n++) {
+    proxy.send(0, kClient, shortHeader(cidOf(static_cast<uint8_t>(0x20 + n))));
+    calls += proxy.lesson.forSteering.empty() ? 0U : 1U;
+  }
+  EXPECT_LE(calls, 1U) << "of 100 IDs within a moment";
+}
+
+TEST(Learner, AMovedPathThatSettledIsKeptAsLongAsAConfirmedOne) {
+  TwoWorkers proxy(200);
+  connect(proxy, kClient, cidOf(0xd0));
+  const Decision moved = proxy.send(0, tupleOf(8, 1), shortHeader(cidOf(0xd0)));
+  const Flow& flow = proxy.table(0).at(moved.flow);
+  EXPECT_EQ(path_proof::idleMs(flow, 120'000), kUnconfirmedIdleMs);
+  for (int round = 0; round < kMovedPathRounds; round++) {
+    proxy.reply(0, moved.flow, shortHeader(cidOf(0x20)));
+    proxy.send(0, tupleOf(8, 1), shortHeader(cidOf(0xd0)));
+  }
+  EXPECT_EQ(path_proof::idleMs(flow, 120'000), 120'000U);
+}
+
 TEST(Learner, AnIdConfirmsOnlyTheFlowThatItWasShownOn) {
   TwoWorkers proxy(3);
   const auto own = cidOf(0xd0);

@@ -63,6 +63,8 @@ class SteeredPlane : public testing::Test {
     EXPECT_TRUE(first);
     EXPECT_TRUE(backend.send(first->fromPort, longHeaderFrom(serverCid)));
     EXPECT_TRUE(client.receive());
+    EXPECT_TRUE(client.send(listenPort(), shortHeaderOf(serverCid)));
+    EXPECT_TRUE(backend.receive());
     const auto after = receivedByWorker(*plane);
     for (uint32_t worker = 0; worker < kWorkers; worker++) {
       if (after[worker] != before[worker]) return worker;

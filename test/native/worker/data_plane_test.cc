@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <thread>
 
 #include "loopback_fixture.h"
@@ -271,6 +272,29 @@ TEST(DataPlane, AConnectionThatMovedGetsLittleUntilItShowsToReceive) {
   }
   for (int i = 0; i < 10; i++) backend.send(moved->fromPort, shortPacket(1, 1000));
   for (int i = 0; i < 10; i++) EXPECT_TRUE(after.receive()) << "whoever goes on after answers receives";
+}
+
+/// One ID of his own and others' addresses: what an attacker needs to look like a connection that moves.
+TEST(DataPlane, OneConnectionThatMovesAllTheTimeLeavesRoomForTheMovesOfOthers) {
+  LoopbackSocket backend;
+  LoopbackSocket attacker;
+  LoopbackSocket honest;
+  LoopbackContract contract(unusedPort(), {backend.port()});
+  contract.sample.header.workers = 1;
+  contract.sample.header.newFlowsPerSecond = 60;  // 15 at once
+  const uint16_t port = contract.sample.endpoints[0].port;
+  auto plane = startOrFail(contract);
+  ASSERT_NE(confirmedConnection(attacker, backend, port, 1), 0);
+  ASSERT_NE(confirmedConnection(honest, backend, port, 2), 0);
+  std::deque<LoopbackSocket> spoofed;
+  for (int i = 0; i < 60; i++) spoofed.emplace_back().send(port, shortPacket(1));
+  EXPECT_TRUE(eventually([&] { return counterOf(*plane, Counter::route_dropped_budget) > 10; }));
+  while (backend.receive(0)) continue;
+  LoopbackSocket moved;
+  moved.send(port, shortPacket(2));
+  const auto seen = backend.receive();
+  ASSERT_TRUE(seen) << "the movers' budget is not the attacker's";
+  EXPECT_EQ(seen->payload, shortPacket(2));
 }
 
 TEST(DataPlane, TwoProxiesThatFaceEachOtherStopByThemselves) {
