@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -25,10 +26,17 @@ inline constexpr uint32_t kRoundMs = 1000;
 /// section 9.3): one round trip for its challenge, one for what it sends then.
 inline constexpr uint8_t kMovedPathRounds = 3;
 
-/// Octets that a moved path gets in any case: three datagrams of the size that a server's PATH_CHALLENGE has (RFC 9000
-/// section 8.2.1). A strict three times what came, often one small acknowledgement, lost the challenge of servers that
-/// pad it, and connections stood for seconds.
-inline constexpr uint16_t kPathAllowance = 3 * 1200;
+/// Octets that a moved path gets beside three times what came from it: with the first datagram two of the size that a
+/// server's PATH_CHALLENGE has (RFC 9000 section 8.2.1), one more with each round trip so that there is a next one. A
+/// strict three times what came, often one small acknowledgement, lost the challenge of servers that pad it, and
+/// connections stood for seconds.
+inline constexpr uint16_t kChallengeBytes = 1200;
+inline constexpr uint16_t kPathAllowance = 2 * kChallengeBytes;
+inline constexpr std::array<uint16_t, kMovedPathRounds - 1> kRoundAllowances{kChallengeBytes, 6 * kChallengeBytes};
+
+/// A datagram of a challenge's size went out and one of a response's size (section 8.2.2) came: what a server sends
+/// once it has validated the path, up to a window of 64 KiB, may go there.
+inline constexpr uint16_t kExchangeAllowance = UINT16_MAX;
 
 /// A flow that is not confirmed ends after so long without a datagram, or after the idle timeout where that is shorter.
 /// QUIC clients repeat their first flight within half of it; keep-alives of 25 s are common.
@@ -55,15 +63,19 @@ inline void settle(Flow& flow) {
   flow.set(kFlowSettled);
 }
 
+inline void creditMoved(Flow& flow, FlowHistory& history, size_t datagramBytes, bool wentOn) {
+  size_t allowance = history.allowance + 3 * datagramBytes;
+  if (wentOn && history.movedRounds < kRoundAllowances.size()) allowance += kRoundAllowances[history.movedRounds];
+  if (wentOn && flow.is(kFlowChallenged) && datagramBytes >= kChallengeBytes) allowance = kExchangeAllowance;
+  history.allowance = static_cast<uint16_t>(std::min<size_t>(allowance, UINT16_MAX));
+  if (wentOn && ++history.movedRounds >= kMovedPathRounds) settle(flow);
+}
+
 /// A datagram came from the client. kProven for the weaker sign only.
 inline Progress clientSent(Flow& flow, FlowHistory& history, size_t datagramBytes, uint32_t nowMs) {
   const bool wentOn = flow.is(kFlowReturnedTo);
   flow.clear(kFlowReturnedTo);
-  if (flow.is(kFlowMoved)) {
-    const size_t allowance = history.allowance + 3 * datagramBytes;
-    history.allowance = static_cast<uint16_t>(std::min<size_t>(allowance, UINT16_MAX));
-    if (wentOn && ++history.movedRounds >= kMovedPathRounds) settle(flow);
-  }
+  if (flow.is(kFlowMoved)) creditMoved(flow, history, datagramBytes, wentOn);
   const bool needsId = history.vouched != 0 && !flow.is(kFlowIdPending);
   if (!wentOn || needsId || flow.is(kFlowConfirmed)) return Progress::kNone;
   if (static_cast<uint16_t>(ticks(nowMs) - history.roundAt) < (kRoundMs >> 4)) return Progress::kNone;
@@ -76,6 +88,7 @@ inline bool mayReturn(Flow& flow, FlowHistory& history, size_t datagramBytes) {
   if (flow.is(kFlowMoved)) {
     if (datagramBytes > history.allowance) return false;
     history.allowance = static_cast<uint16_t>(history.allowance - datagramBytes);
+    if (datagramBytes >= kChallengeBytes) flow.set(kFlowChallenged);
   }
   return true;
 }

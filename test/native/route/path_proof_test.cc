@@ -55,7 +55,8 @@ TEST(PathProof, TwoBlindDatagramsGetAtMostThreeTimesTheirOctetsAndTheAllowance) 
     }
   }
   EXPECT_TRUE(path.flow.is(kFlowMoved));
-  EXPECT_LE(returned, 3 * 80 + size_t{kPathAllowance});
+  EXPECT_LE(returned, 3 * 80 + size_t{kPathAllowance} + kRoundAllowances[0]);
+  EXPECT_LE(returned, 3 * 80 + size_t{3600});
 }
 
 TEST(PathProof, AMovedPathIsSettledAfterThreeRoundTrips) {
@@ -63,10 +64,35 @@ TEST(PathProof, AMovedPathIsSettledAfterThreeRoundTrips) {
   path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
   for (int round = 1; round <= kMovedPathRounds; round++) {
     EXPECT_TRUE(path.flow.is(kFlowMoved));
-    path.roundTrip(1200);
+    path.roundTrip(40);
   }
   EXPECT_FALSE(path.flow.is(kFlowMoved));
   EXPECT_TRUE(path_proof::mayReturn(path.flow, path.history, 60'000));
+}
+
+/// Each round trip leaves room for one more, however much the backend would send.
+TEST(PathProof, AGreedyBackendDoesNotKeepAPathFromSettling) {
+  Path path(true);
+  path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
+  for (int round = 0; round < kMovedPathRounds; round++) {
+    uint32_t returned = 0;
+    while (path_proof::mayReturn(path.flow, path.history, 1200)) returned++;
+    EXPECT_GE(returned, 1U) << "round " << round;
+    path.roundTrip(40);
+  }
+  EXPECT_FALSE(path.flow.is(kFlowMoved));
+}
+
+TEST(PathProof, AfterAChallengeAndItsAnswerAWindowMayFollow) {
+  Path path(true);
+  path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
+  ASSERT_TRUE(path_proof::mayReturn(path.flow, path.history, 1200));
+  path.roundTrip(1200);
+  EXPECT_TRUE(path.flow.is(kFlowMoved));
+  size_t returned = 0;
+  while (path_proof::mayReturn(path.flow, path.history, 1200)) returned += 1200;
+  EXPECT_GE(returned, 64'000U);
+  EXPECT_LE(returned, 65'535U) << "one may also guess when a challenge leaves";
 }
 
 TEST(PathProof, TheAllowanceDoesNotOverflow) {
