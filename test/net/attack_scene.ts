@@ -7,7 +7,7 @@ import { addressLines, insideNamespace, ipInside } from "../../proxy/lab/namespa
 import type { Topology } from "../../proxy/lab/topology.ts";
 import { createNetwork, type Network } from "./network.ts";
 import { longHeader, shortHeader } from "./packets.ts";
-import type { Received } from "./peer.ts";
+import { Peer, type Received } from "./peer.ts";
 import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, Place, ProxyProcess } from "./proxy.ts";
 
 /* Clients, servers that say who they are, and an attacker who writes any source address, around one proxy. */
@@ -65,6 +65,8 @@ export interface Answered {
 
 export class AttackScene {
   readonly network: Network;
+  /** In the clients' namespace, too: what is answered to it is in nobody's way. */
+  readonly attacker: Peer;
   readonly servers: string[];
   #proxy: ProxyProcess | undefined;
   #place: Place | undefined;
@@ -73,6 +75,7 @@ export class AttackScene {
   /** `servers`: how many backends there are, in one namespace. */
   constructor(servers = 3) {
     this.network = createNetwork();
+    this.attacker = new Peer(this.network.topology.client.namespace);
     const [backend] = this.network.topology.backends;
     this.servers = Array.from({ length: servers }, (_, index) => `10.79.2.${11 + index}`);
     const more = this.servers.slice(1).map((address) => `${address}/24`);
@@ -144,32 +147,28 @@ export class AttackScene {
     this.#proxy = undefined;
     this.#place?.remove();
     await this.silence();
-    await this.network.client.take(0);
+    await Promise.all([this.network.client.take(0), this.attacker.take(0)]);
   }
 
   async remove(): Promise<void> {
     await this.reset();
+    await this.attacker.stop();
     await this.network.remove();
   }
 
-  open(address = this.topology.client.own.v4): Promise<{ id: number; port: number }> {
-    return this.network.client.open({ family: 4, address });
+  open(address = this.topology.client.own.v4, by = this.network.client): Promise<{ id: number; port: number }> {
+    return by.open({ family: 4, address });
   }
 
-  send(socket: number, payload: Buffer): Promise<void> {
-    return this.network.client.send({
-      socket,
-      payload,
-      address: this.topology.edge.towardClients.v4,
-      port: LISTEN_PORT,
-    });
+  send(socket: number, payload: Buffer, by = this.network.client): Promise<void> {
+    return by.send({ socket, payload, address: this.topology.edge.towardClients.v4, port: LISTEN_PORT });
   }
 
   /** One datagram, and who answers it; what came to other sockets meanwhile is thrown away. */
-  async ask(socket: number, payload: Buffer): Promise<Answered> {
-    await this.send(socket, payload);
+  async ask(socket: number, payload: Buffer, by = this.network.client): Promise<Answered> {
+    await this.send(socket, payload, by);
     let from: Received | undefined;
-    do [from] = await this.network.client.take(1);
+    do [from] = await by.take(1);
     while (from && from.socket !== socket);
     if (!from) throw new Error(`no answer to socket ${socket}`);
     const end = from.payload.lastIndexOf("|");

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type Answered, AttackScene, beginning, goingOn } from "./attack_scene.ts";
+import { type Answered, AttackScene, beginning, flood, goingOn } from "./attack_scene.ts";
+import { settle } from "./counter_rows.ts";
 import { longHeader } from "./packets.ts";
 import { BACKEND_PORT } from "./proxy.ts";
 
@@ -16,7 +18,7 @@ beforeAll(() => {
 afterEach(() => scene.reset());
 afterAll(() => scene?.remove());
 
-const workersOf = (count: number): object => ({ workers: { min: count, max: count } });
+const workersOf = (count: number) => ({ workers: { min: count, max: count } });
 const both = [
   ["one worker", 1],
   ["four workers", 4],
@@ -28,10 +30,10 @@ interface Connection extends Answered {
 }
 
 /** A connection of which the server's ID is known and used. */
-async function connect(address?: string): Promise<Connection> {
-  const { id: socket, port } = await scene.open(address);
-  const answered = await scene.ask(socket, beginning());
-  const again = await scene.ask(socket, goingOn(answered.id));
+async function connect(by = scene.network.client): Promise<Connection> {
+  const { id: socket, port } = await scene.open(undefined, by);
+  const answered = await scene.ask(socket, beginning(), by);
+  const again = await scene.ask(socket, goingOn(answered.id), by);
   expect(again.server).toBe(answered.server);
   return { ...answered, socket, port };
 }
@@ -159,6 +161,26 @@ test("blind_datagrams: two of them from a spoofed address bring it three times a
   expect((await scene.ask(victim.socket, goingOn(victim.id))).server).toBe(victim.server);
 });
 
+/** One client: connections with IDs of each length, and from paths of one worker more IDs than a server ever gave it. */
+async function useIdsOfAllLengths(): Promise<void> {
+  for (let length = 1; length <= 20; length++) {
+    const { id: socket } = await scene.open();
+    await scene.ask(socket, goingOn((await scene.ask(socket, beginning(randomBytes(length)))).id));
+  }
+  // A connection that moves stays with its worker, so all its paths are that one's.
+  const { id } = await connect();
+  for (let path = 0; path < 40; path++) {
+    const { id: socket } = await scene.open();
+    for (let round = 0; round < 4; round++) await scene.ask(socket, goingOn(id));
+    for (let datagram = 0; datagram < 16; datagram++) {
+      const length = datagram < 8 ? 1 : datagram + 4;
+      const dcid = length === 1 ? Buffer.of((path * 8 + datagram) % 256) : randomBytes(length);
+      await scene.ask(socket, longHeader({ dcid, scid: randomBytes(8) }));
+      await scene.ask(socket, goingOn(dcid));
+    }
+  }
+}
+
 test("one_worker_for_others: IDs of all lengths from one client leave other clients spread over all workers", async () => {
   await scene.serve("mirror");
   const proxy = await scene.start({ dataPlane: workersOf(4) });
@@ -185,22 +207,7 @@ test("one_worker_for_others: IDs of all lengths from one client leave other clie
   }
 
   const without = await spreadOfOthers();
-  for (let length = 1; length <= 20; length++) {
-    const { id: socket } = await scene.open();
-    await scene.ask(socket, goingOn((await scene.ask(socket, beginning(randomBytes(length)))).id));
-  }
-  // A connection that moves stays with its worker, so all its paths are that one's.
-  const { id } = await connect();
-  for (let path = 0; path < 40; path++) {
-    const { id: socket } = await scene.open();
-    for (let round = 0; round < 4; round++) await scene.ask(socket, goingOn(id));
-    for (let datagram = 0; datagram < 16; datagram++) {
-      const length = datagram < 8 ? 1 : datagram + 4;
-      const dcid = length === 1 ? Buffer.of((path * 8 + datagram) % 256) : randomBytes(length);
-      await scene.ask(socket, longHeader({ dcid, scid: randomBytes(8) }));
-      await scene.ask(socket, goingOn(dcid));
-    }
-  }
+  await useIdsOfAllLengths();
   await scene.network.client.take(0);
   const during = await spreadOfOthers();
   // Of 400 by an even hash a worker gets 100, and fewer than 45 or more than 160 about once in ten million runs.
@@ -209,3 +216,53 @@ test("one_worker_for_others: IDs of all lengths from one client leave other clie
     expect(Math.max(...counts), `${counts}`).toBeLessThanOrEqual(160);
   }
 });
+
+test("random_short_headers: on one live 4-tuple each costs at most twice what a known datagram costs", async () => {
+  await scene.serve("mirror");
+  const proxy = await scene.start({ dataPlane: workersOf(64) });
+  // As many lengths as there are known: each is one to try.
+  for (const length of [4, 5, 6, 7, 8, 12, 16, 20]) {
+    const { id: socket } = await scene.open();
+    await scene.ask(socket, goingOn((await scene.ask(socket, beginning(randomBytes(length)))).id));
+  }
+  const attacker = await connect(scene.attacker);
+  const known = await connect(scene.attacker);
+  // The servers of the others drop some of what they get.
+  let honest = await connect();
+  while ([attacker.server, known.server].includes(honest.server)) honest = await connect();
+  const source = scene.topology.client.own.v4;
+  const count = 10_000;
+  const cost = { short: 0, id: 0 };
+  // What the kernel's receive path costs is the senders' to pay; the threads' own time is what is compared.
+  const floods = { short: { port: attacker.port }, id: { port: known.port, ids: [known.id.toString("hex")] } };
+  let asked = 0;
+  let served = 0;
+  for (let round = 0; round < 4; round++) {
+    for (const kind of ["short", "id"] as const) {
+      const { port, ...plan } = floods[kind];
+      const before = { cpuNs: workerCpuNs(proxy.pid), ...(await proxy.counters()).totals };
+      const sent = flood(scene.topology, { kind, ...plan, count, ratePps: 50_000, source: { address: source, port } });
+      for (let turn = 0; turn < 25; turn++) {
+        asked++;
+        const answered = await scene.ask(honest.socket, goingOn(honest.id)).catch(() => undefined);
+        if (answered?.server === honest.server) served++;
+      }
+      await sent;
+      const after = await settle(proxy, ({ totals }) => totals.receive_datagrams - before.receive_datagrams >= count);
+      const received = after.totals.receive_datagrams - before.receive_datagrams;
+      cost[kind] += (workerCpuNs(proxy.pid) - before.cpuNs) / received;
+    }
+  }
+  expect(served).toBeGreaterThanOrEqual(0.99 * asked);
+  expect(cost.short / cost.id, JSON.stringify(cost)).toBeLessThanOrEqual(2);
+});
+
+const WORKER_THREAD = /^qp-worker-/;
+
+/** Time that the forwarding threads have spent on a CPU. */
+function workerCpuNs(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`);
+  const workers = tasks.filter((task) => WORKER_THREAD.test(readFileSync(`${task}/comm`, "utf8")));
+  expect(workers).toHaveLength(64);
+  return workers.reduce((sum, task) => sum + Number(readFileSync(`${task}/schedstat`, "utf8").split(" ")[0]), 0);
+}
