@@ -12,9 +12,11 @@ namespace quicproxy {
  * What tells a client from somebody who writes another's address into his datagrams.
  *
  * Proof: it uses a Connection ID that its backend chose on this very flow, which nobody sees who does not receive
- * there. Where the backend shows none (zero-length IDs, a flow that began in the middle of its connection, no QUIC at
- * all) there is only a sign: the client goes on after answers, over seconds and several round trips. Who knows when
- * answers leave can imitate that, at the price of a datagram per round trip and of never learning what came back.
+ * there. Or its backend, known to speak QUIC, sends more than it may to an address that it has not validated itself:
+ * clients that have a further ID before they answer (quic-go) never use the one that could be seen. Where the backend
+ * shows none (zero-length IDs, a flow that began in the middle of its connection, no QUIC at all) there is only a sign:
+ * the client goes on after answers, over seconds and several round trips. Who knows when answers leave can imitate
+ * that, at the price of a datagram per round trip and of never learning what came back.
  */
 
 /// Round trips that stand for a proof, and how far apart they are at least.
@@ -43,6 +45,7 @@ inline uint16_t ticks(uint32_t nowMs) { return static_cast<uint16_t>(nowMs >> 4)
 
 inline void begin(FlowHistory& history, uint32_t nowMs) {
   history.roundAt = static_cast<uint16_t>(ticks(nowMs) - (kRoundMs >> 4));
+  history.allowance = kPathAllowance;
 }
 
 inline void move(Flow& flow, FlowHistory& history) {
@@ -54,11 +57,11 @@ inline void move(Flow& flow, FlowHistory& history) {
 inline Progress clientSent(Flow& flow, FlowHistory& history, size_t datagramBytes, uint32_t nowMs) {
   const bool wentOn = flow.is(kFlowReturnedTo);
   flow.clear(kFlowReturnedTo);
-  if (flow.is(kFlowMoved)) {
+  if (flow.is(kFlowMoved) || !flow.is(kFlowConfirmed)) {
     const size_t allowance = history.allowance + 3 * datagramBytes;
     history.allowance = static_cast<uint16_t>(std::min<size_t>(allowance, UINT16_MAX));
-    if (wentOn && ++history.movedRounds >= kMovedPathRounds) flow.clear(kFlowMoved);
   }
+  if (flow.is(kFlowMoved) && wentOn && ++history.movedRounds >= kMovedPathRounds) flow.clear(kFlowMoved);
   const bool needsId = history.vouched != 0 && !flow.is(kFlowIdPending);
   if (!wentOn || needsId || flow.is(kFlowConfirmed)) return Progress::kNone;
   if (static_cast<uint16_t>(ticks(nowMs) - history.roundAt) < (kRoundMs >> 4)) return Progress::kNone;
@@ -73,6 +76,15 @@ inline bool mayReturn(Flow& flow, FlowHistory& history, size_t datagramBytes) {
     history.allowance = static_cast<uint16_t>(history.allowance - datagramBytes);
   }
   return true;
+}
+
+/// Something came from a backend. True where it takes the address for validated: a QUIC server sends no more than three
+/// times what came to one that is not (RFC 9000 section 8.1). The allowance is for what some send beyond that.
+inline bool backendTrusts(const Flow& flow, FlowHistory& history, size_t datagramBytes) {
+  if (flow.is(kFlowConfirmed) || flow.is(kFlowMoved) || flow.is(kFlowIdPending) || history.vouched == 0) return false;
+  if (datagramBytes > history.allowance) return true;
+  history.allowance = static_cast<uint16_t>(history.allowance - datagramBytes);
+  return false;
 }
 
 inline uint32_t idleMs(const Flow& flow, uint32_t idleTimeoutMs) {

@@ -43,6 +43,29 @@ TEST(PathProof, WhoWasShownAnIdHasToUseIt) {
   }
 }
 
+TEST(PathProof, AServerThatSendsMoreThanThreeTimesWhatCameHasValidatedTheAddress) {
+  Path path;
+  path_proof::clientSent(path.flow, path.history, 1200, path.nowMs);
+  EXPECT_FALSE(path_proof::backendTrusts(path.flow, path.history, 60'000)) << "it may be no QUIC server";
+  path.history.vouched = 7;
+  path_proof::clientSent(path.flow, path.history, 1200, path.nowMs);
+  for (int i = 0; i < 9; i++) EXPECT_FALSE(path_proof::backendTrusts(path.flow, path.history, 1200));
+  EXPECT_TRUE(path_proof::backendTrusts(path.flow, path.history, 1200));
+  path.flow.set(kFlowIdPending);
+  EXPECT_FALSE(path_proof::backendTrusts(path.flow, path.history, 1200)) << "its client has shown nothing";
+}
+
+TEST(PathProof, StrangersWhoAreAnsweredDatagramByDatagramAreNeverTrusted) {
+  Path path;
+  path.history.vouched = 7;
+  for (int i = 0; i < 1000; i++) {
+    path_proof::clientSent(path.flow, path.history, 1200, path.nowMs);
+    for (int answer = 0; answer < 3; answer++) {
+      EXPECT_FALSE(path_proof::backendTrusts(path.flow, path.history, 1200));
+    }
+  }
+}
+
 TEST(PathProof, TwoBlindDatagramsGetAtMostThreeTimesTheirOctetsAndTheAllowance) {
   Path path(true);
   size_t returned = 0;
