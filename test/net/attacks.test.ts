@@ -217,6 +217,44 @@ test("one_worker_for_others: IDs of all lengths from one client leave other clie
   }
 });
 
+test.each([
+  ["all of them may begin flows", { flowMemory: "1Mi" }, Number.POSITIVE_INFINITY],
+  ["most are beyond the budget of those that move", { newFlowsPerSecond: 500 }, 500],
+] as const)("stolen_id: one valid ID from 20,000 spoofed paths, %s, harms nobody", async (_, dataPlane, perSecond) => {
+  await scene.serve("8");
+  const proxy = await scene.start({ dataPlane: { ...workersOf(2), ...dataPlane } });
+  // The server of the victim is busy enough with the answers.
+  const victim = await connect();
+  const honest: Connection[] = [];
+  while (honest.length < 40) {
+    const other = await connect();
+    if (other.server !== victim.server) honest.push(other);
+  }
+  const before = (await proxy.counters()).totals;
+  const started = performance.now();
+  const ids = [victim.id.toString("hex")];
+  const sent = flood(scene.topology, { kind: "id", ids, count: 20_000, ratePps: 4_000 });
+  let served = 0;
+  for (const { id, server, socket } of honest) {
+    expect((await scene.ask(socket, goingOn(id))).server).toBe(server);
+    const asked = async (): Promise<string> => (await scene.ask((await scene.open()).id, goingOn(id))).server;
+    if (perSecond === Number.POSITIVE_INFINITY && (await asked()) === server) served++;
+  }
+  await sent;
+  const seconds = (performance.now() - started) / 1000;
+  if (perSecond === Number.POSITIVE_INFINITY) expect(served).toBe(honest.length);
+  const { totals } = await settle(
+    proxy,
+    ({ totals: now }) => now.receive_datagrams - before.receive_datagrams > 20_000,
+  );
+  const readdressed = totals.flow_readdressed - before.flow_readdressed;
+  expect(readdressed).toBeGreaterThan(100);
+  // Per worker, a quarter of a second's worth at once and a second more for what is under way.
+  expect(readdressed).toBeLessThanOrEqual(Math.min(20_000 + honest.length, 2 * perSecond * (seconds + 1.25)));
+  expect(totals.steer_path - before.steer_path).toBe(0);
+  expect((await scene.ask(victim.socket, goingOn(victim.id))).server).toBe(victim.server);
+});
+
 test("random_short_headers: on one live 4-tuple each costs at most twice what a known datagram costs", async () => {
   await scene.serve("mirror");
   const proxy = await scene.start({ dataPlane: workersOf(64) });
