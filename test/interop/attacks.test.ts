@@ -29,12 +29,13 @@ beforeAll(async () => {
 });
 afterAll(() => topology && removeLab(topology.name));
 
-async function startProxy(dataPlane: object): Promise<LabProxy> {
+async function startProxy(dataPlane: object, idleTimeout: string): Promise<LabProxy> {
   const manifest = join(topology.directory, "edge.yaml");
   const backends = topology.backends.map(({ v4 }) => ({ address: v4, port: backendPort }));
   const spec = {
     listeners: [{ port: 443 }],
     backends: { static: backends },
+    routing: { idleTimeout },
     dataPlane: { workers: { min: 2, max: 2 }, ...dataPlane },
   };
   const metadata = { name: "edge" };
@@ -53,19 +54,31 @@ function downloads(count: number): Promise<DownloadResult[]> {
 const CLIENTS = 40;
 const LIMIT_MS = 60_000;
 
+const small = { flowMemory: "1Mi" };
+const fewPorts = { upstreamPorts: { first: 20_480, last: 20_991 } };
+
 test.each([
-  ["answered_initials, five times the flow table", { flowMemory: "1Mi" }, "initial", 20_000],
+  [
+    "answered_initials, three times the flow table",
+    { dataPlane: small, idleTimeout: "120s", kind: "initial", count: 12_000 },
+  ],
   [
     "answered_initials, more than the source ports toward a backend",
-    { upstreamPorts: { first: 20_480, last: 20_991 } },
-    "initial",
-    6_000,
+    { dataPlane: fewPorts, idleTimeout: "5s", kind: "initial", count: 4_000 },
   ],
-  ["answered_unknown_versions, five times the flow table", { flowMemory: "1Mi" }, "unknown", 20_000],
-] as const)("%s: honest clients are served meanwhile, and the strangers' flows end", async (_, dataPlane, kind, count) => {
-  const proxy = await startProxy(dataPlane);
+  [
+    "answered_unknown_versions, three times the flow table",
+    { dataPlane: small, idleTimeout: "5s", kind: "unknown", count: 12_000 },
+  ],
+  [
+    "answered_resets, three times the flow table",
+    { dataPlane: small, idleTimeout: "5s", kind: "short", count: 12_000 },
+  ],
+] as const)("%s: honest clients are served meanwhile, and the strangers' flows end", async (_, attacked) => {
+  const { dataPlane, idleTimeout, kind, count } = attacked;
+  const proxy = await startProxy(dataPlane, idleTimeout);
   try {
-    const attack: Flood = { kind, count, ratePps: count / 8 };
+    const attack: Flood = { kind, count, ratePps: count / 5 };
     const ended = flood(topology, attack);
     const meanwhile = await downloads(CLIENTS);
     await ended;
@@ -75,7 +88,7 @@ test.each([
     expect(totals.flow_evicted, "the table was full").toBeGreaterThan(0);
     expect(totals.return_received, "the servers answer strangers").toBeGreaterThan(count / 4);
     expect(faults.length, faults.join("\n")).toBeLessThanOrEqual(0.01 * 2 * CLIENTS);
-    // Those of the honest clients are confirmed and stay until they are idle.
+    // Strangers' end after 30 s or the idle timeout. Those of the honest clients are confirmed and stay until they are idle.
     const flows = async (): Promise<number> =>
       (await proxy.counters()).workers.reduce((sum, { gauges }) => sum + gauges.flows, 0);
     await expect.poll(flows, { timeout: LIMIT_MS, interval: 500 }).toBeLessThanOrEqual(2 * CLIENTS);
