@@ -29,6 +29,8 @@ export interface Flood {
   ids?: readonly string[];
   count: number;
   ratePps: number;
+  /** Datagrams of a source one after the other. Default 1. */
+  repeat?: number;
   /** Default: strangers' addresses, 200 of them. */
   source?: { address: string; port: number };
 }
@@ -44,7 +46,7 @@ export async function flood({ client, edge }: Topology, { kind, ids = [], ...pla
         ...["--source", STRANGERS.first, "--addresses", String(ADDRESSES)],
         ...["--port", String(FIRST_PORT), "--ports", String(Math.ceil(plan.count / ADDRESSES))],
       ];
-  const amount = ["--count", String(plan.count), "--rate", String(plan.ratePps)];
+  const amount = ["--count", String(plan.count), "--rate", String(plan.ratePps), "--repeat", String(plan.repeat ?? 1)];
   const target = ["--target", `${edge.towardClients.v4}:${LISTEN_PORT}`];
   const what = ["--kind", kind, ...(ids.length > 0 ? ["--ids", ids.join(",")] : [])];
   await run(

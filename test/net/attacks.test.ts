@@ -233,7 +233,7 @@ test.each([
   const before = (await proxy.counters()).totals;
   const started = performance.now();
   const ids = [victim.id.toString("hex")];
-  const sent = flood(scene.topology, { kind: "id", ids, count: 20_000, ratePps: 4_000 });
+  const sent = flood(scene.topology, { kind: "id", ids, count: 40_000, ratePps: 8_000, repeat: 2 });
   let served = 0;
   for (const { id, server, socket } of honest) {
     expect((await scene.ask(socket, goingOn(id))).server).toBe(server);
@@ -245,7 +245,7 @@ test.each([
   if (perSecond === Number.POSITIVE_INFINITY) expect(served).toBe(honest.length);
   const { totals } = await settle(
     proxy,
-    ({ totals: now }) => now.receive_datagrams - before.receive_datagrams > 20_000,
+    ({ totals: now }) => now.receive_datagrams - before.receive_datagrams > 40_000,
   );
   const readdressed = totals.flow_readdressed - before.flow_readdressed;
   expect(readdressed).toBeGreaterThan(100);

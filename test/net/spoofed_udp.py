@@ -41,7 +41,8 @@ def sources(options: argparse.Namespace):
     addresses = [struct.pack("!I", first + i) for i in range(options.addresses)]
     ports = range(options.port, options.port + options.ports)
     # Neighbours in time have different addresses, too.
-    return itertools.cycle([(address, port) for port in ports for address in addresses])
+    each = [(address, port) for port in ports for address in addresses for _ in range(options.repeat)]
+    return itertools.cycle(each)
 
 
 def main() -> None:
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--addresses", type=int, default=1)
     parser.add_argument("--port", type=int, required=True, help="the first source port")
     parser.add_argument("--ports", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=1, help="datagrams of a source one after the other")
     options = parser.parse_args()
 
     address, _, port = options.target.partition(":")
