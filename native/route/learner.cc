@@ -45,7 +45,7 @@ Lesson Learner::fromClient(const RouteView& view, const Decision& decision, uint
   if (!flow.is(kFlowConfirmed) || flow.is(kFlowMoved)) prove(view, decision, index, datagram, nowMs, lesson);
   if (decision.rule == Rule::kDcid) follow(decision, index, age, lesson);
   if (decision.rule == Rule::kTuple && !isLong && decision.dcidKey) {
-    claim(view, *decision.dcidKey, decision.cid, index, age, lesson);
+    claim(view, {*decision.dcidKey, decision.cid}, index, age, lesson);
   }
   if (decision.rule == Rule::kTupleScid) claimOfLong(view, index, Invariants::parse(datagram).dcid, age, lesson);
   if (isLong && decision.rule != Rule::kTupleScid) keepScid(decision, index, age, lesson);
@@ -141,12 +141,11 @@ void Learner::claimOfLong(const RouteView& view, uint32_t index, std::span<const
   if (history.vouched == 0 || dcid.size() != flow.serverCidLength) return;
   const Digest128 key = own_.cidKey(dcid);
   if (wordOf(key) == history.vouched || own_.byDcid().find(key, age.nowMs, age.idleMs)) return;
-  claim(view, key, dcid, index, age, lesson);
+  claim(view, {key, dcid}, index, age, lesson);
 }
 
 /// A further ID of its backend: the client of a known flow uses it.
-void Learner::claim(const RouteView& view, const Digest128& key, std::span<const uint8_t> cid, uint32_t index, Age age,
-                    Lesson& lesson) {
+void Learner::claim(const RouteView& view, const UsedCid& used, uint32_t index, Age age, Lesson& lesson) {
   const Flow& flow = own_.at(index);
   if (flow.is(kFlowNoQuic) || flow.is(kFlowMoved) || !flow.is(kFlowAnswered)) return;
   // A flow that moved here or is borrowed began with an ID that a backend had shown elsewhere; a configured length is
@@ -157,12 +156,17 @@ void Learner::claim(const RouteView& view, const Digest128& key, std::span<const
   if (!flow.is(kFlowConfirmed) && !known) return;
   FlowReference reference = own_.referenceTo(index);
   reference.claimed = true;
-  if (!insert(key, reference, age)) {
+  if (!insert(used.key, reference, age)) {
     lesson.tableFull++;
     return;
   }
   lesson.claimed++;
-  if (flow.is(kFlowConfirmed)) lesson.forSteering = cid;
+  if (flow.is(kFlowConfirmed)) lesson.forSteering = used.cid;
+}
+
+int Learner::rankOf(const FlowReference& present) const {
+  if (!own_.isLive(present)) return 4;
+  return (present.claimed ? 2 : 0) + (own_.at(present.flow).is(kFlowConfirmed) ? 0 : 1);
 }
 
 /// Whoever has to go when a table of Connection IDs has no room: what leads nowhere, then what clients claimed, those
@@ -175,9 +179,7 @@ bool Learner::insert(const Digest128& key, const FlowReference& reference, Age a
     const bool isConfirmed = own_.at(reference.flow).is(kFlowConfirmed);
     const int least = !reference.claimed ? 1 : isConfirmed ? 2 : 3;
     insertion = table.insertOver(key, reference.pack(), age.nowMs, [this, least](uint64_t value) {
-      const FlowReference present = FlowReference::unpack(value);
-      if (!own_.isLive(present)) return 4;
-      const int rank = (present.claimed ? 2 : 0) + (own_.at(present.flow).is(kFlowConfirmed) ? 0 : 1);
+      const int rank = rankOf(FlowReference::unpack(value));
       return rank >= least ? rank : 0;
     });
   }

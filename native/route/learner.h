@@ -52,17 +52,23 @@ class Learner {
     uint32_t idleMs;
   };
 
+  struct UsedCid {
+    const Digest128& key;
+    std::span<const uint8_t> cid;
+  };
+
   void prove(const RouteView& view, const Decision& decision, uint32_t flow, std::span<const uint8_t> datagram,
              uint32_t nowMs, Lesson& lesson);
   [[nodiscard]] bool usesItsBackendsId(const Decision& decision, uint32_t flow,
                                        std::span<const uint8_t> datagram) const;
   void keepScid(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   void follow(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
-  void claim(const RouteView& view, const Digest128& key, std::span<const uint8_t> cid, uint32_t flow, Age age,
-             Lesson& lesson);
+  void claim(const RouteView& view, const UsedCid& used, uint32_t flow, Age age, Lesson& lesson);
   void claimOfLong(const RouteView& view, uint32_t flow, std::span<const uint8_t> dcid, Age age, Lesson& lesson);
   [[nodiscard]] bool isQuicForCertain(const Invariants& packet, uint32_t flow, Age age) const;
   void vouch(const RouteView& view, uint32_t flow, std::span<const uint8_t> cid, Age age, Lesson& lesson);
+  /// How soon an entry of the table of Connection IDs gives way; 0: never.
+  [[nodiscard]] int rankOf(const FlowReference& present) const;
   bool insert(const Digest128& key, const FlowReference& reference, Age age);
   void remember(uint32_t flow, uint32_t place);
   static void sampleBy(const RouteView& view, std::span<const uint8_t> cid, Flow& flow, FlowHistory& history);
