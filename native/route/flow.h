@@ -22,8 +22,9 @@ enum FlowFlag : uint16_t {
   kFlowOpening = 256,      ///< the hash placed it, and its first datagram could begin a QUIC connection
   kFlowIdPending = 1024,   ///< FlowHistory::vouched is in no table yet: its client has to use it first
   kFlowChallenged = 4096,  ///< it moved here, and a datagram of the size of a path challenge went out
-  kFlowSettled = 2048,     ///< it moved here, and has gone on from here
-  kFlowNoQuic = 512,       ///< its long headers show ever new versions: look-alikes (RTP), nothing is learned from them
+  kFlowSettled = 2048,  ///< somebody goes on from here, over several round trips: it is kept as long as a confirmed one
+  kFlowUntold = 8192,   ///< confirmed, and the kernel knows no Connection ID of it yet
+  kFlowNoQuic = 512,    ///< its long headers show ever new versions: look-alikes (RTP), nothing is learned from them
 };
 
 /// One client path to one backend, as every datagram of it needs it. Plain old data: no pointers, no descriptors.

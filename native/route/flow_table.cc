@@ -258,6 +258,7 @@ void FlowTable::confirm(uint32_t index, uint32_t nowMs) {
   if (flow.is(kFlowConfirmed)) return;
   removeEvictable(index);
   flow.set(kFlowConfirmed);
+  flow.set(kFlowUntold);
   promote(index, nowMs);
   if (std::atomic_ref(histories_[index].published).load(std::memory_order_relaxed) != 0) publish(index);
 }

@@ -39,13 +39,20 @@ Lesson Learner::fromClient(const RouteView& view, const Decision& decision, uint
                            std::span<const uint8_t> datagram, uint32_t nowMs) {
   const Age age{nowMs, view.idleTimeoutMs};
   Lesson lesson;
-  const Flow& flow = own_.at(index);
+  Flow& flow = own_.at(index);
   const bool isLong = decision.form == HeaderForm::kLong;
   if (isLong && !flow.is(kFlowBorrowed)) noteVersion(index, decision.version);
   if (!flow.is(kFlowConfirmed) || flow.is(kFlowMoved)) prove({view, decision, datagram, age}, index, lesson);
   if (decision.rule == Rule::kDcid) follow(decision, index, age, lesson);
-  if (decision.rule == Rule::kTuple && !isLong) claim(view, decision, index, age, lesson);
+  if (decision.rule == Rule::kTuple && !isLong && decision.dcidKey) {
+    claim(view, {*decision.dcidKey, decision.cid}, index, age, lesson);
+  }
+  if (decision.rule == Rule::kTupleScid) claimOfLong(view, index, decision.dcid, age, lesson);
   if (isLong && decision.rule != Rule::kTupleScid) keepScid(decision, index, age, lesson);
+  if (flow.is(kFlowUntold) && decision.rule == Rule::kDcid) {
+    lesson.forSteering = decision.cid;
+    flow.clear(kFlowUntold);
+  }
   return lesson;
 }
 
@@ -134,18 +141,30 @@ void Learner::follow(const Decision& decision, uint32_t index, Age age, Lesson& 
   }
 }
 
-/// A further ID of its backend: the client of a known flow uses it.
-void Learner::claim(const RouteView& view, const Decision& decision, uint32_t index, Age age, Lesson& lesson) {
+/// The ID by which a client answers its server's first flight: quic-go's clients take a further one at once.
+void Learner::claimOfLong(const RouteView& view, uint32_t index, std::span<const uint8_t> dcid, Age age,
+                          Lesson& lesson) {
   const Flow& flow = own_.at(index);
-  if (!decision.dcidKey || flow.is(kFlowNoQuic) || flow.is(kFlowMoved) || !flow.is(kFlowAnswered)) return;
+  const FlowHistory& history = own_.historyOf(index);
+  if (history.vouched == 0 || dcid.size() != flow.serverCidLength) return;
+  const Digest128 key = own_.cidKey(dcid);
+  if (wordOf(key) == history.vouched || own_.byDcid().find(key, age.nowMs, age.idleMs)) return;
+  claim(view, {key, dcid}, index, age, lesson);
+}
+
+/// A further ID of its backend: the client of a known flow uses it.
+void Learner::claim(const RouteView& view, const UsedCid& used, uint32_t index, Age age, Lesson& lesson) {
+  const Flow& flow = own_.at(index);
+  if (flow.is(kFlowNoQuic) || flow.is(kFlowMoved) || !flow.is(kFlowAnswered)) return;
   // A flow that moved here or is borrowed began with an ID that a backend had shown elsewhere; a configured length is
   // known without.
   const bool lengthIsKnown = flow.cidLengths != 0 || view.shortHeaderCidLength != kCidLengthLearned;
-  const bool known = own_.historyOf(index).vouched == 0 && lengthIsKnown;
+  const bool isShown = own_.historyOf(index).vouched != 0;
+  const bool known = isShown ? !flow.is(kFlowIdPending) : lengthIsKnown;
   if (!flow.is(kFlowConfirmed) && !known) return;
   FlowReference reference = own_.referenceTo(index);
   reference.claimed = true;
-  if (!insert(*decision.dcidKey, reference, age)) {
+  if (!insert(used.key, reference, age)) {
     lesson.tableFull++;
     return;
   }
@@ -156,22 +175,23 @@ void Learner::claim(const RouteView& view, const Decision& decision, uint32_t in
   FlowHistory& history = own_.historyOf(index);
   if (history.roundAt == path_proof::ticks(age.nowMs)) return;
   history.roundAt = path_proof::ticks(age.nowMs);
-  lesson.forSteering = decision.cid;
+  lesson.forSteering = used.cid;
 }
 
-/// Who has to go when the table of Connection IDs has no room: what leads nowhere, then what clients claimed, then what
-/// flows showed that anybody may have begun. What a confirmed connection showed stays.
+/// Who has to go when the table of Connection IDs has no room: what leads nowhere, then what clients claimed, those
+/// first that may be anybody, then what flows showed that anybody may have begun. What a confirmed connection showed
+/// stays.
 int Learner::rankOf(const FlowReference& present) const {
-  if (!own_.isLive(present)) return 3;
-  if (present.claimed) return 2;
-  return own_.at(present.flow).is(kFlowConfirmed) ? 0 : 1;
+  if (!own_.isLive(present)) return 4;
+  return (present.claimed ? 2 : 0) + (own_.at(present.flow).is(kFlowConfirmed) ? 0 : 1);
 }
 
 bool Learner::insert(const Digest128& key, const FlowReference& reference, Age age) {
   IndexTable& table = own_.byDcid();
   auto insertion = table.insert(key, reference.pack(), age.nowMs, age.idleMs);
   if (insertion.outcome == IndexTable::Outcome::kFull) {
-    const int least = reference.claimed ? 2 : 1;
+    const bool isConfirmed = own_.at(reference.flow).is(kFlowConfirmed);
+    const int least = !reference.claimed ? 1 : isConfirmed ? 2 : 3;
     insertion = table.insertOver(key, reference.pack(), age.nowMs, [this, least](uint64_t value) {
       const int rank = rankOf(FlowReference::unpack(value));
       return rank >= least ? rank : 0;
@@ -213,6 +233,10 @@ Lesson Learner::fromBackend(const RouteView& view, uint32_t index, std::span<con
   Lesson lesson;
   Flow& flow = own_.at(index);
   flow.set(kFlowAnswered);
+  if (path_proof::backendTrusts(flow, own_.historyOf(index), datagram.size())) {
+    own_.confirm(index, nowMs);
+    lesson.confirmed = true;
+  }
   if (datagram.empty() || (datagram[0] & 0x80) == 0) return lesson;
   const Invariants packet = Invariants::parse(datagram);
   // A Version Negotiation packet repeats the client's own choice (RFC 8999 section 6).

@@ -21,7 +21,8 @@ struct Lesson {
 /// What the flows of one worker learn from the datagrams that pass: Connection IDs, and whether their clients receive.
 ///
 /// From a client: his own ID, once per connection; further IDs of his backend, when a known flow uses them in short
-/// headers, FlowHistory::kCids at a time, the latest ones. Nothing of it can push out what a backend showed.
+/// headers, or in long ones that his own ID tells, FlowHistory::kCids at a time, the latest ones. Nothing of it can
+/// push out what a backend showed.
 ///
 /// From a backend: the ID in its long headers, where they are QUIC for certain: addressed to an ID that the client has
 /// shown, or of one version that both sides have shown. So look-alikes (RTP, RFC 7983) teach nothing; a version that
@@ -59,11 +60,17 @@ class Learner {
     Age age;
   };
 
+  struct UsedCid {
+    const Digest128& key;
+    std::span<const uint8_t> cid;
+  };
+
   void prove(const Sent& sent, uint32_t flow, Lesson& lesson);
   [[nodiscard]] std::optional<std::span<const uint8_t>> backendsIdIn(const Sent& sent, uint32_t flow) const;
   void keepScid(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
   void follow(const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
-  void claim(const RouteView& view, const Decision& decision, uint32_t flow, Age age, Lesson& lesson);
+  void claim(const RouteView& view, const UsedCid& used, uint32_t flow, Age age, Lesson& lesson);
+  void claimOfLong(const RouteView& view, uint32_t flow, std::span<const uint8_t> dcid, Age age, Lesson& lesson);
   [[nodiscard]] bool isQuicForCertain(const Invariants& packet, uint32_t flow, Age age) const;
   void vouch(const RouteView& view, uint32_t flow, std::span<const uint8_t> cid, Age age, Lesson& lesson);
   void noteShown(const RouteView& view, uint32_t flow, std::span<const uint8_t> cid, const Digest128& key);

@@ -71,6 +71,8 @@ export interface QuicGoClientPlan {
   locals?: readonly string[];
   /** Octets of the client's own Connection IDs. Default 8. */
   connectionIdLength?: number;
+  /** Connections to make beside the held ones, from the socket of the first of them. Default none. */
+  again?: number;
   /** For each connection. Default 30,000. */
   timeoutMs?: number;
 }
@@ -103,6 +105,8 @@ export function runQuicGoClient(plan: QuicGoClientPlan): Promise<QuicGoReport> {
 
 /** Downloads that all go on, slowly. */
 export interface HeldDownloads {
+  /** Makes the connections of `plan.again`, one after the other, and waits for their ends. */
+  again(): Promise<QuicGoConnection[]>;
   /** Lets them run to their end. */
   finish(): Promise<QuicGoReport>;
 }
@@ -123,7 +127,24 @@ export async function holdQuicGoClient(plan: QuicGoClientPlan): Promise<HeldDown
     child.stdin?.end();
     return report;
   };
-  return { finish };
+  const again = async (): Promise<QuicGoConnection[]> => {
+    const made = reported(child, plan.again ?? 0);
+    child.stdin?.write("\n");
+    return await Promise.race([made, ended]);
+  };
+  return { again, finish };
+}
+
+/** The next connections that the client reports. */
+function reported({ stdout }: ChildProcess, count: number): Promise<QuicGoConnection[]> {
+  return new Promise((resolve) => {
+    let said = "";
+    stdout?.on("data", (text: string) => {
+      said += text;
+      const lines = said.split("\n").slice(0, -1);
+      if (lines.length >= count) resolve(lines.slice(0, count).map((line) => JSON.parse(line) as QuicGoConnection));
+    });
+  });
 }
 
 function allBegun({ stderr }: ChildProcess, connections: number): Promise<void> {
@@ -145,7 +166,7 @@ function launch(
   const child = execFile(file, args, { maxBuffer: 64 * 1024 * 1024 }, (error, output, faults) => {
     const code = typeof error?.code === "number" ? error.code : error === null ? 0 : -1;
     const lines = output.trimEnd().split("\n");
-    if ((code === 0 || code === 1) && lines.length === plan.connections + 1) {
+    if ((code === 0 || code === 1) && lines.length === plan.connections + (plan.again ?? 0) + 1) {
       ended.resolve({ code, connections: lines.slice(0, -1).map((line) => JSON.parse(line) as QuicGoConnection) });
     } else {
       ended.reject(new Error(`quicgo-client ended with ${code} after ${lines.length} lines: ${faults || output}`));
@@ -162,6 +183,7 @@ function clientOptions(plan: QuicGoClientPlan): string[] {
     "expect-dir": contentDirectory(plan.directory),
     whoami: `/${whoamiFile}`,
     count: String(plan.connections),
+    again: plan.again?.toString(),
     parallel: String(plan.parallel),
     timeout: `${plan.timeoutMs ?? 30_000}ms`,
     local: plan.locals?.join(","),

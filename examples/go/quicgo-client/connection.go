@@ -39,6 +39,8 @@ type connection struct {
 	options    *options
 	number     int
 	hold       hold
+	shared     chan *quic.Transport
+	borrowed   *quic.Transport
 	remote     net.Addr
 	quic       *quic.Conn
 	sockets    []*socket
@@ -47,13 +49,13 @@ type connection struct {
 	changed    int
 }
 
-// run makes one connection, downloads everything in it and tells what came of it.
-func run(o *options, held hold, content *expectations, number int) result {
+// run makes the connection, downloads everything in it and tells what came of it.
+func (c *connection) run(content *expectations) result {
+	o := c.options
 	started := time.Now()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), o.timeout, fmt.Errorf("not done after %s", o.timeout))
 	defer cancel()
-	c := &connection{options: o, number: number, hold: held}
-	r := result{Connection: number, Paths: []path{}}
+	r := result{Connection: c.number, Paths: []path{}}
 	err := c.open(ctx)
 	if err == nil {
 		err = c.downloadAll(ctx, content, &r)
@@ -83,7 +85,7 @@ func (c *connection) open(ctx context.Context) error {
 		return err
 	}
 	c.remote = remote
-	transport, err := c.openPath()
+	transport, err := c.firstPath()
 	if err != nil {
 		return err
 	}
@@ -121,6 +123,18 @@ func (c *connection) openPath() (*quic.Transport, error) {
 	c.switches = append(c.switches, s)
 	c.transports = append(c.transports, transport)
 	return transport, nil
+}
+
+// firstPath is a new socket, or that of another connection.
+func (c *connection) firstPath() (*quic.Transport, error) {
+	if c.borrowed != nil {
+		return c.borrowed, nil
+	}
+	transport, err := c.openPath()
+	if c.number == 0 {
+		c.shared <- transport
+	}
+	return transport, err
 }
 
 func (c *connection) close() error {

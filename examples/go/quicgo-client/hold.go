@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,20 +15,26 @@ const heldPause = 200 * time.Millisecond
 
 // hold makes downloads slow until standard input ends. Without -hold they are free from the start.
 type hold struct {
-	ctx context.Context // done: free
+	ctx   context.Context // done: free
+	again chan struct{}   // closed: further connections may begin
 }
 
 func newHold(o *options) hold {
 	ctx, free := context.WithCancel(context.Background())
+	again := make(chan struct{})
 	if !o.hold {
 		free()
-		return hold{ctx}
+		close(again)
+		return hold{ctx, again}
 	}
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
+		input := bufio.NewReader(os.Stdin)
+		_, _ = input.ReadString('\n')
+		close(again)
+		_, _ = io.Copy(io.Discard, input)
 		free()
 	}()
-	return hold{ctx}
+	return hold{ctx, again}
 }
 
 func (h hold) free() bool { return h.ctx.Err() != nil }

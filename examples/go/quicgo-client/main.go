@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/quic-go/quic-go"
 )
 
 type summary struct {
@@ -37,13 +39,15 @@ func main() {
 func runAll(o *options, content *expectations) int {
 	started := time.Now()
 	held := newHold(o)
+	shared := make(chan *quic.Transport, 1)
 	results := make(chan result)
 	numbers := make(chan int)
 	var workers sync.WaitGroup
 	for range min(o.parallel, o.count) {
 		workers.Go(func() {
 			for number := range numbers {
-				results <- run(o, held, content, number)
+				c := &connection{options: o, number: number, hold: held, shared: shared}
+				results <- c.run(content)
 			}
 		})
 	}
@@ -52,6 +56,7 @@ func runAll(o *options, content *expectations) int {
 			numbers <- number
 		}
 		close(numbers)
+		runAgain(o, held, shared, func(c *connection) { results <- c.run(content) })
 		workers.Wait()
 		close(results)
 	}()
@@ -65,7 +70,7 @@ func runAll(o *options, content *expectations) int {
 		total.add(r)
 	}
 	total.DurationMs = time.Since(started).Milliseconds()
-	if err := output.Encode(total); err != nil || total.Failed > 0 || total.Connections != o.count {
+	if err := output.Encode(total); err != nil || total.Failed > 0 || total.Connections != o.count+o.again {
 		code = 1
 	}
 	return code

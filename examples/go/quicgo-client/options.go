@@ -61,6 +61,7 @@ type options struct {
 	pause           time.Duration
 	cidLength       int
 	hold            bool
+	again           int
 	urls            []*url.URL
 	tls             *tls.Config
 }
@@ -84,6 +85,7 @@ func readOptions() (*options, error) {
 	flag.DurationVar(&o.keepAlive, "keep-alive", time.Second, "`time` of silence after which the client sends a PING; 0: never")
 	flag.DurationVar(&o.pause, "pause", 0, "`time` between two downloads of a connection")
 	flag.BoolVar(&o.hold, "hold", false, "download slowly until standard input ends; each connection says begun and its number on standard error once body arrives")
+	flag.IntVar(&o.again, "again", 0, "with -hold: `connections` to make from the socket of the first one, one after the other, once a line comes on standard input")
 	flag.IntVar(&o.cidLength, "cid-length", 8, "`octets` of the client's own Connection IDs, 0 to 20")
 	flag.Parse()
 	if local != "" {
@@ -152,6 +154,9 @@ func (o *options) readTLS() error {
 func (o *options) checkNumbers() error {
 	if o.count < 1 || o.parallel < 1 || o.changes < 1 || o.timeout <= 0 {
 		return errors.New("-count, -parallel, -changes and -timeout must be above 0")
+	}
+	if o.again < 0 || (o.again > 0 && (!o.hold || o.kind != noChange)) {
+		return errors.New("-again must be above 0, with -hold and without a change of address")
 	}
 	if o.pause < 0 {
 		return errors.New("-pause must not be negative")

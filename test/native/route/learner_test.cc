@@ -46,6 +46,43 @@ TEST(Learner, RebindingFindsTheLatestOfThirtyIdsUsedInTurn) {
   EXPECT_LE(proxy.table(0).byDcid().occupied(), kClients * (1 + FlowHistory::kCids));
 }
 
+TEST(Learner, AClientThatTakesAFurtherIdAtOnceIsFoundByItAndKeepsItsServerBesideALaterConnection) {
+  TwoWorkers proxy;
+  const std::vector<uint8_t> shown = cidOf(0x30);
+  const std::vector<uint8_t> further = cidOf(0x40);
+  const uint32_t old = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20))).flow;
+  proxy.reply(0, old, longHeader(cidOf(0x20), shown));
+  proxy.send(0, kClient, longHeader(further, cidOf(0x20)));
+  EXPECT_EQ(proxy.lesson.claimed, 1U);
+  const uint16_t backend = proxy.table(0).at(old).backendSlot;
+  for (uint32_t worker = 0; worker < 2; worker++) {
+    const Decision moved = proxy.decide(worker, tupleOf(8, 1), shortHeader(further));
+    EXPECT_EQ(moved.rule, Rule::kDcid);
+    EXPECT_EQ(moved.backendSlot, backend);
+  }
+  // Its backend takes nothing new, so a second connection of the socket goes elsewhere.
+  std::vector<uint32_t> weights(3, 1);
+  weights[backend] = 0;
+  proxy.rebuild(weights);
+  const uint32_t young = proxy.send(0, kClient, longHeader(cidOf(0x50), cidOf(0x60))).flow;
+  ASSERT_NE(young, old);
+  proxy.reply(0, young, longHeader(cidOf(0x60), cidOf(0x70)));
+  proxy.send(0, kClient, longHeader(cidOf(0x80), cidOf(0x60)));
+  EXPECT_EQ(proxy.send(0, kClient, shortHeader(cidOf(0x80))).flow, young);
+  EXPECT_EQ(proxy.send(0, kClient, shortHeader(further)).flow, old);
+}
+
+TEST(Learner, AServerThatSendsMuchHasValidatedItsClient) {
+  TwoWorkers proxy;
+  const uint32_t flow = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20))).flow;
+  proxy.reply(0, flow, longHeader(cidOf(0x20), cidOf(0x30)));
+  const std::vector<uint8_t> answer = shortHeader(std::vector<uint8_t>(1200));
+  int confirmed = 0;
+  for (int i = 0; i < 10; i++) confirmed += proxy.reply(0, flow, answer).confirmed ? 1 : 0;
+  EXPECT_EQ(confirmed, 1);
+  EXPECT_TRUE(proxy.table(0).at(flow).is(kFlowConfirmed));
+}
+
 TEST(Learner, ShortLengthsOfOneBackendCostAnotherNothing) {
   TwoWorkers proxy(3);
   for (const size_t length : {1, 2, 3, 5}) {

@@ -39,7 +39,31 @@ TEST(PathProof, WhoWasShownAnIdHasToUseIt) {
   path.history.vouched = 7;
   for (int i = 0; i < 20; i++) {
     path.nowMs += kRoundMs;
-    EXPECT_EQ(path.roundTrip(), Progress::kNone);
+    EXPECT_EQ(path.roundTrip(), Progress::kRound) << "it gives way, if not at once";
+  }
+  EXPECT_EQ(path_proof::idleMs(path.flow, 120'000), 120'000U) << "and is kept as long";
+}
+
+TEST(PathProof, AServerThatSendsMoreThanThreeTimesWhatCameHasValidatedTheAddress) {
+  Path path;
+  path_proof::clientSent(path.flow, path.history, 1200, path.nowMs);
+  EXPECT_FALSE(path_proof::backendTrusts(path.flow, path.history, 60'000)) << "it may be no QUIC server";
+  path.history.vouched = 7;
+  path_proof::clientSent(path.flow, path.history, 1200, path.nowMs);
+  for (int i = 0; i < 9; i++) EXPECT_FALSE(path_proof::backendTrusts(path.flow, path.history, 1200));
+  EXPECT_TRUE(path_proof::backendTrusts(path.flow, path.history, 1200));
+  path.flow.set(kFlowIdPending);
+  EXPECT_FALSE(path_proof::backendTrusts(path.flow, path.history, 1200)) << "its client has shown nothing";
+}
+
+TEST(PathProof, StrangersWhoAreAnsweredDatagramByDatagramAreNeverTrusted) {
+  Path path;
+  path.history.vouched = 7;
+  for (int i = 0; i < 1000; i++) {
+    path_proof::clientSent(path.flow, path.history, 1200, path.nowMs);
+    for (int answer = 0; answer < 3; answer++) {
+      EXPECT_FALSE(path_proof::backendTrusts(path.flow, path.history, 1200));
+    }
   }
 }
 
