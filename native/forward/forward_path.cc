@@ -82,7 +82,7 @@ Decision ForwardPath::decide(const RouteView& view, const Received& message, std
   if (!decision.askElsewhere) return decision;
   if (context_.searches.take(kSearchesPerNewFlow * context_.snapshot->newFlowsPerSecond, context_.nowMs)) {
     context_.router.decideElsewhere(view, message.tuple, payload, context_.nowMs, decision);
-  } else if (decision.rule != Rule::kQuicLb) {
+  } else if (decision.flow == kNoFlow && decision.rule != Rule::kQuicLb) {
     // It may belong to a connection: better lost than at another server.
     decision.overBudget = true;
   }

@@ -12,18 +12,17 @@ inline constexpr uint16_t kNoBackend = 0xffff;
 
 enum FlowFlag : uint16_t {
   kFlowLive = 1,
-  kFlowAnswered = 2,       ///< the backend sent something, be it what it sends to any stranger
-  kFlowConfirmed = 4,      ///< the client has shown that it receives (route/path_proof.h): nothing evicts it
-  kFlowMoved = 8,          ///< a known connection came from here; little is returned until somebody goes on from here
-  kFlowReturnedTo = 16,    ///< something was returned since the client's last datagram
-  kFlowSampled = 32,       ///< its datagrams are noted for the log
-  kFlowBorrowed = 64,      ///< sends from the upstream port of another worker's flow, which gets the replies
-  kFlowPathKept = 128,     ///< the steering program knows its path
-  kFlowOpening = 256,      ///< the hash placed it, and its first datagram could begin a QUIC connection
-  kFlowIdPending = 1024,   ///< FlowHistory::vouched is in no table yet: its client has to use it first
-  kFlowChallenged = 4096,  ///< it moved here, and a datagram of the size of a path challenge went out
+  kFlowAnswered = 2,      ///< the backend sent something, be it what it sends to any stranger
+  kFlowConfirmed = 4,     ///< the client has shown that it receives (route/path_proof.h): nothing evicts it
+  kFlowMoved = 8,         ///< a known connection came from here; little is returned until somebody goes on from here
+  kFlowReturnedTo = 16,   ///< something was returned since the client's last datagram
+  kFlowSampled = 32,      ///< its datagrams are noted for the log
+  kFlowBorrowed = 64,     ///< sends from the upstream port of another worker's flow, which gets the replies
+  kFlowPathKept = 128,    ///< the steering program knows its path
+  kFlowOpening = 256,     ///< the hash placed it, and its first datagram could begin a QUIC connection
+  kFlowIdPending = 1024,  ///< FlowHistory::vouched is in no table yet: its client has to use it first
   kFlowSettled = 2048,  ///< somebody goes on from here, over several round trips: it is kept as long as a confirmed one
-  kFlowUntold = 8192,   ///< confirmed, and the kernel knows no Connection ID of it yet
+  kFlowUntold = 4096,   ///< confirmed, and the kernel knows no Connection ID of it yet
   kFlowNoQuic = 512,    ///< its long headers show ever new versions: look-alikes (RTP), nothing is learned from them
 };
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -25,23 +24,17 @@ inline constexpr uint8_t kProvingRounds = 4;
 inline constexpr uint32_t kRoundMs = 1000;
 
 /// Round trips after which a moved path gets all that its backend returns. A server validates the path itself (RFC 9000
-/// section 9.3): one round trip for its challenge, one for what it sends then.
-inline constexpr uint8_t kMovedPathRounds = 3;
+/// section 9.3) and then sends what its window holds, after one round trip: to let less pass for a second one lost that
+/// window's rest, and connections of quic-go with it.
+inline constexpr uint8_t kMovedPathRounds = 1;
 
-/// Octets that a moved path gets beside three times what came from it: with the first datagram two of the size that a
-/// server's PATH_CHALLENGE has (RFC 9000 section 8.2.1), one more with each round trip so that there is a next one. A
-/// strict three times what came, often one small acknowledgement, lost the challenge of servers that pad it, and
-/// connections stood for seconds.
-inline constexpr uint16_t kChallengeBytes = 1200;
-inline constexpr uint16_t kPathAllowance = 2 * kChallengeBytes;
-inline constexpr std::array<uint16_t, kMovedPathRounds - 1> kRoundAllowances{kChallengeBytes, 6 * kChallengeBytes};
-
-/// A datagram of a challenge's size went out and one of a response's size (section 8.2.2) came: what a server sends
-/// once it has validated the path, up to a window of 64 KiB, may go there.
-inline constexpr uint16_t kExchangeAllowance = UINT16_MAX;
+/// Octets that a moved path gets beside three times what came from it: three datagrams of the size that a server's
+/// PATH_CHALLENGE has (RFC 9000 section 8.2.1). A strict three times what came, often one small acknowledgement, lost
+/// the challenge of servers that pad it, and connections stood for seconds.
+inline constexpr uint16_t kPathAllowance = 3 * 1200;
 
 /// What some servers send to an address that is not validated beside three times what came (RFC 9000 section 8.1).
-inline constexpr uint16_t kTrustAllowance = 3 * kChallengeBytes;
+inline constexpr uint16_t kTrustAllowance = 3 * 1200;
 
 /// A flow that is not confirmed ends after so long without a datagram, or after the idle timeout where that is shorter.
 /// QUIC clients repeat their first flight within half of it; keep-alives of 25 s are common.
@@ -70,9 +63,7 @@ inline void settle(Flow& flow) {
 }
 
 inline void creditMoved(Flow& flow, FlowHistory& history, size_t datagramBytes, bool wentOn) {
-  size_t allowance = history.allowance + 3 * datagramBytes;
-  if (wentOn && history.movedRounds < kRoundAllowances.size()) allowance += kRoundAllowances[history.movedRounds];
-  if (wentOn && flow.is(kFlowChallenged) && datagramBytes >= kChallengeBytes) allowance = kExchangeAllowance;
+  const size_t allowance = history.allowance + 3 * datagramBytes;
   history.allowance = static_cast<uint16_t>(std::min<size_t>(allowance, UINT16_MAX));
   if (wentOn && ++history.movedRounds >= kMovedPathRounds) settle(flow);
 }
@@ -104,7 +95,6 @@ inline bool mayReturn(Flow& flow, FlowHistory& history, size_t datagramBytes) {
   if (flow.is(kFlowMoved)) {
     if (datagramBytes > history.allowance) return false;
     history.allowance = static_cast<uint16_t>(history.allowance - datagramBytes);
-    if (datagramBytes >= kChallengeBytes) flow.set(kFlowChallenged);
   }
   return true;
 }

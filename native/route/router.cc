@@ -6,6 +6,9 @@ namespace {
 
 constexpr uint32_t kSureLengths = ~((uint32_t{1} << CidLengths::kSureLength) - 1);
 
+/// Of a flow whose client may be another one since.
+constexpr int32_t kQuietMs = 1000;
+
 uint64_t fallbackHash(const RouteView& view, const FourTuple& tuple, std::optional<std::span<const uint8_t>> cid) {
   if (cid && !cid->empty()) return connectionHash(view, *cid);
   return sipHash64(view.hashKey, {reinterpret_cast<const uint8_t*>(&tuple), sizeof tuple});
@@ -179,6 +182,10 @@ bool Router::decideByTuple(const Arrival& arrival, Decision& decision) const {
   decision.rule = Rule::kTuple;
   decision.backendSlot = flow->backendSlot;
   decision.flow = first;
+  // A NAT may have given the port of a client that went silent to one whose connection another worker knows.
+  const auto silentMs = static_cast<int32_t>(arrival.nowMs - flow->seenAtMs());
+  const bool mayBeAnother = arrival.packet.form == HeaderForm::kShort && silentMs >= kQuietMs;
+  decision.askElsewhere = mayBeAnother && arrival.view.tables.size() > 1;
   return true;
 }
 
@@ -214,6 +221,13 @@ std::optional<Router::CidHit> Router::findElsewhere(const Arrival& arrival, cons
 void Router::decideElsewhere(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
                              uint32_t nowMs, Decision& decision) const {
   const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
+  if (decision.rule == Rule::kTuple) {
+    if (const auto hit = findElsewhere(arrival, nullptr)) {
+      decision.foundElsewhere = true;
+      take(arrival, *hit, decision);
+    }
+    return;
+  }
   const auto owner = findOwner(arrival, own_.tupleKey(tuple));
   if (decision.rule == Rule::kQuicLb) {
     if (!owner || owner->reference.backendSlot != decision.backendSlot) return;
@@ -222,7 +236,9 @@ void Router::decideElsewhere(const RouteView& view, const FourTuple& tuple, std:
     decision.readdressed = false;
     return;
   }
-  const auto hit = findElsewhere(arrival, owner ? view.tables[owner->worker] : nullptr);
+  // The owner's first: it has most of what comes by its flow.
+  auto hit = owner ? findElsewhere(arrival, view.tables[owner->worker]) : std::nullopt;
+  if (!hit) hit = findElsewhere(arrival, nullptr);
   if (hit) {
     decision.foundElsewhere = true;
     take(arrival, *hit, decision);

@@ -48,6 +48,23 @@ TEST(Borrow, ARoutableIdOfAKnownTupleBorrowsToo) {
   EXPECT_FALSE(other.owner);
 }
 
+/// A NAT gives a client the port that another one had before.
+TEST(Borrow, AnIdOfAThirdWorkersGoesBeforeTheFormerUseOfItsTuple) {
+  TwoWorkers proxy(200);
+  proxy.idleMs = 120'000;
+  const FourTuple before = tupleOf(8, 1);
+  const Decision mine = proxy.send(1, before, longHeader(cidOf(0x10), cidOf(0x20)));
+  proxy.reply(1, mine.flow, longHeader(cidOf(0x20), cidOf(0xd0)));
+  proxy.send(1, before, shortHeader(cidOf(0xd0)));
+  const Decision former = proxy.send(0, kClient, longHeader(cidOf(0x11), cidOf(0x21)));
+  ASSERT_NE(former.backendSlot, mine.backendSlot) << "another pair of clients is needed";
+  EXPECT_EQ(proxy.decide(0, kClient, shortHeader(cidOf(0xd0))).backendSlot, former.backendSlot) << "in use";
+  proxy.nowMs += 1000;
+  const Decision moved = proxy.decide(0, kClient, shortHeader(cidOf(0xd0)));
+  EXPECT_EQ(moved.rule, Rule::kDcid);
+  EXPECT_EQ(moved.backendSlot, mine.backendSlot);
+}
+
 TEST(Borrow, AFlowThatEndedLendsNothing) {
   TwoWorkers proxy(200);
   const Decision first = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20)));

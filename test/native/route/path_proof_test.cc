@@ -67,29 +67,21 @@ TEST(PathProof, StrangersWhoAreAnsweredDatagramByDatagramAreNeverTrusted) {
   }
 }
 
-TEST(PathProof, TwoBlindDatagramsGetAtMostThreeTimesTheirOctetsAndTheAllowance) {
-  Path path(true);
-  size_t returned = 0;
-  for (int blind = 0; blind < 2; blind++) {
-    path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
-    while (path_proof::mayReturn(path.flow, path.history, 1200)) {
-      path.flow.set(kFlowReturnedTo);
-      returned += 1200;
-      ASSERT_LE(returned, 100'000U);
-    }
-  }
-  EXPECT_TRUE(path.flow.is(kFlowMoved));
-  EXPECT_LE(returned, 3 * 80 + size_t{kPathAllowance} + kRoundAllowances[0]);
-  EXPECT_LE(returned, 3 * 80 + size_t{3600});
-}
-
-TEST(PathProof, AMovedPathIsSettledAfterThreeRoundTrips) {
+TEST(PathProof, ABlindDatagramOnAMovedPathGetsABoundedAnswer) {
   Path path(true);
   path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
-  for (int round = 1; round <= kMovedPathRounds; round++) {
-    EXPECT_TRUE(path.flow.is(kFlowMoved));
-    path.roundTrip(40);
-  }
+  size_t returned = 0;
+  for (int i = 0; i < 1000 && path_proof::mayReturn(path.flow, path.history, 1200); i++) returned += 1200;
+  EXPECT_LE(returned, 3 * 40 + size_t{kPathAllowance});
+  for (int i = 0; i < 1000; i++) path_proof::clientSent(path.flow, path.history, 0, path.nowMs);
+  EXPECT_TRUE(path.flow.is(kFlowMoved)) << "nothing was returned in between";
+}
+
+TEST(PathProof, AMovedPathIsSettledAfterARoundTrip) {
+  Path path(true);
+  path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
+  EXPECT_TRUE(path.flow.is(kFlowMoved));
+  path.roundTrip(40);
   EXPECT_FALSE(path.flow.is(kFlowMoved));
   EXPECT_TRUE(path_proof::mayReturn(path.flow, path.history, 60'000));
 }
@@ -105,18 +97,6 @@ TEST(PathProof, AGreedyBackendDoesNotKeepAPathFromSettling) {
     path.roundTrip(40);
   }
   EXPECT_FALSE(path.flow.is(kFlowMoved));
-}
-
-TEST(PathProof, AfterAChallengeAndItsAnswerAWindowMayFollow) {
-  Path path(true);
-  path_proof::clientSent(path.flow, path.history, 40, path.nowMs);
-  ASSERT_TRUE(path_proof::mayReturn(path.flow, path.history, 1200));
-  path.roundTrip(1200);
-  EXPECT_TRUE(path.flow.is(kFlowMoved));
-  size_t returned = 0;
-  while (path_proof::mayReturn(path.flow, path.history, 1200)) returned += 1200;
-  EXPECT_GE(returned, 64'000U);
-  EXPECT_LE(returned, 65'535U) << "one may also guess when a challenge leaves";
 }
 
 TEST(PathProof, TheAllowanceDoesNotOverflow) {
