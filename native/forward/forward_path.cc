@@ -242,9 +242,8 @@ bool ForwardPath::followOwner(uint32_t index) {
   flow.upstreamSource = way->upstreamSource;
   tables[flow.owner]->keepAlive(history.ownerFlow, context_.nowMs);
   // Its worker sees no datagram of this client any more.
-  if (history.movedRounds < kMovedPathRounds && ++history.movedRounds == kMovedPathRounds) {
-    tables[flow.owner]->note(history.ownerFlow, kNoteSettled);
-  }
+  if (history.movedRounds <= kMovedPathRounds) history.movedRounds++;
+  if (history.movedRounds == kMovedPathRounds) tables[flow.owner]->note(history.ownerFlow, kNoteSettled);
   return true;
 }
 

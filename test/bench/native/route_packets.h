@@ -34,7 +34,10 @@ class BusyProxy {
   };
 
   [[nodiscard]] Decision decide(const Packet& packet) const {
-    return routers_[0].decide(view(), packet.tuple, packet.octets, 1000);
+    const RouteView seen = view();
+    Decision decision = routers_[0].decide(seen, packet.tuple, packet.octets, 1000);
+    if (decision.askElsewhere) routers_[0].decideElsewhere(seen, packet.tuple, packet.octets, 1000, decision);
+    return decision;
   }
 
   [[nodiscard]] std::vector<uint8_t> routable(uint8_t rotation, uint32_t n) const {
@@ -66,7 +69,9 @@ class BusyProxy {
       for (uint32_t n = 0; n < kPerLength; n++) {
         const uint32_t flow = memory_[worker]->table().create({tuple(n + worker * kFlows), 0, 1, 0}, 1000);
         if (flow == kNoFlow) return;
-        routers_[worker].learn(view(), flow, longHeader(cidOf(1), learned(worker, n, length)), 1000);
+        memory_[worker]->table().historyOf(flow).clientVersion = 1;
+        Learner(memory_[worker]->table(), lengths_)
+            .fromBackend(view(), flow, longHeader(cidOf(1), learned(worker, n, length)), 1000);
       }
     }
   }
