@@ -74,11 +74,13 @@ void Learner::prove(const Sent& sent, uint32_t index, Lesson& lesson) {
   lesson.confirmed = true;
 }
 
-/// The destination Connection ID, where it is the one that the backend showed last on this flow.
+/// The destination Connection ID, where it is one that the backend showed on this flow.
 std::optional<std::span<const uint8_t>> Learner::backendsIdIn(const Sent& sent, uint32_t index) const {
   const Flow& flow = own_.at(index);
   const uint64_t vouched = own_.historyOf(index).vouched;
   if (vouched == 0) return std::nullopt;
+  // A client's socket may carry several connections: any of their IDs will do.
+  if (sent.decision.shown) return sent.decision.cid;
   std::optional<std::span<const uint8_t>> cid;
   if (sent.decision.form == HeaderForm::kLong) cid = sent.decision.dcid;
   if (sent.decision.form == HeaderForm::kShort && flow.serverCidLength != 0) {
@@ -90,9 +92,12 @@ std::optional<std::span<const uint8_t>> Learner::backendsIdIn(const Sent& sent, 
 void Learner::noteVersion(uint32_t index, uint32_t version) {
   Flow& flow = own_.at(index);
   FlowHistory& history = own_.historyOf(index);
-  // Anybody may write the address of a confirmed client: it has shown what it speaks.
-  if (version == 0 || version == history.clientVersion || flow.is(kFlowConfirmed)) return;
-  if (history.clientVersion != 0 && ++history.versions > kMaxVersionChanges) {
+  if (version == 0 || version == history.clientVersion) return;
+  // A client that has spoken a known version speaks QUIC, whatever else comes by its path.
+  if (isRegistered(history.clientVersion) && !isRegistered(version)) return;
+  // Anybody may write the address of a confirmed client.
+  const bool isChange = history.clientVersion != 0 && !flow.is(kFlowConfirmed);
+  if (isChange && ++history.versions > kMaxVersionChanges) {
     flow.set(kFlowNoQuic);
     if (flow.is(kFlowIdPending)) history.vouched = 0;
     flow.clear(kFlowIdPending);

@@ -6,9 +6,6 @@ namespace {
 
 constexpr uint32_t kSureLengths = ~((uint32_t{1} << CidLengths::kSureLength) - 1);
 
-/// Of a flow whose client may be another one since.
-constexpr int32_t kQuietMs = 1000;
-
 uint64_t fallbackHash(const RouteView& view, const FourTuple& tuple, std::optional<std::span<const uint8_t>> cid) {
   if (cid && !cid->empty()) return connectionHash(view, *cid);
   return sipHash64(view.hashKey, {reinterpret_cast<const uint8_t*>(&tuple), sizeof tuple});
@@ -160,6 +157,7 @@ void Router::take(const Arrival& arrival, const CidHit& hit, Decision& decision)
   decision.backendSlot = hit.reference.backendSlot;
   if (!decision.foundElsewhere && own_.isLive(hit.reference) && own_.at(hit.reference.flow).tuple == arrival.tuple) {
     decision.flow = hit.reference.flow;
+    decision.shown = !hit.reference.claimed;
     return;
   }
   decision.dcidKey = hit.key;
@@ -182,9 +180,9 @@ bool Router::decideByTuple(const Arrival& arrival, Decision& decision) const {
   decision.rule = Rule::kTuple;
   decision.backendSlot = flow->backendSlot;
   decision.flow = first;
-  // A NAT may have given the port of a client that went silent to one whose connection another worker knows.
-  const auto silentMs = static_cast<int32_t>(arrival.nowMs - flow->seenAtMs());
-  const bool mayBeAnother = arrival.packet.form == HeaderForm::kShort && silentMs >= kQuietMs;
+  // A connection that another worker knows may come by this tuple: its client uses one socket for several, or a NAT has
+  // given it the port of another client.
+  const bool mayBeAnother = arrival.packet.form == HeaderForm::kShort && !flow->is(kFlowNoQuic) && !lengths_.empty();
   decision.askElsewhere = mayBeAnother && arrival.view.tables.size() > 1;
   return true;
 }

@@ -56,6 +56,7 @@ struct Decision {
   bool overBudget = false;      ///< nobody had the time to find out: not to be forwarded
   bool askElsewhere = false;    ///< no table of this worker knows anything: Router::decideElsewhere may
   QuicLbRouting::Outcome quicLb = QuicLbRouting::Outcome::kOff;
+  bool shown = false;               ///< a backend showed the Connection ID on this very flow
   bool provesOwner = false;         ///< the client used an ID that its backend showed on the owner's flow
   std::span<const uint8_t> cid{};   ///< the destination Connection ID, as far as its length is known
   uint32_t version = 0;             ///< of a long header
