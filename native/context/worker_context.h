@@ -52,13 +52,12 @@ struct WorkerContext {
     counters.add(backendSlot, BackendCounter::kRefused);
   }
 
-  /// Ends a flow: its upstream port and its places in the tables are free. What an unconfirmed flow taught goes with
-  /// it, a confirmed connection may live on elsewhere.
+  /// Ends a flow: its upstream port and its places in the tables are free.
   void endFlow(uint32_t flow) {
     const uint16_t slot = flows.at(flow).backendSlot;
     if (steering() != nullptr && flows.at(flow).is(kFlowPathKept)) steering()->forgetPath(flows.at(flow).tuple);
     upstream.close(*this, flow);
-    flows.remove(flow, !flows.at(flow).is(kFlowConfirmed));
+    flows.remove(flow);
     counters.add(slot, BackendCounter::kFlows, static_cast<uint64_t>(-1));
   }
 

@@ -295,7 +295,7 @@ uint32_t ForwardPath::openFlow(const FlowTable::NewFlow& asked, uint8_t hopLimit
     outcome = context_.upstream.open(context_, flow, hopLimit);
   }
   if (outcome != Upstream::Outcome::kOpened) {
-    context_.flows.remove(flow, true);
+    context_.flows.remove(flow);
     if (outcome == Upstream::Outcome::kFailed) counters.add(Counter::flow_socket_error);
     counters.add(Counter::route_dropped_no_socket);
     return kNoFlow;

@@ -263,7 +263,7 @@ void FlowTable::confirm(uint32_t index, uint32_t nowMs) {
   if (std::atomic_ref(histories_[index].published).load(std::memory_order_relaxed) != 0) publish(index);
 }
 
-void FlowTable::remove(uint32_t index, bool withCids) {
+void FlowTable::remove(uint32_t index) {
   Flow& flow = flows_[index];
   FlowHistory& history = histories_[index];
   std::atomic_ref(history.published).store(0, std::memory_order_release);
@@ -278,7 +278,6 @@ void FlowTable::remove(uint32_t index, bool withCids) {
   } else {
     leaveSiblings(index);
   }
-  if (withCids) removeCids(index);
   const auto scid = byTupleScid_.valueAt({history.scid});
   if (scid && FlowReference::unpack(*scid).flow == index) byTupleScid_.erase(IndexTable::Handle{history.scid});
   if (!flow.is(kFlowConfirmed)) removeEvictable(index);
@@ -286,16 +285,6 @@ void FlowTable::remove(uint32_t index, bool withCids) {
   flow.next = region_->firstFree;
   region_->firstFree = index;
   region_->live--;
-}
-
-/// Those that stand where they were put: few are moved, and these become idle.
-void FlowTable::removeCids(uint32_t index) {
-  for (const uint32_t place : histories_[index].cids) {
-    const auto value = byDcid_.valueAt({place});
-    if (!value) continue;
-    const FlowReference reference = FlowReference::unpack(*value);
-    if (reference.flow == index && reference.flowEpoch == flows_[index].epoch) byDcid_.erase(IndexTable::Handle{place});
-  }
 }
 
 void FlowTable::sweepCids(uint32_t count, uint32_t nowMs, uint32_t idleMs) {

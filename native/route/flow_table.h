@@ -71,8 +71,8 @@ class FlowTable {
   uint32_t create(const NewFlow& flow, uint32_t nowMs);
   /// Makes a flow the first one of its tuple, unless the present one has a better right.
   void promote(uint32_t flow, uint32_t nowMs);
-  /// Takes a flow's entries away, its Connection IDs only where `withCids` (somebody may have made them up) says so.
-  void remove(uint32_t flow, bool withCids);
+  /// Its Connection IDs stay until they are idle or their places are needed: the connection may live on by another path.
+  void remove(uint32_t flow);
 
   /// The client has shown that it receives: the flow will not be evicted any more.
   void confirm(uint32_t flow, uint32_t nowMs);
@@ -149,7 +149,6 @@ class FlowTable {
   bool placeAmongSiblings(uint32_t flow, bool moved, uint32_t nowMs);
   void leaveSiblings(uint32_t flow);
   [[nodiscard]] bool yieldsTo(const Flow& first, const Flow& next, bool moved, uint32_t nowMs) const;
-  void removeCids(uint32_t flow);
   void appendEvictable(uint32_t flow);
   void removeEvictable(uint32_t flow);
 

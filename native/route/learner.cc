@@ -95,8 +95,8 @@ void Learner::noteVersion(uint32_t index, uint32_t version) {
   if (version == 0 || version == history.clientVersion) return;
   // A client that has spoken a known version speaks QUIC, whatever else comes by its path.
   if (isRegistered(history.clientVersion) && !isRegistered(version)) return;
-  // Anybody may write the address of a confirmed client.
-  const bool isChange = history.clientVersion != 0 && !flow.is(kFlowConfirmed);
+  // Anybody may write the address of a client; where a backend has shown IDs there is QUIC.
+  const bool isChange = history.clientVersion != 0 && !flow.is(kFlowConfirmed) && flow.cidLengths == 0;
   if (isChange && ++history.versions > kMaxVersionChanges) {
     flow.set(kFlowNoQuic);
     if (flow.is(kFlowIdPending)) history.vouched = 0;
@@ -137,6 +137,7 @@ void Learner::follow(const Decision& decision, uint32_t index, Age age, Lesson& 
     table.update(known->handle, reference.pack(), age.nowMs);
     return;
   }
+  // Not among those that the flow remembers: a backend has shown it elsewhere, and a socket may carry many connections.
   reference.claimed = true;
   if (!insert(*decision.dcidKey, reference, age)) {
     lesson.tableFull++;
@@ -169,10 +170,12 @@ void Learner::claim(const RouteView& view, const UsedCid& used, uint32_t index, 
   if (!flow.is(kFlowConfirmed) && !known) return;
   FlowReference reference = own_.referenceTo(index);
   reference.claimed = true;
-  if (!insert(used.key, reference, age)) {
+  const auto place = insert(used.key, reference, age);
+  if (!place) {
     lesson.tableFull++;
     return;
   }
+  remember(index, *place);
   lesson.claimed++;
   if (!flow.is(kFlowConfirmed)) return;
   // One call of the kernel in 16 ms: a client may use another ID in each datagram. What is left out is found by the
@@ -191,7 +194,7 @@ int Learner::rankOf(const FlowReference& present) const {
   return (present.claimed ? 2 : 0) + (own_.at(present.flow).is(kFlowConfirmed) ? 0 : 1);
 }
 
-bool Learner::insert(const Digest128& key, const FlowReference& reference, Age age) {
+std::optional<uint32_t> Learner::insert(const Digest128& key, const FlowReference& reference, Age age) {
   IndexTable& table = own_.byDcid();
   auto insertion = table.insert(key, reference.pack(), age.nowMs, age.idleMs);
   if (insertion.outcome == IndexTable::Outcome::kFull) {
@@ -202,12 +205,11 @@ bool Learner::insert(const Digest128& key, const FlowReference& reference, Age a
       return rank >= least ? rank : 0;
     });
   }
-  if (insertion.outcome == IndexTable::Outcome::kFull) return false;
-  remember(reference.flow, insertion.handle.place);
-  return true;
+  if (insertion.outcome == IndexTable::Outcome::kFull) return std::nullopt;
+  return insertion.handle.place;
 }
 
-/// The flow's oldest ID gives way: of one that is confirmed only what its client claimed.
+/// The flow's oldest claim gives way. What a backend has shown stays: its connection may live on by another path.
 void Learner::remember(uint32_t index, uint32_t place) {
   FlowHistory& history = own_.historyOf(index);
   uint32_t& slot = history.cids[history.nextCid];
@@ -216,15 +218,16 @@ void Learner::remember(uint32_t index, uint32_t place) {
   if (former && slot != place) {
     const FlowReference reference = FlowReference::unpack(*former);
     const bool isMine = reference.flow == index && reference.flowEpoch == own_.at(index).epoch;
-    const bool mayGo = reference.claimed || !own_.at(index).is(kFlowConfirmed);
-    if (isMine && mayGo) own_.byDcid().erase(IndexTable::Handle{slot});
+    if (isMine && reference.claimed) own_.byDcid().erase(IndexTable::Handle{slot});
   }
   slot = place;
 }
 
 bool Learner::isQuicForCertain(const Invariants& packet, uint32_t index, Age age) const {
   const uint32_t clientVersion = own_.historyOf(index).clientVersion;
-  if (own_.at(index).is(kFlowNoQuic) || clientVersion == 0) return false;
+  if (own_.at(index).is(kFlowNoQuic)) return false;
+  // What the client began came by a worker that borrows this flow's port.
+  if (clientVersion == 0) return isRegistered(packet.version);
   const bool versionIsShared = packet.version == clientVersion;
   if (versionIsShared && isRegistered(packet.version)) return true;
   const bool tellsClient = packet.dcid.size() >= CidLengths::kMinLength;
@@ -269,7 +272,8 @@ void Learner::vouch(const RouteView& view, uint32_t index, std::span<const uint8
   const FlowReference mine = own_.referenceTo(index);
   if (const auto known = own_.byDcid().find(key, age.nowMs, age.idleMs)) {
     meetKnown(view, *known, mine, age.nowMs);
-  } else if (insert(key, mine, age)) {
+  } else if (const auto place = insert(key, mine, age)) {
+    remember(index, *place);
     lesson.learned++;
     // Before, anybody may have begun the flow, and the kernel's map is small.
     if (own_.at(index).is(kFlowConfirmed)) lesson.forSteering = cid;

@@ -75,7 +75,8 @@ class Learner {
   void vouch(const RouteView& view, uint32_t flow, std::span<const uint8_t> cid, Age age, Lesson& lesson);
   void noteShown(const RouteView& view, uint32_t flow, std::span<const uint8_t> cid, const Digest128& key);
   void meetKnown(const RouteView& view, const IndexTable::Found& known, const FlowReference& mine, uint32_t nowMs);
-  bool insert(const Digest128& key, const FlowReference& reference, Age age);
+  /// Where it stands now; none when there is no place.
+  std::optional<uint32_t> insert(const Digest128& key, const FlowReference& reference, Age age);
   [[nodiscard]] int rankOf(const FlowReference& present) const;
   void remember(uint32_t flow, uint32_t place);
   static void sampleBy(const RouteView& view, std::span<const uint8_t> cid, Flow& flow, FlowHistory& history);

@@ -90,7 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (decision.flow == kNoFlow && proxy.table(worker).full()) {
       const uint32_t oldest = proxy.table(worker).oldestEvictable();
       if (oldest == kNoFlow) continue;
-      proxy.table(worker).remove(oldest, true);
+      proxy.table(worker).remove(oldest);
     }
     decision = proxy.send(worker, tuple, datagram);
     check(proxy, worker, tuple, decision);

@@ -68,7 +68,7 @@ TEST(Borrow, AFlowThatEndedLendsNothing) {
   const Decision first = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20)));
   const FlowReference reference = proxy.table(0).referenceTo(first.flow);
   ASSERT_TRUE(proxy.table(0).wayOf(reference));
-  proxy.table(0).remove(first.flow, true);
+  proxy.table(0).remove(first.flow);
   EXPECT_FALSE(proxy.table(0).wayOf(reference));
   const Decision again = proxy.send(0, kClient, longHeader(cidOf(0x11), cidOf(0x21)));
   EXPECT_EQ(again.flow, first.flow) << "the place is taken again";

@@ -47,9 +47,9 @@ TEST(FlowTable, ATupleMayHaveFlowsToTwoBackendsAndTheLaterOneIsFoundByTuple) {
   const uint32_t second = table.create({tuple, 2, 1, 0}, 60);
   EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), second);
   EXPECT_EQ(table.findByPath(tuple, 1), first);
-  table.remove(first, true);
+  table.remove(first);
   EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), second) << "removing the earlier flow must not hide the later";
-  table.remove(second, true);
+  table.remove(second);
   EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), kNoFlow);
 }
 
@@ -68,7 +68,7 @@ TEST(FlowTable, AmongSiblingsTheLastThatNobodyConfirmedGivesWay) {
   const uint32_t sibling = table.evictableSibling(tuple);
   ASSERT_NE(sibling, kNoFlow);
   EXPECT_NE(sibling, victim);
-  table.remove(sibling, true);
+  table.remove(sibling);
   EXPECT_NE(table.create({tuple, 99, 1, 0}, 70), kNoFlow);
   EXPECT_EQ(table.findByTuple(table.tupleKey(tuple)), victim);
 }
@@ -82,7 +82,7 @@ TEST(FlowTable, HoldsExactlyItsCapacityAndReusesWhatWasRemoved) {
   EXPECT_EQ(table.create({tupleOf(2, 1), 0, 1, 0}, 0), kNoFlow);
   const uint32_t gone = table.findByPath(tupleOf(1, 7), 0);
   const FlowReference stale = table.referenceTo(gone);
-  table.remove(gone, true);
+  table.remove(gone);
   const uint32_t reused = table.create({tupleOf(2, 1), 0, 1, 0}, 0);
   EXPECT_EQ(reused, gone);
   EXPECT_FALSE(table.isLive(stale)) << "a reference to the former owner of a place must not match the new one";
@@ -98,7 +98,7 @@ TEST(FlowTable, SweepFindsIdleFlowsOnlyAndAllOfThemInOneRound) {
         10, 1000, [](const Flow&) { return 500U; },
         [&](uint32_t flow) {
           idle.push_back(flow);
-          table.remove(flow, true);
+          table.remove(flow);
         });
   }
   EXPECT_EQ(idle.size(), 40U);
@@ -135,7 +135,7 @@ TEST(FlowTable, ASuccessorGoesOnWithWhatItsPredecessorLeft) {
   auto first = FlowTable::create(before.memory, 32, {7, 8});
   std::vector<uint32_t> flows;
   for (uint16_t port = 1; port <= 20; port++) flows.push_back(first->create({tupleOf(1, port), 3, 1, 0}, 100));
-  first->remove(flows[4], true);
+  first->remove(flows[4]);
   first->confirm(flows[0], 100);
   first->byDcid().insert(first->cidKey(cidOf(9)), first->referenceTo(flows[7]).pack(), 100, 1000);
 

@@ -37,10 +37,10 @@ std::unique_ptr<Prepared> prepare(State state) {
   made->flow = first.flow;
   if (state != State::kUnanswered) proxy.reply(worker, first.flow, longHeader(kClientScid, kServerCid));
   if (state == State::kIdle) proxy.nowMs += 1000;
-  if (state == State::kIdle) proxy.table(0).remove(first.flow, false);  // as the sweep does
+  if (state == State::kIdle) proxy.table(0).remove(first.flow);  // as the sweep does
   if (state == State::kBackendGone) {
     proxy.epochs()[first.backendSlot] = 0;
-    proxy.table(0).remove(first.flow, false);
+    proxy.table(0).remove(first.flow);
   }
   return made;
 }

@@ -96,7 +96,7 @@ TEST(Learner, ShortLengthsOfOneBackendCostAnotherNothing) {
     if (flow == kNoFlow) continue;
     const Decision moved = proxy.decide(1, tupleOf(3, 1), shortHeader(cid));
     found += moved.rule == Rule::kDcid && moved.backendSlot == proxy.table(0).at(flow).backendSlot ? 1U : 0U;
-    proxy.table(0).remove(flow, true);
+    proxy.table(0).remove(flow);
   }
   EXPECT_EQ(found, 100U);
 }
@@ -276,7 +276,7 @@ TEST(Learner, IdsOfEvictedFlowsMakeRoomForThoseOfConfirmedOnes) {
   TwoWorkers proxy(3, kFlows);
   FlowTable& table = proxy.table(0);
   const auto makeRoom = [&] {
-    if (table.full()) table.remove(table.oldestEvictable(), true);
+    if (table.full()) table.remove(table.oldestEvictable());
   };
   // Real servers answer spoofed first flights.
   for (uint32_t n = 0; n < 10 * kFlows; n++) {

@@ -71,7 +71,7 @@ Decision admit(TwoWorkers& proxy, const FourTuple& tuple, const std::vector<uint
   if (proxy.decide(0, tuple, datagram).flow == kNoFlow && table.full()) {
     const uint32_t oldest = table.oldestEvictable();
     if (oldest == kNoFlow) return {};
-    table.remove(oldest, true);
+    table.remove(oldest);
   }
   return proxy.send(0, tuple, datagram);
 }
