@@ -21,6 +21,20 @@ constexpr uint32_t kSearchesPerNewFlow = 16;
 /// one ID and writes others' addresses makes thousands.
 constexpr uint8_t kMovesPerSecond = 8;
 
+/// Datagrams of a live flow with IDs that nobody knows: a client that comes with ever new ones pays no more than
+/// others.
+constexpr uint8_t kSearchesPerFlowAndSecond = 64;
+
+/// Counts in seconds of 1,024 ms.
+bool isBeyond(uint8_t perSecond, uint8_t& count, uint8_t& since, uint32_t nowMs) {
+  const auto second = static_cast<uint8_t>(nowMs >> 10);
+  if (since != second) count = 0;
+  since = second;
+  if (count >= perSecond) return true;
+  count++;
+  return false;
+}
+
 /// A lender without a port has none to lend: no level but RawSend knows them, and a flow may be looking for another.
 bool lends(const Decision& decision) { return decision.owner && decision.owner->way.upstreamPort != 0; }
 
@@ -80,6 +94,10 @@ Decision ForwardPath::decide(const RouteView& view, const Received& message, std
   }
   Decision decision = context_.router.decide(view, message.tuple, payload, context_.nowMs);
   if (!decision.askElsewhere) return decision;
+  if (decision.rule == Rule::kTuple) {
+    FlowHistory& history = context_.flows.historyOf(decision.flow);
+    if (isBeyond(kSearchesPerFlowAndSecond, history.searches, history.searchesAt, context_.nowMs)) return decision;
+  }
   if (context_.searches.take(kSearchesPerNewFlow * context_.snapshot->newFlowsPerSecond, context_.nowMs)) {
     context_.router.decideElsewhere(view, message.tuple, payload, context_.nowMs, decision);
   } else if (decision.flow == kNoFlow && decision.rule != Rule::kQuicLb) {
@@ -179,12 +197,7 @@ uint32_t ForwardPath::begin(const Decision& decision, const Received& message, u
 bool ForwardPath::movesTooOften(const Decision& decision) {
   if (!decision.readdressed || decision.cidFlow == kNoFlow) return false;
   FlowHistory& history = context_.flows.historyOf(decision.cidFlow);
-  const auto second = static_cast<uint8_t>(context_.nowMs >> 10);
-  if (history.movesAt != second) history.moves = 0;
-  history.movesAt = second;
-  if (history.moves >= kMovesPerSecond) return true;
-  history.moves++;
-  return false;
+  return isBeyond(kMovesPerSecond, history.moves, history.movesAt, context_.nowMs);
 }
 
 Room ForwardPath::room() {

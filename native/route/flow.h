@@ -78,9 +78,11 @@ struct FlowHistory {
   uint8_t versions;  ///< how often the client's version changed
   uint8_t nextCid;   ///< in cids
   uint8_t ownerEpoch;
-  uint8_t notes;    ///< FlowNote, set by other workers
-  uint8_t moves;    ///< in that second, of connections that came from this flow
-  uint8_t movesAt;  ///< in units of 1,024 ms
+  uint8_t notes;       ///< FlowNote, set by other workers
+  uint8_t moves;       ///< in that second, of connections that came from this flow
+  uint8_t movesAt;     ///< in units of 1,024 ms
+  uint8_t searches;    ///< in that second, of its unknown IDs in other workers' tables
+  uint8_t searchesAt;  ///< in units of 1,024 ms
 };
 static_assert(sizeof(FlowHistory) == 64);
 

@@ -45,6 +45,8 @@ void begin(FlowHistory& history, uint32_t nowMs) {
   history.ownerEpoch = 0;
   history.moves = 0;
   history.movesAt = 0;
+  history.searches = 0;
+  history.searchesAt = 0;
   path_proof::begin(history, nowMs);
 }
 

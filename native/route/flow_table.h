@@ -71,7 +71,8 @@ class FlowTable {
   uint32_t create(const NewFlow& flow, uint32_t nowMs);
   /// Makes a flow the first one of its tuple, unless the present one has a better right.
   void promote(uint32_t flow, uint32_t nowMs);
-  /// Its Connection IDs stay until they are idle or their places are needed: the connection may live on by another path.
+  /// Its Connection IDs stay until they are idle or their places are needed: the connection may live on by another
+  /// path.
   void remove(uint32_t flow);
 
   /// The client has shown that it receives: the flow will not be evicted any more.
