@@ -63,6 +63,29 @@ TEST(Borrow, AnIdOfAThirdWorkersGoesBeforeTheFormerUseOfItsTuple) {
   EXPECT_EQ(moved.backendSlot, mine.backendSlot);
 }
 
+/// A client begins a further connection from a socket whose flow is another worker's: the answers reach the owner
+/// alone.
+TEST(Borrow, TheOwnerLearnsWhatBeganByTheBorrower) {
+  TwoWorkers proxy(200);
+  const Decision first = proxy.send(0, kClient, shortHeader(cidOf(0x77)));
+  EXPECT_EQ(proxy.reply(0, first.flow, longHeader(cidOf(0x20), cidOf(0xd1), 0x7a7a7a7a)).learned, 0U) << "not QUIC";
+  EXPECT_EQ(proxy.reply(0, first.flow, longHeader(cidOf(0x20), cidOf(0xd0), 1)).learned, 1U);
+  const Decision moved = proxy.decide(1, tupleOf(8, 1), shortHeader(cidOf(0xd0)));
+  EXPECT_TRUE(moved.foundElsewhere);
+  EXPECT_EQ(moved.backendSlot, first.backendSlot);
+}
+
+/// It may live on by another path, or worker.
+TEST(Borrow, AnIdThatWasShownStaysWhenItsFlowEnds) {
+  TwoWorkers proxy(200);
+  const Decision first = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20)));
+  proxy.reply(0, first.flow, longHeader(cidOf(0x20), cidOf(0xd0)));
+  proxy.table(0).remove(first.flow);
+  const Decision moved = proxy.decide(0, tupleOf(8, 1), shortHeader(cidOf(0xd0)));
+  EXPECT_EQ(moved.rule, Rule::kDcid);
+  EXPECT_EQ(moved.backendSlot, first.backendSlot);
+}
+
 TEST(Borrow, AFlowThatEndedLendsNothing) {
   TwoWorkers proxy(200);
   const Decision first = proxy.send(0, kClient, longHeader(cidOf(0x10), cidOf(0x20)));
