@@ -23,7 +23,7 @@ namespace {
 /// Of sockets whose buffers get another size in one turn.
 constexpr uint32_t kResizedPerTurn = 256;
 
-constexpr int kMaxErrorsPerTurn = 64;
+constexpr int kFlowErrorsPerTurn = 64;
 
 /// error: why there is none.
 FileDescriptor connectedSocket(const SocketAddress& backend, uint8_t hopLimit, bool trains, int& error) {
@@ -178,7 +178,7 @@ void UpstreamSockets::countKernelDrops(WorkerContext& context, Pooled& pooled, u
 /// Only what quotes the latest datagram of the flow counts: everybody can send ICMP errors.
 void UpstreamSockets::takeErrors(WorkerContext& context, uint32_t flow) const {
   std::array<uint8_t, PayloadMark::kPayloadBytes> payload;
-  for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
+  for (int taken = 0; taken < kFlowErrorsPerTurn; taken++) {
     const auto error = takeQueuedError(sockets_[flow].fd.get(), payload);
     if (!error) return;
     if (error->kind == QueuedError::Kind::kLocal || error->kind == QueuedError::Kind::kOther) continue;

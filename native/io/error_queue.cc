@@ -1,13 +1,13 @@
 #include "io/error_queue.h"
 
-// linux/errqueue.h takes timespec for granted.
+// linux/errqueue.h takes timespec for granted, and leaves libc's in6_addr alone only where that came first.
 // clang-format off
 #include <ctime>
+#include <netinet/in.h>
 #include <linux/errqueue.h>
 // clang-format on
 #include <linux/icmp.h>
 #include <netinet/icmp6.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cstring>
