@@ -209,6 +209,7 @@ function routeRows(family: 4 | 6): Row[] {
         route_fallback: 2,
         route_four_tuple: 2,
         flow_created: 2,
+        cid_learned: 2,
       },
     },
   ];

@@ -226,8 +226,9 @@ describe("sigusr1", () => {
       env: { PATH: `${process.execPath.replace(/\/node$/, "")}:${process.env.PATH}` },
       meanwhile: ({ pid, process: child }) => {
         sampling = setInterval(() => {
-          // Before that the process may still be ip, which it ends.
-          if (catches(pid, "SIGINT")) child.kill("SIGUSR1");
+          // Before that the process may still be ip, which it ends, among the listeners of the host.
+          if (!catches(pid, "SIGINT")) return;
+          child.kill("SIGUSR1");
           for (const port of listeningPorts(pid)) seen.add(port);
         }, 1);
       },
