@@ -69,7 +69,7 @@ struct FlowHistory {
     uint32_t ownerFlow;      ///< of a borrowed flow
   };
   uint32_t sibling;      ///< the next flow of the same 4-tuple, to another backend
-  uint32_t cids[kCids];  ///< where its Connection IDs stand in the table, the oldest gives way
+  uint32_t cids[kCids];  ///< where the IDs that its client claimed stand in the table, the oldest gives way
   uint32_t scid;         ///< where its client's own ID stands
   uint16_t roundAt;      ///< the last round trip that counted, in units of 16 ms
   uint16_t allowance;    ///< octets that may still be returned to a moved path

@@ -209,7 +209,7 @@ std::optional<uint32_t> Learner::insert(const Digest128& key, const FlowReferenc
   return insertion.handle.place;
 }
 
-/// The flow's oldest claim gives way. What a backend has shown stays: its connection may live on by another path.
+/// The flow's oldest claim gives way, unless its backend has shown the ID since.
 void Learner::remember(uint32_t index, uint32_t place) {
   FlowHistory& history = own_.historyOf(index);
   uint32_t& slot = history.cids[history.nextCid];
@@ -272,8 +272,7 @@ void Learner::vouch(const RouteView& view, uint32_t index, std::span<const uint8
   const FlowReference mine = own_.referenceTo(index);
   if (const auto known = own_.byDcid().find(key, age.nowMs, age.idleMs)) {
     meetKnown(view, *known, mine, age.nowMs);
-  } else if (const auto place = insert(key, mine, age)) {
-    remember(index, *place);
+  } else if (insert(key, mine, age)) {
     lesson.learned++;
     // Before, anybody may have begun the flow, and the kernel's map is small.
     if (own_.at(index).is(kFlowConfirmed)) lesson.forSteering = cid;
