@@ -18,6 +18,7 @@ build    clang-19                                       clang-19
 build    /usr/include/bpf/libbpf.h                      libbpf-dev
 native   cmake                                          cmake
 native   clang-19                                       clang-19
+native   ip                                             iproute2
 native   /usr/include/bpf/libbpf.h                      libbpf-dev
 native   /usr/include/gtest/gtest.h                     libgtest-dev
 lab      ip                                             iproute2
