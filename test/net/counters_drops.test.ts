@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
 import { type Delta, expectMoves, type Row, type Scene, type Step, settle } from "./counter_rows.ts";
 import { describeProxy, describeRows, type Suite } from "./counter_suite.ts";
-import { addressOf, createNetwork, edgeAliases, type Network, setQueue } from "./network.ts";
+import { addressOf, edgeAliases, Network, setQueue } from "./network.ts";
 import { longHeader, octets, shortHeader } from "./packets.ts";
 import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, SOCKET_PER_FLOW } from "./proxy.ts";
 
@@ -15,7 +15,7 @@ let network: Network;
 let backendSocket: number;
 
 beforeAll(async () => {
-  network = createNetwork();
+  network = new Network();
   for (const family of [4, 6] as const) {
     const address = addressOf(network.topology.backends[0]!, family);
     const { id } = await network.backend.open({ family, address, port: BACKEND_PORT });
@@ -396,8 +396,7 @@ describeProxy(
   })),
   (scene) => {
     test("new flows beyond it are refused as such when all are confirmed, the others go on", async () => {
-      const { v4 } = network.topology.backends[0]!;
-      await network.backend.echo((await network.backend.open({ family: 4, address: v4, port: ECHO_PORT })).id);
+      await network.openEcho({ port: ECHO_PORT });
       const { flowCapacity, upstreamSocketMax } = (await scene().proxy.counters()).status;
       if (SOCKET_PER_FLOW) expect(upstreamSocketMax, "needs as many open files as flows").toBe(flowCapacity);
       const opening = longHeader({ dcid: octets(8, "full random"), scid: octets(8, "full") });

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { LogStream } from "../../crds/process/log_stream.ts";
 import { lastGoodCopy } from "../../proxy/source/last_good.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
+import type { Place } from "./place.ts";
 import { untilTrue } from "./process.ts";
-import { BACKEND_PORT, manifest, Place, ProxyProcess } from "./proxy.ts";
+import { manifest, type ProxyProcess } from "./proxy.ts";
 
 /* Disks that are full or read-only: what is kept there is not, that is said, and it is kept once it can be. */
 
@@ -39,29 +40,17 @@ const remount = (how: "ro" | "rw", pid = process.pid): unknown =>
 describe("hash key", () => {
   let network: Network;
   let place: Place;
-  let proxy: ProxyProcess | undefined;
 
   beforeAll(() => {
-    network = createNetwork();
+    network = new Network();
   });
   afterAll(() => network.remove());
   beforeEach(() => {
-    place = new Place(network.topology.directory);
-    const address = network.topology.backends[0]!.v4;
-    place.write(manifest({ backends: [{ address, port: BACKEND_PORT }] }));
+    place = network.host.place(manifest({ backends: [network.service()] }));
   });
-  afterEach(async () => {
-    await proxy?.stop("SIGKILL");
-    proxy = undefined;
-    place.remove();
-  });
+  afterEach(() => network.host.clear("SIGKILL"));
 
-  async function start(): Promise<ProxyProcess> {
-    const { namespace } = network.topology.edge;
-    proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, stateDir: disk });
-    return proxy;
-  }
-
+  const start = (): Promise<ProxyProcess> => network.host.start(place, { stateDir: disk });
   const keys = (): string[] => readdirSync(disk).filter((file) => file !== "filler");
 
   test.each([

@@ -2,9 +2,11 @@ import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
+import type { Place } from "./place.ts";
 import { catches, childOf, hasLoaded, listeningPorts, untilHandlers, untilTrue } from "./process.ts";
-import { LISTEN_PORT, manifest, Place, Program, type ProxyPlan, ProxyProcess, program } from "./proxy.ts";
+import { type Program, program } from "./program.ts";
+import { LISTEN_PORT, manifest, type ProxyPlan, type ProxyProcess } from "./proxy.ts";
 
 /* Signals at every moment of a proxy's life: they do what is documented, and nothing else ever ends it. */
 
@@ -16,42 +18,24 @@ const MOMENTS_MS = [0, 50, 100, 150, 200, 250, 300, 400, 500, 700];
 
 let network: Network;
 let place: Place;
-let started: Program[] = [];
 
 beforeAll(() => {
-  network = createNetwork();
+  network = new Network();
 });
 afterAll(() => network.remove());
 beforeEach(() => {
-  place = new Place(network.topology.directory);
-  place.write(good());
+  place = network.host.place(good());
 });
-afterEach(async () => {
-  await Promise.all(started.map((program) => program.stop("SIGKILL")));
-  started = [];
-  place.remove();
-});
+afterEach(() => network.host.clear("SIGKILL"));
 
 const good = (metricsPort = 9464): string =>
   manifest({
-    backends: [{ address: network.topology.backends[0]!.v4, port: 4433 }],
+    backends: [network.service()],
     metrics: { address: "127.0.0.1", port: metricsPort },
   });
 
-function launch(wrapper: readonly string[] = []): Program {
-  const { namespace } = network.topology.edge;
-  const args = ["run", "-f", place.file, "--state-dir", `${place.directory}/state`];
-  const launched = new Program(args, { namespace, wrapper });
-  started.push(launched);
-  return launched;
-}
-
-async function start(options: Partial<ProxyPlan> = {}): Promise<ProxyProcess> {
-  const { namespace } = network.topology.edge;
-  const running = await ProxyProcess.start({ place, namespace, reader: network.edge, ...options });
-  started.push(running);
-  return running;
-}
+const launch = (wrapper: readonly string[] = []): Program => network.host.launch(place.runArguments(), { wrapper });
+const start = (options: Partial<ProxyPlan> = {}): Promise<ProxyProcess> => network.host.start(place, options);
 
 /** Of whole lines: the last may not have come to its end. */
 const messages = (text: string): string[] =>
@@ -161,10 +145,8 @@ describe("a stop signal while it starts", () => {
 
 describe("as the node of a cluster, here without an API server", () => {
   test("it goes on through an early and a late SIGHUP and others, and SIGTERM ends it with 0", async () => {
-    const { namespace } = network.topology.edge;
     const env = { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: "1" };
-    const node = new Program(["run", "--node-object", "media/edge.node-1"], { namespace, env });
-    started.push(node);
+    const node = network.host.launch(["run", "--node-object", "media/edge.node-1"], { env });
     await untilHandlers(node.pid);
     node.process.kill("SIGHUP");
     const said = (): number => messages(node.output).filter((text) => text.startsWith("SIGHUP: mounted keys")).length;
