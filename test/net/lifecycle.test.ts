@@ -68,17 +68,6 @@ async function backendsOf(clients: readonly number[]): Promise<number[]> {
   return backends;
 }
 
-/** Whether another program may now have the proxy's port to itself. */
-async function expectPortFree(): Promise<void> {
-  for (const [family, address] of [
-    [4, "0.0.0.0"],
-    [6, "::"],
-  ] as const) {
-    const { id } = await network.edge.open({ family, address, port: LISTEN_PORT });
-    await network.edge.close(id);
-  }
-}
-
 test.each(["SIGTERM", "SIGINT"] as const)("%s under traffic ends it in order and frees the port", async (signal) => {
   const running = await start();
   const flows = await openClients(20);
@@ -87,7 +76,7 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s under traffic ends it in order and
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toContain(`stopping on ${signal}`);
   expect(JSON.parse(stdout.trimEnd().split("\n").at(-1)!)).toMatchObject({ msg: "stopped" });
-  await expectPortFree();
+  await network.borrowListenPort();
   await network.client.stopLoad(0);
   await closeClients(flows);
 });
@@ -105,7 +94,7 @@ test("a second signal ends it at once, with 1", async () => {
   const { code, stdout } = await running.ended;
   expect(code).toBe(1);
   expect(stdout).not.toContain('"msg":"stopped"');
-  await expectPortFree();
+  await network.borrowListenPort();
 });
 
 test("a client that never ends its request does not keep it from ending", async () => {
@@ -121,7 +110,7 @@ test("killed and started again it sends every client to the same backend; withou
   const before = await backendsOf(clients);
   expect(new Set(before).size).toBe(BACKEND_PORTS.length);
   expect((await running.stop("SIGKILL")).code).toBe("SIGKILL");
-  await expectPortFree();
+  await network.borrowListenPort();
 
   const again = await start();
   expect(await backendsOf(clients)).toEqual(before);

@@ -15,6 +15,7 @@ import { Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
 import type { Place } from "./place.ts";
 import { untilTrue } from "./process.ts";
+import { messagesOf } from "./program.ts";
 import { manifest, type ProxyPlan, type ProxyProcess } from "./proxy.ts";
 
 /* A log that cannot be written is no reason not to start, not to forward, not to answer and not to end. */
@@ -71,11 +72,6 @@ async function reload(running: ProxyProcess): Promise<void> {
   await untilTrue("it has read it again", async () => (await running.counters()).reloads.rejected > rejected, 5);
 }
 
-function messages(text: string): string[] {
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line) => JSON.parse(line).msg as string);
-}
-
 test("log_full: it starts, forwards, reloads and ends although nothing can be written", async () => {
   const running = await start({ stdout: opened("/dev/full", "w") });
   await expectForwarding();
@@ -126,8 +122,7 @@ test("a pipe that nobody reads costs the lines beyond a bound; the process answe
   const reader = createReadStream(path, { encoding: "utf8" }).on("data", (part) => (text += part));
   await untilTrue("the loss is said", () => text.includes("lines of this log were lost"), 20);
   reader.destroy();
-  const said = messages(text.slice(0, text.lastIndexOf("\n")));
-  expect(said).toContainEqual(`${lost} lines of this log were lost: nobody reads the pipe`);
+  expect(messagesOf(text)).toContainEqual(`${lost} lines of this log were lost: nobody reads the pipe`);
   for (let count = 0; count < 200; count++) await reload(running);
   expect(await running.stop()).toMatchObject({ code: 0, stderr: "" });
 });

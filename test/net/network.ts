@@ -65,6 +65,17 @@ export class Network {
     return this.client.send({ socket, payload, address: this.topology.edge.towardClients.v4, port });
   }
 
+  /** Has the proxy's port to itself for a moment, as another program would; throws where it is taken. */
+  async borrowListenPort(): Promise<void> {
+    for (const [family, address] of [
+      [4, "0.0.0.0"],
+      [6, "::"],
+    ] as const) {
+      const { id } = await this.edge.open({ family, address, port: LISTEN_PORT });
+      await this.edge.close(id);
+    }
+  }
+
   /** Forgets what the peers have received and nobody took. */
   async forget(): Promise<void> {
     for (const peer of [this.client, this.edge, this.backend]) await peer.take(0);

@@ -6,6 +6,13 @@ import { insideNamespace } from "../../proxy/lab/namespace.ts";
 const root = resolve(import.meta.dirname, "../..");
 export const program = join(root, "proxy/cli/main.ts");
 
+/** Of whole lines of a log: the last may not have come to its end. */
+export const messagesOf = (log: string): string[] =>
+  log
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line).msg as string);
+
 export interface Ended {
   code: number | string;
   stdout: string;

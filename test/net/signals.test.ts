@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Network } from "./network.ts";
 import type { Place } from "./place.ts";
 import { catches, childOf, hasLoaded, listeningPorts, untilHandlers, untilTrue } from "./process.ts";
-import { type Program, program } from "./program.ts";
-import { LISTEN_PORT, manifest, type ProxyPlan, type ProxyProcess } from "./proxy.ts";
+import { messagesOf, type Program, program } from "./program.ts";
+import { manifest, type ProxyPlan, type ProxyProcess } from "./proxy.ts";
 
 /* Signals at every moment of a proxy's life: they do what is documented, and nothing else ever ends it. */
 
@@ -37,18 +37,6 @@ const good = (metricsPort = 9464): string =>
 const launch = (wrapper: readonly string[] = []): Program => network.host.launch(place.runArguments(), { wrapper });
 const start = (options: Partial<ProxyPlan> = {}): Promise<ProxyProcess> => network.host.start(place, options);
 
-/** Of whole lines: the last may not have come to its end. */
-const messages = (text: string): string[] =>
-  text
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line).msg as string);
-
-async function expectPortFree(): Promise<void> {
-  const { id } = await network.edge.open({ family: 4, address: "0.0.0.0", port: LISTEN_PORT });
-  await network.edge.close(id);
-}
-
 describe("early_sighup", () => {
   test("a SIGHUP before anything is loaded lets it start, and is answered once it can be", async () => {
     const early = launch();
@@ -70,7 +58,7 @@ describe("early_sighup", () => {
     const { code, stdout, stderr } = await early.stop();
     clearInterval(hangups);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(messages(stdout).at(-1)).toBe("stopped");
+    expect(messagesOf(stdout).at(-1)).toBe("stopped");
   });
 
   test.each([0, 1, 2, 3])("stopped in the midst of a reload that moves its metrics, it ends with 0 (%i)", async () => {
@@ -80,8 +68,8 @@ describe("early_sighup", () => {
     for (const signal of ["SIGSTOP", "SIGHUP", "SIGTERM", "SIGCONT"] as const) running.process.kill(signal);
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(messages(stdout).at(-1)).toBe("stopped");
-    await expectPortFree();
+    expect(messagesOf(stdout).at(-1)).toBe("stopped");
+    await network.borrowListenPort();
   });
 });
 
@@ -112,7 +100,7 @@ describe("a manifest that is a pipe", () => {
     await sleep(200);
     const { code, stdout, stderr } = await running.stop();
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(messages(stdout).at(-1)).toBe("stopped");
+    expect(messagesOf(stdout).at(-1)).toBe("stopped");
   });
 });
 
@@ -126,7 +114,7 @@ describe("a stop signal while it starts", () => {
       await untilHandlers(early.pid);
       await sleep(momentMs);
       expect(await early.stop(signal), `after ${momentMs} ms`).toMatchObject({ code: 0, stderr: "" });
-      await expectPortFree();
+      await network.borrowListenPort();
     }
   });
 
@@ -149,7 +137,7 @@ describe("as the node of a cluster, here without an API server", () => {
     const node = network.host.launch(["run", "--node-object", "media/edge.node-1"], { env });
     await untilHandlers(node.pid);
     node.process.kill("SIGHUP");
-    const said = (): number => messages(node.output).filter((text) => text.startsWith("SIGHUP: mounted keys")).length;
+    const said = (): number => messagesOf(node.output).filter((text) => text.startsWith("SIGHUP: mounted keys")).length;
     await untilTrue("the early one is answered", () => said() === 1, 20);
     for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGHUP"] as const) node.process.kill(signal);
     await untilTrue("the late one is answered", () => said() === 2, 20);
@@ -168,7 +156,7 @@ describe("process 1 of a container", () => {
     await untilTrue("the reload is said", () => container.output.includes("manifest unchanged"), 20);
     process.kill(pid, "SIGTERM");
     expect((await container.ended).code).toBe(0);
-    expect(messages(container.output).at(-1)).toBe("stopped");
+    expect(messagesOf(container.output).at(-1)).toBe("stopped");
   });
 });
 
