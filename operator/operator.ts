@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { ApiClient } from "../crds/client/client.ts";
 import type { InformerTimes } from "../crds/client/informer.ts";
-import { keyOf } from "../crds/client/objects.ts";
 import type { SendRequest } from "../crds/client/transport.ts";
 import { Events } from "./events.ts";
 import type { Log } from "./log.ts";
@@ -110,7 +109,7 @@ export class Operator {
       return;
     }
     for (const proxy of this.#caches.proxies) {
-      if (concern.kind === "all" || usesService(proxy, concern.key)) this.#queue.add(proxy.key);
+      if (concern.kind === "all" || usesService(this.#caches, proxy, concern.key)) this.#queue.add(proxy.key);
     }
   }
 
@@ -127,8 +126,11 @@ export class Operator {
   }
 }
 
-function usesService(proxy: ObservedProxy, serviceKey: string): boolean {
-  const { backends } = (proxy.spec ?? {}) as { backends?: { service?: { name?: string } } };
-  const name = backends?.service?.name;
-  return name !== undefined && keyOf({ metadata: { namespace: proxy.namespace, name } }) === serviceKey;
+/** By its present spec, or by the accepted one, which may be what is in force. */
+function usesService(caches: Caches, { namespace, name, spec }: ObservedProxy, serviceKey: string): boolean {
+  const specs = [spec, ...caches.revisions(namespace, name).map(({ data }) => data)];
+  return specs.some((each) => {
+    const { backends } = (each ?? {}) as { backends?: { service?: { name?: string } } };
+    return backends?.service?.name !== undefined && `${namespace}/${backends.service.name}` === serviceKey;
+  });
 }
