@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { Registry } from "prom-client";
-import { boundConnections } from "../crds/process/http_connections.ts";
+import { boundConnections } from "../process/http_connections.ts";
 
 export interface Health {
   /** Why the process should be restarted, or undefined. */

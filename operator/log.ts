@@ -1,5 +1,5 @@
 import { type Logger, pino } from "pino";
-import type { LogStream } from "../crds/process/log_stream.ts";
+import type { LogStream } from "../process/log_stream.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { ApiClient } from "../crds/client/client.ts";
-import { hasStatus } from "../crds/client/errors.ts";
-import type { KubernetesObject } from "../crds/client/objects.ts";
-import { apiVersionOf, RESOURCES } from "../crds/client/resources.ts";
 import type { QuicProxyStatus } from "../crds/status_schema.ts";
+import type { ApiClient } from "../kube/client.ts";
+import { hasStatus } from "../kube/errors.ts";
+import type { Events } from "../kube/events.ts";
+import type { KubernetesObject } from "../kube/objects.ts";
+import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
 import { HASH_KEY_BYTES } from "../proxy/contract/contract.ts";
 import { type Need, needOf } from "./diff.ts";
-import type { Events } from "./events.ts";
 import { statusHappenings } from "./happenings.ts";
 import type { Log } from "./log.ts";
 import { FIELD_MANAGER, NODE_LABELS_FINALIZER, STATUS_FIELD_MANAGER } from "./names.ts";

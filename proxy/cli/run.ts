@@ -1,12 +1,12 @@
 import { availableParallelism } from "node:os";
 import { isatty } from "node:tty";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { inClusterEndpoint, isInCluster } from "../../crds/client/in_cluster.ts";
-import { httpTransport } from "../../crds/client/transport.ts";
-import { closeInspector } from "../../crds/process/inspector.ts";
-import { LogStream } from "../../crds/process/log_stream.ts";
-import { onHangup, stopOnSignals } from "../../crds/process/signals.ts";
+import { inClusterEndpoint, isInCluster } from "../../kube/in_cluster.ts";
+import { httpTransport } from "../../kube/transport.ts";
 import packageJson from "../../package.json" with { type: "json" };
+import { closeInspector } from "../../process/inspector.ts";
+import { LogStream } from "../../process/log_stream.ts";
+import { onHangup, stopOnSignals } from "../../process/signals.ts";
 import { openDataPlane } from "../apply/data_plane.ts";
 import type { Plan, PlanManifest } from "../apply/plan.ts";
 import { createPlanner } from "../apply/planner.ts";

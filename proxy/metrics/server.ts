@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv4, isIPv6 } from "node:net";
-import { boundConnections } from "../../crds/process/http_connections.ts";
+import { boundConnections } from "../../process/http_connections.ts";
 import { formatAddress } from "../apply/errors.ts";
 
 export interface HttpAddress {

@@ -1,6 +1,6 @@
-import { ApiClient } from "../../crds/client/client.ts";
-import type { InformerTimes } from "../../crds/client/informer.ts";
-import type { SendRequest } from "../../crds/client/transport.ts";
+import { ApiClient } from "../../kube/client.ts";
+import type { InformerTimes } from "../../kube/informer.ts";
+import type { SendRequest } from "../../kube/transport.ts";
 import type { HttpAddress } from "../metrics/server.ts";
 import { type ProxyDependencies, startProxy } from "../run.ts";
 import { watchNodeObject } from "../source/kubernetes.ts";

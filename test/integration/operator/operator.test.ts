@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ApiClient } from "../../../crds/client/client.ts";
-import { RESOURCES } from "../../../crds/client/resources.ts";
-import { LogStream } from "../../../crds/process/log_stream.ts";
+import { ApiClient } from "../../../kube/client.ts";
+import { RESOURCES } from "../../../kube/resources.ts";
 import { openLog } from "../../../operator/log.ts";
 import { Operator } from "../../../operator/operator.ts";
+import { LogStream } from "../../../process/log_stream.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
 import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";

@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { LogStream } from "../../../crds/process/log_stream.ts";
+import { LogStream } from "../../../process/log_stream.ts";
 import { type LogOptions, openLog } from "../../../proxy/log.ts";
 
 let directory: string;

@@ -3,7 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rm
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { LogStream } from "../../../../crds/process/log_stream.ts";
+import { LogStream } from "../../../process/log_stream.ts";
 
 const RETRY_MS = 5;
 const KIB = 1024;
