@@ -5,7 +5,7 @@ import type { InformerTimes } from "../kube/informer.ts";
 import { keyOf } from "../kube/objects.ts";
 import { RESOURCES } from "../kube/resources.ts";
 import type { SendRequest } from "../kube/transport.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "../process/log.ts";
 import { OperatorMetrics } from "./metrics.ts";
 import { CONTROLLER_NAME } from "./names.ts";
 import type { PodOptions } from "./plan/desired.ts";

@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ApiClient } from "../../../kube/client.ts";
 import { hasStatus } from "../../../kube/errors.ts";
 import { RESOURCES } from "../../../kube/resources.ts";
-import { openLog } from "../../../operator/log.ts";
 import { Operator } from "../../../operator/operator.ts";
+import { openLog } from "../../../process/log.ts";
 import { LogStream } from "../../../process/log_stream.ts";
 import { HEADER } from "../../../proxy/contract/layout.ts";
 import { type RunningNode, runNode } from "../../../proxy/node/run.ts";
@@ -69,7 +69,7 @@ beforeAll(async () => {
   await admin.node("node-1", {});
   operator = new Operator({
     send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog("silent", new LogStream(1)),
+    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
     namespace: NAMESPACE,
     instance: "test",
     isLeading: () => true,

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ApiClient } from "../../../kube/client.ts";
 import { RESOURCES } from "../../../kube/resources.ts";
-import { openLog } from "../../../operator/log.ts";
 import { Operator } from "../../../operator/operator.ts";
+import { openLog } from "../../../process/log.ts";
 import { LogStream } from "../../../process/log_stream.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
@@ -25,7 +25,7 @@ let operator: Operator;
 function startOperator(): Operator {
   const started = new Operator({
     send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog("silent", new LogStream(1)),
+    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
     namespace: undefined,
     instance: "test",
     isLeading: () => true,
