@@ -66,6 +66,7 @@ lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types,
 	@$(WITH_NODE) biome check .
 	@$(WITH_NODE) tsc
 	@$(BIN)/node test/lint/includes.ts
+	@$(BIN)/node test/lint/imports.ts
 	@$(call fresh,build native lint) clang-format-19 --dry-run --Werror $(CXX_FILES)
 	@$(MAKE) tidy
 
