@@ -52,7 +52,7 @@ e2e: packages-cluster image ## The product on a real cluster of two nodes, which
 image: $(IMAGE) ## The container image of proxy and operator as an OCI archive, build/image/quicproxy.oci.tar
 	@cat $(dir $(IMAGE))quicproxy.txt
 
-IMAGE_SOURCES := $(shell find image crds operator proxy -name '*.ts') package.json LICENSE
+IMAGE_SOURCES := $(shell find image crds kube process operator proxy -name '*.ts') package.json LICENSE
 $(IMAGE): $(ADDON) $(IMAGE_SOURCES) | packages-image
 	@$(call fresh,build image) $(BIN)/node image/build.ts
 
@@ -66,6 +66,7 @@ lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types,
 	@$(WITH_NODE) biome check .
 	@$(WITH_NODE) tsc
 	@$(BIN)/node test/lint/includes.ts
+	@$(BIN)/node test/lint/imports.ts
 	@$(call fresh,build native lint) clang-format-19 --dry-run --Werror $(CXX_FILES)
 	@$(MAKE) tidy
 

@@ -1,24 +1,9 @@
+import type { RuleFinding, SoundSpec } from "./rule_finding.ts";
 import { backendRules } from "./rules_backends.ts";
 import { destinationRules } from "./rules_destinations.ts";
 import { listenerRules } from "./rules_listeners.ts";
 import { quicLbRules, unusedServerIds } from "./rules_quic_lb.ts";
-import { DEFAULTS, type QuicProxySpecInput } from "./schema.ts";
-
-/** What a cross-field rule found: where in the spec, what is wrong there, what is allowed instead. */
-export interface RuleFinding {
-  readonly path: readonly (string | number)[];
-  readonly what: string;
-  readonly allowed: string;
-}
-
-/** A value of which any part may be missing, because it was absent or had a fault of its own. */
-export type Sound<T> = T extends readonly (infer E)[]
-  ? readonly (Sound<E> | undefined)[]
-  : T extends object
-    ? { readonly [K in keyof T]?: Sound<T[K]> | undefined }
-    : T;
-
-export type SoundSpec = Sound<QuicProxySpecInput>;
+import { DEFAULTS } from "./schema.ts";
 
 /**
  * Everything that a schema of single fields cannot refuse. Works on what is sound of a spec, before defaults, so that

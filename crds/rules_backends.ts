@@ -1,5 +1,5 @@
 import { addressKind, type IpAddress, parseIpAddress } from "./ip_address.ts";
-import type { RuleFinding, SoundSpec } from "./rules.ts";
+import type { RuleFinding, SoundSpec } from "./rule_finding.ts";
 import { type ListenerReach, listenerReaches } from "./rules_listeners.ts";
 
 type StaticBackend = NonNullable<NonNullable<NonNullable<SoundSpec["backends"]>["static"]>[number]>;

@@ -1,5 +1,5 @@
 import { addressKind, parseIpAddress } from "./ip_address.ts";
-import type { RuleFinding, SoundSpec } from "./rules.ts";
+import type { RuleFinding, SoundSpec } from "./rule_finding.ts";
 
 /*
  * Where datagrams of strangers must not be sent, because something trusts whoever reaches it (RFC 9000 section 21.5).

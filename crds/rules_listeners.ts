@@ -1,5 +1,5 @@
 import { type IpAddress, parseIpAddress } from "./ip_address.ts";
-import type { RuleFinding, SoundSpec } from "./rules.ts";
+import type { RuleFinding, SoundSpec } from "./rule_finding.ts";
 
 /** A listener as the host sees it: which addresses of which families it takes. */
 export interface ListenerReach {

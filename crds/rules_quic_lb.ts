@@ -1,4 +1,4 @@
-import type { RuleFinding, SoundSpec } from "./rules.ts";
+import type { RuleFinding, SoundSpec } from "./rule_finding.ts";
 
 type QuicLbConfig = NonNullable<NonNullable<NonNullable<SoundSpec["routing"]>["quicLB"]>[number]>;
 

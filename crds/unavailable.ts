@@ -1,4 +1,4 @@
-import type { RuleFinding, SoundSpec } from "./rules.ts";
+import type { RuleFinding, SoundSpec } from "./rule_finding.ts";
 
 /** What a spec may ask for and this version does not do: asking is a fault. Without values: the field itself. */
 const UNAVAILABLE: readonly { path: readonly string[]; values?: readonly string[]; allowed: string }[] = [

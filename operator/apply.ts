@@ -1,7 +1,7 @@
-import type { ApiClient } from "../crds/client/client.ts";
-import { hasStatus } from "../crds/client/errors.ts";
-import type { KubernetesObject } from "../crds/client/objects.ts";
-import { apiVersionOf, RESOURCES } from "../crds/client/resources.ts";
+import type { ApiClient } from "../kube/client.ts";
+import { hasStatus } from "../kube/errors.ts";
+import type { KubernetesObject } from "../kube/objects.ts";
+import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
 import { type Need, needOf } from "./diff.ts";
 import { FIELD_MANAGER, NODE_LABELS_FINALIZER } from "./names.ts";
 import type { DesiredObject } from "./plan/desired.ts";

@@ -1,9 +1,9 @@
 import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
-import { ApiClient } from "../crds/client/client.ts";
-import { RESOURCES } from "../crds/client/resources.ts";
-import { httpTransport } from "../crds/client/transport.ts";
+import { ApiClient } from "../kube/client.ts";
+import { RESOURCES } from "../kube/resources.ts";
+import { httpTransport } from "../kube/transport.ts";
 import { openEndpoint } from "./kubernetes.ts";
 
 interface CheckFlags {

@@ -1,18 +1,21 @@
 import { hostname } from "node:os";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { httpTransport } from "../crds/client/transport.ts";
-import { closeInspector } from "../crds/process/inspector.ts";
-import { LogStream } from "../crds/process/log_stream.ts";
-import { onHangup, stopOnSignals } from "../crds/process/signals.ts";
+import { LeaderElection } from "../kube/leader.ts";
+import { httpTransport } from "../kube/transport.ts";
 import packageJson from "../package.json" with { type: "json" };
+import { type HostPort, parseHostPort } from "../process/host_port.ts";
+import { listenHttp } from "../process/http_server.ts";
+import { closeInspector } from "../process/inspector.ts";
+import { LOG_LEVELS, type Log, type LogLevel, openLog } from "../process/log.ts";
+import { LogStream } from "../process/log_stream.ts";
+import { onceEach } from "../process/once_each.ts";
+import { onHangup, stopOnSignals } from "../process/signals.ts";
 import { registerCheck } from "./check.ts";
-import { type HttpAddress, parseAddress, serveHttp } from "./http.ts";
 import { openEndpoint } from "./kubernetes.ts";
-import { LeaderElection } from "./leader.ts";
-import { LOG_LEVELS, type Log, type LogLevel, openLog } from "./log.ts";
 import { Operator } from "./operator.ts";
 import { CAPABILITY_LEVELS, type CapabilityLevel } from "./plan/capabilities.ts";
 import type { PodOptions } from "./plan/desired.ts";
+import { operatorRoutes } from "./routes.ts";
 
 interface Flags {
   namespace?: string;
@@ -24,7 +27,7 @@ interface Flags {
   leaderElect: boolean;
   leaseNamespace: string;
   leaseName: string;
-  metrics: HttpAddress;
+  metrics: HostPort;
   logLevel: LogLevel;
 }
 
@@ -37,8 +40,8 @@ const STDOUT_FD = 1;
 /** How long the end waits for a reader of the log. */
 const LAST_LINES_MS = 1000;
 
-function parseMetrics(text: string): HttpAddress {
-  const address = parseAddress(text);
+function parseMetrics(text: string): HostPort {
+  const address = parseHostPort(text);
   if (!address) throw new InvalidArgumentError("Allowed: ADDR:PORT such as 0.0.0.0:8080, [::]:8080 or :8080.");
   return address;
 }
@@ -50,7 +53,7 @@ function parseFlag(text: string): boolean {
 
 async function run(flags: Flags): Promise<void> {
   const stream = new LogStream(STDOUT_FD);
-  const log = openLog(flags.logLevel, stream);
+  const log = openLog({ level: flags.logLevel, controller: "quicproxy" }, stream);
   const instance = process.env.POD_NAME ?? hostname();
   const { image, namespace, leaseNamespace, leaseName } = flags;
   // Not a required option of commander: that would be asked of `check`, too.
@@ -73,7 +76,7 @@ async function run(flags: Flags): Promise<void> {
     },
   });
   const health = { unhealthy: () => undefined, notReady: () => operator.notReady() };
-  await serveHttp(flags.metrics, operator.metrics.registry, health);
+  await listenHttp(flags.metrics, operatorRoutes(operator.metrics.registry, health));
   if (flags.leaderElect) {
     const identity = `${instance}_${crypto.randomUUID()}`;
     const onError = onceEach((error) => log.warn({ err: error }, `lease: ${error.message}`));
@@ -112,15 +115,6 @@ async function lead(
   if (isStopping()) return;
   log.fatal("the lease is lost: ending, to start anew as a follower");
   process.exit(EXIT_RUNTIME_FAILURE);
-}
-
-/** The lease is tried every 2 s; the same trouble is said once. */
-function onceEach(say: (error: Error) => void): (error: Error) => void {
-  let last = "";
-  return (error) => {
-    if (error.message !== last) say(error);
-    last = error.message;
-  };
 }
 
 const collect = (value: string, before: string[]): string[] => [...before, value];

@@ -1,4 +1,4 @@
-import type { KubernetesObject } from "../crds/client/objects.ts";
+import type { KubernetesObject } from "../kube/objects.ts";
 import { APPLIED_ANNOTATION, PROXY_LABEL } from "./names.ts";
 import type { DesiredObject } from "./plan/desired.ts";
 import { contentDigest } from "./plan/node_objects.ts";

@@ -1,5 +1,5 @@
 import type { Condition, QuicProxyStatus } from "../crds/status_schema.ts";
-import type { Happening } from "./events.ts";
+import type { Happening } from "../kube/events.ts";
 import { ACCEPTED_WITH_NOTES } from "./status/conditions.ts";
 
 const ACTION = "Observe";

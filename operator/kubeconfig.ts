@@ -1,6 +1,6 @@
 import type { RequestOptions } from "node:https";
 import { KubeConfig } from "@kubernetes/client-node";
-import type { ApiEndpoint } from "../crds/client/transport.ts";
+import type { ApiEndpoint } from "../kube/transport.ts";
 
 /** What the library makes up where it finds no kubeconfig. */
 const MADE_UP_SERVER = "http://localhost:8080";

@@ -1,5 +1,5 @@
-import { inClusterEndpoint, isInCluster } from "../crds/client/in_cluster.ts";
-import type { ApiEndpoint } from "../crds/client/transport.ts";
+import { inClusterEndpoint, isInCluster } from "../kube/in_cluster.ts";
+import type { ApiEndpoint } from "../kube/transport.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --disable-sigusr1
-import { closeInspector } from "../crds/process/inspector.ts";
-import { endOnSignals, holdSignals } from "../crds/process/signals.ts";
+import { closeInspector } from "../process/inspector.ts";
+import { endOnSignals, holdSignals } from "../process/signals.ts";
 
 // Before anything large is imported: that takes longer than all else at the start.
 closeInspector((message) => console.error(`quicproxy-operator: ${message}`));

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
-import type { ObserveCall } from "../crds/client/client.ts";
-import type { InformerStats } from "../crds/client/informer.ts";
+import type { ObserveCall } from "../kube/client.ts";
+import type { InformerStats } from "../kube/informer.ts";
 import type { Attempt, WorkQueue } from "./queue.ts";
 
 /** What the gauges are read from when somebody asks. */

@@ -15,6 +15,8 @@ export const RESTART_ANNOTATION = "quicproxy.io/restart";
 /** Labels on nodes are the only thing of ours that garbage collection cannot undo. */
 export const NODE_LABELS_FINALIZER = "quicproxy.io/node-labels";
 export const APP_NAME = "quicproxy";
+/** As whom the operator records events. */
+export const CONTROLLER_NAME = "quicproxy.io/operator";
 /** Selects every object the operator makes. */
 export const MANAGED_SELECTOR = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
 export const ACCEPTED_SELECTOR = `${MANAGED_SELECTOR},${ACCEPTED_LABEL}`;

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { ApiClient } from "../crds/client/client.ts";
-import type { InformerTimes } from "../crds/client/informer.ts";
-import type { SendRequest } from "../crds/client/transport.ts";
-import { Events } from "./events.ts";
-import type { Log } from "./log.ts";
+import { ApiClient } from "../kube/client.ts";
+import { Events } from "../kube/events.ts";
+import type { InformerTimes } from "../kube/informer.ts";
+import { RESOURCES } from "../kube/resources.ts";
+import type { SendRequest } from "../kube/transport.ts";
+import type { Log } from "../process/log.ts";
 import { OperatorMetrics } from "./metrics.ts";
+import { CONTROLLER_NAME } from "./names.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { WorkQueue } from "./queue.ts";
 import { Reconciler } from "./reconcile.ts";
@@ -58,7 +60,8 @@ export class Operator {
       ...(times === undefined ? {} : { times }),
     });
     const onError = (error: Error): void => log.warn({ err: error }, `an event was not recorded: ${error.message}`);
-    const events = new Events({ client: this.client, instance, now, onError });
+    const about = { resource: RESOURCES.quicProxies, controller: CONTROLLER_NAME, instance };
+    const events = new Events({ client: this.client, ...about, now, onError });
     const reconciler = new Reconciler({ client: this.client, caches: this.#caches, events, pods, now });
     this.#queue = new WorkQueue({
       work: (key) => reconciler.reconcile(key, this.#logOf(key)),

@@ -1,4 +1,5 @@
-import { crossFieldFaults, ineffectiveSettings, type RuleFinding } from "../crds/rules.ts";
+import type { RuleFinding } from "../crds/rule_finding.ts";
+import { crossFieldFaults, ineffectiveSettings } from "../crds/rules.ts";
 import { clusterDestinationRules } from "../crds/rules_destinations.ts";
 import { quicLbCautions } from "../crds/rules_quic_lb.ts";
 import { type QuicProxySpec, specShape } from "../crds/schema.ts";

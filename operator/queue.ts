@@ -1,4 +1,4 @@
-import { pause } from "../crds/client/backoff.ts";
+import { pause } from "../kube/backoff.ts";
 
 export interface QueueOptions {
   /** Does what one key needs. Returns when to do it again, in milliseconds, or undefined. What it throws is retried. */

@@ -1,7 +1,7 @@
-import type { Origin } from "../crds/client/informer.ts";
-import type { KubernetesObject, ObjectMeta } from "../crds/client/objects.ts";
 import type { QuicProxyNodeSpec } from "../crds/node_schema.ts";
 import type { QuicProxyNodeStatus, QuicProxyStatus } from "../crds/status_schema.ts";
+import type { Origin } from "../kube/informer.ts";
+import type { KubernetesObject, ObjectMeta } from "../kube/objects.ts";
 
 /*
  * What the operator has observed, cut down to what it decides on. plan/ turns a World into desired objects, status.ts

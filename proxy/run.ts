@@ -1,12 +1,12 @@
+import type { HostPort } from "../process/host_port.ts";
+import { formatAddress } from "../process/host_port.ts";
 import { Controller, type ControllerDependencies } from "./apply/controller.ts";
-import { formatAddress } from "./apply/errors.ts";
 import type { Plan, PlanManifest } from "./apply/plan.ts";
 import { HealthMonitor, type HostDependencies } from "./health/monitor.ts";
 import { systemDependencies } from "./health/system.ts";
 import { HttpEndpoint } from "./metrics/endpoint.ts";
 import type { CountersReport } from "./metrics/report.ts";
 import { type ProxyView, proxyRoutes } from "./metrics/routes.ts";
-import type { HttpAddress } from "./metrics/server.ts";
 import { startSampleLog } from "./sampling/sample_log.ts";
 import type { ManifestEvent } from "./source/file.ts";
 
@@ -29,12 +29,12 @@ interface Running {
 export interface ProxyOptions {
   plan: Plan;
   /** Overrides the manifest, now and after every reload. */
-  metrics?: HttpAddress | "off" | undefined;
+  metrics?: HostPort | "off" | undefined;
 }
 
 export interface RunningProxy {
   /** Where metrics and health are served; undefined for nowhere. */
-  readonly metricsAddress: HttpAddress | undefined;
+  readonly metricsAddress: HostPort | undefined;
   /** Applies a changed manifest or keeps what is in force. Never throws. */
   onManifest(event: ManifestEvent): Promise<void>;
   /** Applies a plan, or keeps what is in force and says why. Never throws. */
@@ -48,7 +48,7 @@ export interface RunningProxy {
 /** How late the log tells of changed addresses and routes at most; the data plane follows them by itself. */
 const NETWORK_LOG_MS = 1000;
 
-function chooseMetrics(override: ProxyOptions["metrics"], plan: Plan): HttpAddress | undefined {
+function chooseMetrics(override: ProxyOptions["metrics"], plan: Plan): HostPort | undefined {
   return override === "off" ? undefined : (override ?? plan.metrics);
 }
 
@@ -135,7 +135,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
       }
     },
     report: () => (view as ProxyView).report(),
-    get metricsAddress(): HttpAddress | undefined {
+    get metricsAddress(): HostPort | undefined {
       return endpoint.address;
     },
     async onManifest(event: ManifestEvent): Promise<void> {

@@ -1,5 +1,5 @@
-import { RESOURCES } from "../../crds/client/resources.ts";
 import { type QuicProxySpec, specShape } from "../../crds/schema.ts";
+import { RESOURCES } from "../../kube/resources.ts";
 import { ACCEPTED_LABEL, childName, digestOf } from "../names.ts";
 import type { ObservedProxy, ObservedRevision } from "../world.ts";
 import { childOf, type DesiredObject } from "./desired.ts";

@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
-import { RESOURCES } from "../../crds/client/resources.ts";
 import { sizeBytes } from "../../crds/quantities.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
+import { RESOURCES } from "../../kube/resources.ts";
 import {
   APP_NAME,
   childLabels,

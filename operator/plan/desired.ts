@@ -1,5 +1,5 @@
-import type { KubernetesObject, ObjectMeta } from "../../crds/client/objects.ts";
-import { apiVersionOf, RESOURCES, type Resource } from "../../crds/client/resources.ts";
+import type { KubernetesObject, ObjectMeta } from "../../kube/objects.ts";
+import { apiVersionOf, RESOURCES, type Resource } from "../../kube/resources.ts";
 import { APPLIED_ANNOTATION, childLabels, digestOf } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
 import type { CapabilityLevel } from "./capabilities.ts";

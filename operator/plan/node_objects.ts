@@ -1,5 +1,5 @@
-import { RESOURCES } from "../../crds/client/resources.ts";
 import { nodeObjectName, type QuicProxyNodeSpec } from "../../crds/node_schema.ts";
+import { RESOURCES } from "../../kube/resources.ts";
 import { digestOf } from "../names.ts";
 import type { ObservedNodeObject, ObservedProxy } from "../world.ts";
 import type { InForce } from "./decide.ts";

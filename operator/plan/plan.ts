@@ -1,4 +1,4 @@
-import { RESOURCES, type Resource } from "../../crds/client/resources.ts";
+import { RESOURCES, type Resource } from "../../kube/resources.ts";
 import { NODE_LABELS_FINALIZER, nodeLabel } from "../names.ts";
 import type { ObservedProxy, World } from "../world.ts";
 import { planRevision } from "./accepted.ts";

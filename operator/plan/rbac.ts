@@ -1,4 +1,4 @@
-import { RESOURCES } from "../../crds/client/resources.ts";
+import { RESOURCES } from "../../kube/resources.ts";
 import { childName } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
 import { childOf, type DesiredObject } from "./desired.ts";

@@ -1,14 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ApiClient } from "../../crds/client/client.ts";
-import {
-  type Change,
-  Informer,
-  type InformerStats,
-  type InformerTimes,
-  type Origin,
-} from "../../crds/client/informer.ts";
-import type { KubernetesObject } from "../../crds/client/objects.ts";
-import { RESOURCES, type Resource } from "../../crds/client/resources.ts";
+import type { ApiClient } from "../../kube/client.ts";
+import { type Change, Informer, type InformerStats, type InformerTimes, type Origin } from "../../kube/informer.ts";
+import type { KubernetesObject } from "../../kube/objects.ts";
+import { RESOURCES, type Resource } from "../../kube/resources.ts";
 import { ACCEPTED_SELECTOR, MANAGED_SELECTOR } from "../names.ts";
 import type {
   ObservedNodeObject,

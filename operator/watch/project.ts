@@ -1,7 +1,7 @@
-import type { KubernetesObject } from "../../crds/client/objects.ts";
-import { keyOf } from "../../crds/client/objects.ts";
 import type { QuicProxyNodeSpec } from "../../crds/node_schema.ts";
 import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_schema.ts";
+import type { KubernetesObject } from "../../kube/objects.ts";
+import { keyOf } from "../../kube/objects.ts";
 import { PROXY_LABEL } from "../names.ts";
 import { contentDigest } from "../plan/node_objects.ts";
 import type {

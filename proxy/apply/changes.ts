@@ -1,4 +1,4 @@
-import { formatAddress } from "./errors.ts";
+import { formatAddress } from "../../process/host_port.ts";
 import type { Plan, PlannedBackend } from "./plan.ts";
 
 export interface PlanChanges {

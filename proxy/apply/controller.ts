@@ -1,11 +1,12 @@
+import { formatAddress } from "../../process/host_port.ts";
+import type { Log } from "../../process/log.ts";
 import type { Traffic } from "../health/state.ts";
-import type { Log } from "../log.ts";
 import { findNotReady, findUnhealthy } from "../metrics/health.ts";
 import { buildReport, type Clock, type CountersReport, type ProxyState } from "../metrics/report.ts";
 import type { NativeBackend } from "./addon.ts";
 import { countChanges, diffPlans, formatChanges } from "./changes.ts";
 import type { DataPlane, OpenDataPlane } from "./data_plane.ts";
-import { explainNativeError, formatAddress, formatExplanation, isNativeError } from "./errors.ts";
+import { explainNativeError, formatExplanation, isNativeError } from "./errors.ts";
 import { type Fact, startFacts } from "./facts.ts";
 import type { Plan } from "./plan.ts";
 

@@ -1,14 +1,7 @@
+import { formatAddress } from "../../process/host_port.ts";
 import type { NativeError, NativeErrorCode } from "./addon.ts";
 import { raiseOpenFiles } from "./open_files.ts";
 import type { Plan } from "./plan.ts";
-
-/** Where an endpoint of the contract comes from, for messages. */
-export interface EndpointPlace {
-  address: string;
-  port: number;
-  /** Index in spec.listeners. */
-  listener: number;
-}
 
 export interface Explanation {
   code: NativeErrorCode;
@@ -86,11 +79,6 @@ export const NATIVE_ERRORS: Record<NativeErrorCode, CatalogueEntry> = {
 
 export function isNativeError(error: unknown): error is NativeError {
   return error instanceof Error && "code" in error && typeof error.code === "string" && error.code in NATIVE_ERRORS;
-}
-
-/** `0.0.0.0:443`, `[::]:443`. */
-export function formatAddress(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** What a native error means for whoever wrote the manifest of the plan that was refused. */

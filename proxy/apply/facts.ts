@@ -1,5 +1,5 @@
+import { formatAddress } from "../../process/host_port.ts";
 import type { NativeEndpoint, NativeStatus } from "./addon.ts";
-import { formatAddress } from "./errors.ts";
 import { openFileLimit, raiseOpenFiles } from "./open_files.ts";
 import type { Plan } from "./plan.ts";
 

@@ -1,6 +1,13 @@
+import type { HostPort } from "../../process/host_port.ts";
 import type { HealthConfig } from "../health/config.ts";
-import type { HttpAddress } from "../metrics/server.ts";
-import type { EndpointPlace } from "./errors.ts";
+
+/** Where an endpoint of the contract comes from, for messages. */
+export interface EndpointPlace {
+  address: string;
+  port: number;
+  /** Index in spec.listeners. */
+  listener: number;
+}
 
 export interface PlannedBackend {
   address: string;
@@ -39,7 +46,7 @@ export interface Plan {
   /** What the manifest says without effect, one line each. */
   warnings: readonly string[];
   /** Where the manifest wants metrics and health served; undefined for nowhere. */
-  metrics: HttpAddress | undefined;
+  metrics: HostPort | undefined;
   /** How backends are checked; undefined for not at all. */
   health?: HealthConfig | undefined;
   /** The contract as the native side reads it. `drained`: backends, as `address:port`, that get no new flow. */

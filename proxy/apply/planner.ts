@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import type { QuicProxySpec } from "../../crds/schema.ts";
+import { formatAddress } from "../../process/host_port.ts";
 import { type Contract, type QuicLb, UPSTREAM_SOCKETS_UNBOUNDED } from "../contract/contract.ts";
 import { encode } from "../contract/encode.ts";
 import { type HashKey, type HashKeyOwner, loadHashKey } from "../contract/hash_key.ts";
@@ -9,7 +10,6 @@ import { type HealthConfig, planHealth } from "../health/config.ts";
 import { formatFault } from "../manifest/fault.ts";
 import { localAddresses } from "../manifest/local_addresses.ts";
 import { parse } from "../manifest/parse.ts";
-import { formatAddress } from "./errors.ts";
 import { openFilesNeeded } from "./open_files.ts";
 import type { Plan, PlanManifest } from "./plan.ts";
 

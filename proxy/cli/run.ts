@@ -1,21 +1,22 @@
 import { availableParallelism } from "node:os";
 import { isatty } from "node:tty";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { inClusterEndpoint, isInCluster } from "../../crds/client/in_cluster.ts";
-import { httpTransport } from "../../crds/client/transport.ts";
-import { closeInspector } from "../../crds/process/inspector.ts";
-import { LogStream } from "../../crds/process/log_stream.ts";
-import { onHangup, stopOnSignals } from "../../crds/process/signals.ts";
+import { inClusterEndpoint, isInCluster } from "../../kube/in_cluster.ts";
+import { httpTransport } from "../../kube/transport.ts";
 import packageJson from "../../package.json" with { type: "json" };
+import { type HostPort, parseHostPort } from "../../process/host_port.ts";
+import { closeInspector } from "../../process/inspector.ts";
+import { LOG_LEVELS, type Log, type LogLevel, openLog } from "../../process/log.ts";
+import { LogStream } from "../../process/log_stream.ts";
+import { onHangup, stopOnSignals } from "../../process/signals.ts";
 import { openDataPlane } from "../apply/data_plane.ts";
 import type { Plan, PlanManifest } from "../apply/plan.ts";
 import { createPlanner } from "../apply/planner.ts";
 import { DEFAULT_STATE_DIR } from "../contract/hash_key.ts";
 import { DEFAULT_KEY_DIR } from "../contract/quic_lb_keys.ts";
-import { LOG_FORMATS, LOG_LEVELS, type Log, type LogFormat, type LogLevel, openLog } from "../log.ts";
+import { formatted, LOG_FORMATS, type LogFormat } from "../log_format.ts";
 import { formatFault } from "../manifest/fault.ts";
 import { readManifestText } from "../manifest/read.ts";
-import { type HttpAddress, parseHttpAddress } from "../metrics/server.ts";
 import { runNode } from "../node/run.ts";
 import { type RunningProxy, startProxy } from "../run.ts";
 import { type ManifestWatch, type ReadOutcome, watchManifest } from "../source/file.ts";
@@ -24,7 +25,7 @@ interface RunFlags {
   file?: string;
   nodeObject?: NodeName;
   lastGood?: string;
-  metrics?: HttpAddress | "off";
+  metrics?: HostPort | "off";
   stateDir: string;
   keyDir: string;
   logLevel: LogLevel;
@@ -38,9 +39,10 @@ const STDOUT_FD = 1;
 /** How long the end waits for a reader of the log. */
 const LAST_LINES_MS = 1000;
 
-function parseMetrics(text: string): HttpAddress | "off" {
-  const metrics = text === "off" ? text : parseHttpAddress(text);
-  if (!metrics) throw new InvalidArgumentError("Allowed: off, or ADDR:PORT such as 127.0.0.1:9464 or [::1]:9464.");
+function parseMetrics(text: string): HostPort | "off" {
+  const metrics = text === "off" ? text : parseHostPort(text);
+  if (!metrics)
+    throw new InvalidArgumentError("Allowed: off, or ADDR:PORT such as 127.0.0.1:9464, [::1]:9464 or :9464.");
   return metrics;
 }
 
@@ -84,9 +86,12 @@ interface ProcessLog {
 }
 
 /** The log of the process, which is told of an error that nobody caught before that ends the process. */
-function openProcessLog({ logLevel, logFormat }: RunFlags, name: string): ProcessLog {
+function openProcessLog({ logLevel, logFormat: format }: RunFlags, name: string): ProcessLog {
   const stream = new LogStream(STDOUT_FD);
-  const root = openLog({ level: logLevel, format: logFormat, isTerminal: isatty(STDOUT_FD) }, stream);
+  const root = openLog(
+    { level: logLevel, controller: "proxy", through: formatted({ format, isTerminal: isatty(STDOUT_FD) }) },
+    stream,
+  );
   const log = root.child({ name });
   process.on("uncaughtException", (error) => {
     log.fatal({ err: error }, `uncaught error: ${error instanceof Error ? error.stack : String(error)}`);

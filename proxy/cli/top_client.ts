@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
-import { formatAddress } from "../apply/errors.ts";
+import type { HostPort } from "../../process/host_port.ts";
+import { formatAddress } from "../../process/host_port.ts";
 import type { CountersReport } from "../metrics/report.ts";
-import type { HttpAddress } from "../metrics/server.ts";
 
 const TIMEOUT_MS = 2000;
 
@@ -20,7 +20,7 @@ function explainFailure(error: unknown): string {
 }
 
 /** Not fetch: that refuses the ports of a list of old protocols, on any of which a proxy may serve its metrics. */
-async function getText({ address, port }: HttpAddress): Promise<string> {
+async function getText({ address, port }: HostPort): Promise<string> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const request = get({ host: address, port, path: "/counters", signal });
   const [response] = (await once(request, "response")) as [IncomingMessage];
@@ -42,7 +42,7 @@ function parseReport(body: string): CountersReport | undefined {
 }
 
 /** Reads /counters of a proxy. Throws UnreachableError with the reason in its message. */
-export async function fetchReport(address: HttpAddress): Promise<CountersReport> {
+export async function fetchReport(address: HostPort): Promise<CountersReport> {
   const where = formatAddress(address.address, address.port);
   let body: string;
   try {

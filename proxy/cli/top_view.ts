@@ -1,5 +1,5 @@
 import pc from "picocolors";
-import { formatAddress } from "../apply/errors.ts";
+import { formatAddress } from "../../process/host_port.ts";
 import { DROP_COUNTERS, kernelDropsOf } from "../counters/drops.ts";
 import { COUNTERS, type CounterName } from "../counters/names.generated.ts";
 import { counterRate } from "../counters/rates.ts";

@@ -1,6 +1,6 @@
 import { open, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { RuleFinding } from "../../crds/rules.ts";
+import type { RuleFinding } from "../../crds/rule_finding.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import { QUIC_LB_KEY_BYTES } from "./contract.ts";
 

@@ -1,5 +1,5 @@
+import { formatAddress } from "../../process/host_port.ts";
 import type { Addon, NativeExplanation } from "../apply/addon.ts";
-import { formatAddress } from "../apply/errors.ts";
 import type { Plan, PlannedQuicLb } from "../apply/plan.ts";
 import type { Place } from "./datagram.ts";
 import { encodeTuple, TUPLE_BYTES } from "./four_tuple.ts";

@@ -1,17 +1,7 @@
+import type { Frame } from "./frame.ts";
 import { InputError } from "./input_error.ts";
 import { isPcap, readPcap } from "./pcap.ts";
 import { isPcapng, readPcapng } from "./pcapng.ts";
-
-/** One captured frame. */
-export interface Frame {
-  /** From 1, as Wireshark numbers them. */
-  readonly number: number;
-  /** LINKTYPE_ value (tcpdump.org/linktypes.html). */
-  readonly linkType: number;
-  readonly octets: Uint8Array;
-  /** The capture kept only the start of the frame. */
-  readonly cut: boolean;
-}
 
 export const MAX_CAPTURE_BYTES = 64 * 1024 * 1024;
 

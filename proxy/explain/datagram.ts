@@ -1,4 +1,4 @@
-import type { Frame } from "./capture.ts";
+import type { Frame } from "./frame.ts";
 
 /** One UDP datagram of a capture. */
 export interface Datagram {

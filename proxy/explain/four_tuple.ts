@@ -1,4 +1,5 @@
 import { parseIpAddress } from "../../crds/ip_address.ts";
+import { parseHostPort } from "../../process/host_port.ts";
 import type { Place } from "./datagram.ts";
 import { InputError } from "./input_error.ts";
 
@@ -8,10 +9,9 @@ const PORTS = 32;
 
 /** `10.0.0.1:443` or `[2001:db8::1]:443`. Throws InputError. `what` names the value in messages. */
 export function parsePlace(text: string, what: string): Place {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text.trim());
-  const ip = match && parseIpAddress(match[1] ?? match[2]!);
-  const port = Number(match?.[3]);
-  if (!ip || port > 0xffff || (match[1] !== undefined) !== (ip.family === 6)) {
+  const { address = "", port } = parseHostPort(text.trim()) ?? {};
+  const ip = parseIpAddress(address);
+  if (!ip || port === undefined) {
     throw new InputError(`${what}: found ${JSON.stringify(text)}; allowed: 192.0.2.1:50000 or [2001:db8::1]:50000`);
   }
   return { address: ip.text, port };

@@ -1,4 +1,4 @@
-import type { Frame } from "./capture.ts";
+import type { Frame } from "./frame.ts";
 import { InputError } from "./input_error.ts";
 
 /* Classic pcap (draft-ietf-opsawg-pcap): a header of 24 octets, then records of 16 octets and what was captured. */

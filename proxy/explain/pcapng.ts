@@ -1,4 +1,4 @@
-import type { Frame } from "./capture.ts";
+import type { Frame } from "./frame.ts";
 import { InputError } from "./input_error.ts";
 
 /*

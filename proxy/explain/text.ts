@@ -1,4 +1,4 @@
-import { formatAddress } from "../apply/errors.ts";
+import { formatAddress } from "../../process/host_port.ts";
 import type { Answer, BackendAnswer } from "./answer.ts";
 
 const VERSIONS: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import { parseIpAddress } from "../../crds/ip_address.ts";
 import type { Plan } from "../apply/plan.ts";
-import type { Frame } from "./capture.ts";
 import { type Datagram, datagramOf, type Passed } from "./datagram.ts";
+import type { Frame } from "./frame.ts";
 
 /** A datagram of a capture that the proxy would receive. */
 export interface Arrived extends Datagram {

@@ -1,4 +1,5 @@
-import { crossFieldFaults, type RuleFinding, type SoundSpec } from "../../crds/rules.ts";
+import type { RuleFinding, SoundSpec } from "../../crds/rule_finding.ts";
+import { crossFieldFaults } from "../../crds/rules.ts";
 import { API_VERSION, KIND, type QuicProxy, quicProxyShape } from "../../crds/schema.ts";
 import { splitDocuments } from "./documents.ts";
 import { explain, valueAt } from "./explain.ts";

@@ -1,4 +1,5 @@
-import { ineffectiveSettings, type RuleFinding, type SoundSpec } from "../../crds/rules.ts";
+import type { RuleFinding, SoundSpec } from "../../crds/rule_finding.ts";
+import { ineffectiveSettings } from "../../crds/rules.ts";
 import { quicLbCautions } from "../../crds/rules_quic_lb.ts";
 import { isAskedFor, settingAt, unavailableFaults } from "../../crds/unavailable.ts";
 

@@ -1,4 +1,5 @@
-import { type HttpAddress, type HttpServer, listenHttp, type Routes } from "./server.ts";
+import type { HostPort } from "../../process/host_port.ts";
+import { type HttpServer, listenHttp, type Routes } from "../../process/http_server.ts";
 
 /** A prepared move: exactly one of the two ends it. */
 export interface Move {
@@ -8,14 +9,14 @@ export interface Move {
   abandon(): Promise<void>;
 }
 
-function isSameAddress(a: HttpAddress | undefined, b: HttpAddress | undefined): boolean {
+function isSameAddress(a: HostPort | undefined, b: HostPort | undefined): boolean {
   return a?.address === b?.address && a?.port === b?.port;
 }
 
 /** The server for metrics and health, which a reload may move to another address. */
 export class HttpEndpoint {
   readonly #routes: Routes;
-  #asked: HttpAddress | undefined;
+  #asked: HostPort | undefined;
   #server: HttpServer | undefined;
 
   constructor(routes: Routes) {
@@ -23,7 +24,7 @@ export class HttpEndpoint {
   }
 
   /** Where it answers; undefined for nowhere. */
-  get address(): HttpAddress | undefined {
+  get address(): HostPort | undefined {
     return this.#server?.address;
   }
 
@@ -31,7 +32,7 @@ export class HttpEndpoint {
    * Listens on `asked` beside the present server, so that there is no gap; on the same port of another address the
    * old one must close first. `asked` undefined: nowhere. Throws HttpListenError; the old server answers then.
    */
-  async prepareMove(asked: HttpAddress | undefined): Promise<Move> {
+  async prepareMove(asked: HostPort | undefined): Promise<Move> {
     if (isSameAddress(asked, this.#asked)) return { commit: () => {}, abandon: async () => {} };
     const closedFirst = asked !== undefined && asked.port === this.#asked?.port;
     if (closedFirst) void this.#server?.close();

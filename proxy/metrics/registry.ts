@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { formatAddress } from "../apply/errors.ts";
+import { formatAddress } from "../../process/host_port.ts";
 import { BACKEND_CELLS, COUNTERS, type CounterName, GAUGES } from "../counters/names.generated.ts";
 import {
   BACKEND_METRICS,

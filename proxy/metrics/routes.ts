@@ -1,6 +1,6 @@
+import { answerCheck, answerJson, answerText, type HttpAnswer, type Routes } from "../../process/http_server.ts";
 import { Metrics } from "./registry.ts";
 import type { CountersReport } from "./report.ts";
-import { answerJson, answerText, type HttpAnswer, type Routes } from "./server.ts";
 
 /** What the HTTP endpoint asks the proxy. */
 export interface ProxyView {
@@ -9,10 +9,6 @@ export interface ProxyView {
   findUnhealthy(): string | undefined;
   /** Why no new traffic should come here, or undefined. */
   findNotReady(): string | undefined;
-}
-
-function answerCheck(reason: string | undefined, failureStatus: number): HttpAnswer {
-  return reason === undefined ? answerText(200, "ok") : answerText(failureStatus, reason);
 }
 
 /** The paths that the proxy serves. `view`: undefined until the data plane runs. */

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { QuicProxyNodeSpec } from "../../crds/node_schema.ts";
+import type { Log } from "../../process/log.ts";
 import { isNativeError } from "../apply/errors.ts";
 import type { Plan, PlanResult } from "../apply/plan.ts";
-import type { Log } from "../log.ts";
 import type { CountersReport } from "../metrics/report.ts";
 import type { RunningProxy } from "../run.ts";
 import type { LastGood } from "../source/last_good.ts";

@@ -1,5 +1,6 @@
 import { nodeSpecShape, type QuicProxyNodeSpec } from "../../crds/node_schema.ts";
-import { crossFieldFaults, type RuleFinding } from "../../crds/rules.ts";
+import type { RuleFinding } from "../../crds/rule_finding.ts";
+import { crossFieldFaults } from "../../crds/rules.ts";
 import { clusterDestinationRules } from "../../crds/rules_destinations.ts";
 import { unavailableFaults } from "../../crds/unavailable.ts";
 import type { PlanResult } from "../apply/plan.ts";

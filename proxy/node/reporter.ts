@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ApiClient } from "../../crds/client/client.ts";
-import { hasStatus } from "../../crds/client/errors.ts";
-import type { KubernetesObject } from "../../crds/client/objects.ts";
-import { apiVersionOf, RESOURCES } from "../../crds/client/resources.ts";
 import type { QuicProxyNodeStatus } from "../../crds/status_schema.ts";
+import type { ApiClient } from "../../kube/client.ts";
+import { hasStatus } from "../../kube/errors.ts";
+import type { KubernetesObject } from "../../kube/objects.ts";
+import { apiVersionOf, RESOURCES } from "../../kube/resources.ts";
 import type { CountersReport } from "../metrics/report.ts";
 import { type AgentState, nodeStatus } from "./status.ts";
 

@@ -1,7 +1,8 @@
-import { ApiClient } from "../../crds/client/client.ts";
-import type { InformerTimes } from "../../crds/client/informer.ts";
-import type { SendRequest } from "../../crds/client/transport.ts";
-import type { HttpAddress } from "../metrics/server.ts";
+import { ApiClient } from "../../kube/client.ts";
+import type { InformerTimes } from "../../kube/informer.ts";
+import type { SendRequest } from "../../kube/transport.ts";
+import type { HostPort } from "../../process/host_port.ts";
+import { onceEach } from "../../process/once_each.ts";
 import { type ProxyDependencies, startProxy } from "../run.ts";
 import { watchNodeObject } from "../source/kubernetes.ts";
 import { lastGoodCopy } from "../source/last_good.ts";
@@ -16,7 +17,7 @@ export interface NodeOptions {
   /** Directory of the last-good copy. Undefined: none is kept. */
   readonly lastGoodDir: string | undefined;
   /** Overrides spec.metrics. */
-  readonly metrics: HttpAddress | "off" | undefined;
+  readonly metrics: HostPort | "off" | undefined;
   /** Where the Secrets of QUIC-LB keys are mounted. */
   readonly keyDir: string;
   /** CPUs this process may use. */
@@ -42,7 +43,7 @@ export async function runNode(options: NodeOptions, dependencies: ProxyDependenc
   const { namespace, name, metrics, cpus, keyDir, send, lastGoodDir, times } = options;
   const { log, clock, version } = dependencies;
   const client = new ApiClient(send);
-  const sayOnce = onceEach((message) => log.warn(`API server: ${message}; what is in force stays`));
+  const sayOnce = onceEach(({ message }) => log.warn(`API server: ${message}; what is in force stays`));
   let stopped = false;
   const agent = new NodeAgent({
     start: (plan) => startProxy({ plan, metrics }, dependencies),
@@ -99,13 +100,4 @@ const STOPPING = { reason: "Stopping", message: "the proxy is stopping" };
 
 function later(ms: number): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve, ms).unref());
-}
-
-/** Says a trouble when it is new and not at every attempt. */
-function onceEach(say: (message: string) => void): (error: Error) => void {
-  let last = "";
-  return ({ message }) => {
-    if (message !== last) say(message);
-    last = message;
-  };
 }

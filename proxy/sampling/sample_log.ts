@@ -1,6 +1,6 @@
+import { formatAddress } from "../../process/host_port.ts";
+import type { Log } from "../../process/log.ts";
 import type { NativeBackend } from "../apply/addon.ts";
-import { formatAddress } from "../apply/errors.ts";
-import type { Log } from "../log.ts";
 import { decodeSamples } from "./sample.ts";
 
 export interface SampleSource {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type FSWatcher, watch } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
-import { onHangup } from "../../crds/process/signals.ts";
+import { onHangup } from "../../process/signals.ts";
 
 export type ManifestCause = "SIGHUP" | "file";
 

@@ -1,7 +1,7 @@
-import type { ApiClient } from "../../crds/client/client.ts";
-import { Informer, type InformerStats, type InformerTimes } from "../../crds/client/informer.ts";
-import type { KubernetesObject } from "../../crds/client/objects.ts";
-import { RESOURCES } from "../../crds/client/resources.ts";
+import type { ApiClient } from "../../kube/client.ts";
+import { Informer, type InformerStats, type InformerTimes } from "../../kube/informer.ts";
+import type { KubernetesObject } from "../../kube/objects.ts";
+import { RESOURCES } from "../../kube/resources.ts";
 
 /** The QuicProxyNode of this proxy as the API server has it. */
 export interface NodeObject {

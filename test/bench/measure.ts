@@ -1,5 +1,5 @@
 import type { Child } from "../../proxy/lab/child.ts";
-import type { Contender } from "./contender/contender.ts";
+import type { Contender } from "./contender/measured.ts";
 import { readCpu } from "./cpu.ts";
 import { receiveBufferErrors } from "./drops.ts";
 import type { BenchLab } from "./lab.ts";

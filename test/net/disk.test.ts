@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, wr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { LogStream } from "../../crds/process/log_stream.ts";
+import { LogStream } from "../../process/log_stream.ts";
 import { lastGoodCopy } from "../../proxy/source/last_good.ts";
 import { Network } from "./network.ts";
 import type { Place } from "./place.ts";

@@ -1,29 +1,9 @@
-import type { Child } from "../../../proxy/lab/child.ts";
 import { addEdge, type BenchLab, backendPort, type Edge, proxyPort } from "../lab.ts";
 import type { LoadTarget } from "../load.ts";
+import type { Contender } from "./measured.ts";
 import { startNginx } from "./nginx.ts";
 import { type QuicproxyPlan, startQuicproxy } from "./quicproxy.ts";
 import { startTranslator } from "./translator.ts";
-
-/** Where a contender does its work: what the data plane says of itself. */
-export interface Levels {
-  upstreamLevel: string;
-  steering: string;
-}
-
-/** What stands between client and backend while it is measured. */
-export interface Contender {
-  name: string;
-  edge: Edge;
-  /** Where the client sends to. */
-  target: LoadTarget;
-  /** Absent where the kernel does the work. */
-  process?: Child;
-  /** Of quicproxy only. */
-  levels?: Levels;
-  /** Where quicproxy serves its counters; undefined of others. */
-  metricsUrl?: string;
-}
 
 export type ContenderPlan =
   | { kind: "routed" | "translated"; name: string }

@@ -4,7 +4,7 @@ import { type Child, untilReady } from "../../../proxy/lab/child.ts";
 import { fetchInside } from "../../../proxy/lab/fetch_inside.ts";
 import type { CountersReport } from "../../../proxy/metrics/report.ts";
 import { addBackends, type BenchLab, backendPort, bufferMi, type Edge, proxyPort, startAhead } from "../lab.ts";
-import type { Contender } from "./contender.ts";
+import type { Contender } from "./measured.ts";
 
 const program = resolve(import.meta.dirname, "../../../proxy/cli/main.ts");
 const metrics = "127.0.0.1:9464";

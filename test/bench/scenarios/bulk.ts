@@ -1,13 +1,6 @@
 import type { Figure } from "../aims.ts";
-import {
-  baseline,
-  type Contender,
-  nginx,
-  oneWorker,
-  overSockets,
-  routed,
-  startContenders,
-} from "../contender/contender.ts";
+import { baseline, nginx, oneWorker, overSockets, routed, startContenders } from "../contender/contender.ts";
+import type { Contender } from "../contender/measured.ts";
 import { readCpu } from "../cpu.ts";
 import { compareRounds, type Pair, type Ratio, renderRatio } from "../ratio.ts";
 import { type Column, renderRounds } from "../round_table.ts";

@@ -1,13 +1,6 @@
 import type { Figure } from "../aims.ts";
-import {
-  baseline,
-  type Contender,
-  nginx,
-  oneWorker,
-  routed,
-  startContenders,
-  translated,
-} from "../contender/contender.ts";
+import { baseline, nginx, oneWorker, routed, startContenders, translated } from "../contender/contender.ts";
+import type { Contender } from "../contender/measured.ts";
 import { type Bench, type Measurement, measure, tolerableLoss } from "../measure.ts";
 import type { BenchOptions } from "../options.ts";
 import { compareRounds, type Ratio } from "../ratio.ts";

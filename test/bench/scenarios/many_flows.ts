@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { CountersReport } from "../../../proxy/metrics/report.ts";
 import type { Figure } from "../aims.ts";
-import { type Contender, startContenders } from "../contender/contender.ts";
+import { startContenders } from "../contender/contender.ts";
+import type { Contender } from "../contender/measured.ts";
 import { readCounters } from "../contender/quicproxy.ts";
 import { type Bench, type Measurement, measure, openFlows } from "../measure.ts";
 import { compareRounds, type Ratio, renderRatio } from "../ratio.ts";

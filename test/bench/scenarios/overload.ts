@@ -1,13 +1,6 @@
 import type { Figure } from "../aims.ts";
-import {
-  baseline,
-  type Contender,
-  decoupled,
-  nginx,
-  oneWorker,
-  startContenders,
-  twoWorkers,
-} from "../contender/contender.ts";
+import { baseline, decoupled, nginx, oneWorker, startContenders, twoWorkers } from "../contender/contender.ts";
+import type { Contender } from "../contender/measured.ts";
 import { packetThreads } from "../cpu.ts";
 import { type Controller, removeShares, requireController, shareCpu } from "../cpu_share.ts";
 import { type Bench, type Measurement, measureOnce, openFlows } from "../measure.ts";

@@ -1,7 +1,6 @@
 import type { Figure } from "../aims.ts";
 import {
   baseline,
-  type Contender,
   nginx,
   oneWorker,
   overSockets,
@@ -11,6 +10,7 @@ import {
   twoNginx,
   twoWorkers,
 } from "../contender/contender.ts";
+import type { Contender } from "../contender/measured.ts";
 import { type Measurement, measure, type Setting } from "../measure.ts";
 import type { BenchOptions } from "../options.ts";
 import { compareRounds, type Pair, type Ratio, renderRatio } from "../ratio.ts";

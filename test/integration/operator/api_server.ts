@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ApiEndpoint, httpTransport, type SendRequest } from "../../../crds/client/transport.ts";
+import { type ApiEndpoint, httpTransport, type SendRequest } from "../../../kube/transport.ts";
 
 /** A kube-apiserver with etcd on loopback, without any controller: what is written stays as it was written. */
 export interface ApiServer {

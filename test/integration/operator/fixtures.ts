@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import type { ApiClient } from "../../../crds/client/client.ts";
-import type { KubernetesObject } from "../../../crds/client/objects.ts";
-import { RESOURCES, type Resource } from "../../../crds/client/resources.ts";
 import type { QuicProxyStatus } from "../../../crds/status_schema.ts";
+import type { ApiClient } from "../../../kube/client.ts";
+import type { KubernetesObject } from "../../../kube/objects.ts";
+import { RESOURCES, type Resource } from "../../../kube/resources.ts";
 import { until } from "../../until.ts";
 
 export const NAMESPACE = "media";

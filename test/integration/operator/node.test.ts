@@ -2,12 +2,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ApiClient } from "../../../crds/client/client.ts";
-import { hasStatus } from "../../../crds/client/errors.ts";
-import { RESOURCES } from "../../../crds/client/resources.ts";
-import { LogStream } from "../../../crds/process/log_stream.ts";
-import { openLog } from "../../../operator/log.ts";
+import { ApiClient } from "../../../kube/client.ts";
+import { hasStatus } from "../../../kube/errors.ts";
+import { RESOURCES } from "../../../kube/resources.ts";
 import { Operator } from "../../../operator/operator.ts";
+import { openLog } from "../../../process/log.ts";
+import { LogStream } from "../../../process/log_stream.ts";
 import { HEADER } from "../../../proxy/contract/layout.ts";
 import { type RunningNode, runNode } from "../../../proxy/node/run.ts";
 import { FakeNative, fakeLog } from "../../unit/proxy/apply/fakes.ts";
@@ -69,7 +69,7 @@ beforeAll(async () => {
   await admin.node("node-1", {});
   operator = new Operator({
     send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog("silent", new LogStream(1)),
+    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
     namespace: NAMESPACE,
     instance: "test",
     isLeading: () => true,

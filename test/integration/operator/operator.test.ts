@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ApiClient } from "../../../crds/client/client.ts";
-import { RESOURCES } from "../../../crds/client/resources.ts";
-import { LogStream } from "../../../crds/process/log_stream.ts";
-import { openLog } from "../../../operator/log.ts";
+import { ApiClient } from "../../../kube/client.ts";
+import { RESOURCES } from "../../../kube/resources.ts";
 import { Operator } from "../../../operator/operator.ts";
+import { openLog } from "../../../process/log.ts";
+import { LogStream } from "../../../process/log_stream.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
 import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
@@ -25,7 +25,7 @@ let operator: Operator;
 function startOperator(): Operator {
   const started = new Operator({
     send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog("silent", new LogStream(1)),
+    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
     namespace: undefined,
     instance: "test",
     isLeading: () => true,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { KubernetesObject } from "../../../crds/client/objects.ts";
 import { nodeSpecShape } from "../../../crds/node_schema.ts";
+import type { KubernetesObject } from "../../../kube/objects.ts";
 import { covers, needOf } from "../../../operator/diff.ts";
 import type { ObservedNodeObject } from "../../../operator/world.ts";
 import { FakeWorld, FRESH, find, node, planOf, proxy, SERVICE_SPEC, service, slice } from "./worlds.ts";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type Attempt, WorkQueue } from "../../../operator/queue.ts";
-import { until } from "../crds/client/fake_api.ts";
+import { until } from "../kube/fake_api.ts";
 
 let queue: WorkQueue;
 let worked: string[] = [];

@@ -1,5 +1,5 @@
-import type { Origin } from "../../../crds/client/informer.ts";
-import type { KubernetesObject } from "../../../crds/client/objects.ts";
+import type { Origin } from "../../../kube/informer.ts";
+import type { KubernetesObject } from "../../../kube/objects.ts";
 import { type Decision, decideAll, type InForce } from "../../../operator/plan/decide.ts";
 import type { DesiredObject, PodOptions } from "../../../operator/plan/desired.ts";
 import { type Plan, planProxy } from "../../../operator/plan/plan.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type HttpServer, listenHttp } from "../../../process/http_server.ts";
 import type { Plan, PlanResult } from "../../../proxy/apply/plan.ts";
-import { type HttpServer, listenHttp } from "../../../proxy/metrics/server.ts";
 import { type RunningProxy, startProxy } from "../../../proxy/run.ts";
 import { FakeNative, fakeLog, fakePlan, type LogLine, nativeError } from "./apply/fakes.ts";
 

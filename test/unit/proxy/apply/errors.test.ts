@@ -1,12 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AddonMissingError, loadAddon, type NativeError } from "../../../../proxy/apply/addon.ts";
-import {
-  explainNativeError,
-  formatAddress,
-  formatExplanation,
-  isNativeError,
-  NATIVE_ERRORS,
-} from "../../../../proxy/apply/errors.ts";
+import { explainNativeError, formatExplanation, isNativeError, NATIVE_ERRORS } from "../../../../proxy/apply/errors.ts";
 import { nativeError } from "./fakes.ts";
 
 const ENDPOINTS = [
@@ -74,9 +68,4 @@ describe("loadAddon", () => {
   it("says how to build an addon that does not load", () => {
     expect(() => loadAddon(import.meta.filename)).toThrow(/does not load.*make build/s);
   });
-});
-
-it("formatAddress sets IPv6 in brackets", () => {
-  expect(formatAddress("::1", 9)).toBe("[::1]:9");
-  expect(formatAddress("10.0.0.1", 9)).toBe("10.0.0.1:9");
 });

@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
+import type { Log } from "../../../../process/log.ts";
 import type { NativeBackend, NativeErrorCode, NativeStatus } from "../../../../proxy/apply/addon.ts";
 import { type DataPlane, wrapDataPlane } from "../../../../proxy/apply/data_plane.ts";
 import type { Plan } from "../../../../proxy/apply/plan.ts";
-import type { Log } from "../../../../proxy/log.ts";
 import { FakeRegion } from "../counters/region.ts";
 
 export interface LogLine {

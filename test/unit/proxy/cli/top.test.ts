@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { answerJson, type HttpServer, listenHttp } from "../../../../process/http_server.ts";
 import { registerTop } from "../../../../proxy/cli/top.ts";
-import { answerJson, type HttpServer, listenHttp } from "../../../../proxy/metrics/server.ts";
 import { fakeReport } from "../metrics/reports.ts";
 
 let server: HttpServer;

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { answerJson, answerText, type HttpServer, listenHttp, type Routes } from "../../../../process/http_server.ts";
 import { fetchReport, UnreachableError } from "../../../../proxy/cli/top_client.ts";
-import { answerJson, answerText, type HttpServer, listenHttp, type Routes } from "../../../../proxy/metrics/server.ts";
 import { fakeReport } from "../metrics/reports.ts";
 
 let server: HttpServer | undefined;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { ApiError } from "../../../../crds/client/errors.ts";
 import { type QuicProxyNodeStatus, quicProxyNodeStatusShape } from "../../../../crds/status_schema.ts";
+import { ApiError } from "../../../../kube/errors.ts";
 import type { CountersReport } from "../../../../proxy/metrics/report.ts";
 import { Reporter } from "../../../../proxy/node/reporter.ts";
 import { type AgentState, nodeStatus } from "../../../../proxy/node/status.ts";

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { ApiError } from "../../../crds/client/errors.ts";
-import type { KubernetesObject } from "../../../crds/client/objects.ts";
-import { LeaderElection, type LeaseClock } from "../../../operator/leader.ts";
-import { microTime } from "../../../operator/micro_time.ts";
+import { ApiError } from "../../../kube/errors.ts";
+import { LeaderElection, type LeaseClock } from "../../../kube/leader.ts";
+import { microTime } from "../../../kube/micro_time.ts";
+import type { KubernetesObject } from "../../../kube/objects.ts";
 
 type Lease = KubernetesObject & { spec: Record<string, unknown> };
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { ApiClient } from "../../../../crds/client/client.ts";
-import { httpTransport } from "../../../../crds/client/transport.ts";
+import { ApiClient } from "../../../kube/client.ts";
+import { httpTransport } from "../../../kube/transport.ts";
 
 export interface FakeObject {
   metadata: { name: string; namespace: string; resourceVersion?: string; uid?: string };

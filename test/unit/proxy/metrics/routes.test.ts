@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type HttpServer, listenHttp } from "../../../../process/http_server.ts";
 import { type ProxyView, proxyRoutes } from "../../../../proxy/metrics/routes.ts";
-import { type HttpServer, listenHttp, parseHttpAddress } from "../../../../proxy/metrics/server.ts";
 import { fakeReport } from "./reports.ts";
 
 const LOOPBACK = { address: "127.0.0.1", port: 0 };
@@ -85,32 +85,4 @@ describe("the HTTP endpoint", () => {
     expect([head.status, await head.text()]).toEqual([200, ""]);
     expect(Number(head.headers.get("content-length"))).toBeGreaterThan(100);
   });
-});
-
-describe("listenHttp", () => {
-  it("says how to find the process that has the port", async () => {
-    await expect(listenHttp(server.address, {})).rejects.toThrow(
-      `metrics and health on 127.0.0.1:${server.address.port}: another process has this TCP port; ` +
-        `see which one with: ss -tlpn 'sport = :${server.address.port}'`,
-    );
-  });
-
-  it("says when the address is not on this host", async () => {
-    await expect(listenHttp({ address: "192.0.2.1", port: 0 }, {})).rejects.toThrow("the address is not on this host");
-  });
-});
-
-it.each([
-  ["127.0.0.1:9464", { address: "127.0.0.1", port: 9464 }],
-  ["[::1]:0", { address: "::1", port: 0 }],
-  [":9464", { address: "0.0.0.0", port: 9464 }],
-  ["9464", undefined],
-  ["127.0.0.1", undefined],
-  ["127.0.0.1:65536", undefined],
-  ["::1:9464", undefined],
-  ["localhost:9464", undefined],
-  ["300.1.1.1:80", undefined],
-  ["[::g]:80", undefined],
-])("parseHttpAddress(%s)", (text, address) => {
-  expect(parseHttpAddress(text)).toEqual(address);
 });

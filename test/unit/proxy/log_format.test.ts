@@ -2,8 +2,9 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { LogStream } from "../../../crds/process/log_stream.ts";
-import { type LogOptions, openLog } from "../../../proxy/log.ts";
+import { openLog } from "../../../process/log.ts";
+import { LogStream } from "../../../process/log_stream.ts";
+import { type FormatOptions, formatted } from "../../../proxy/log_format.ts";
 
 let directory: string;
 let destination: number;
@@ -19,8 +20,8 @@ afterEach(() => {
 });
 
 /** What is in the file right after the call: the log is synchronous. */
-function logged(options: Pick<LogOptions, "format" | "isTerminal">): string {
-  const log = openLog({ ...options, level: "info" }, new LogStream(destination));
+function logged(options: FormatOptions): string {
+  const log = openLog({ level: "info", controller: "proxy", through: formatted(options) }, new LogStream(destination));
   log.debug("not shown");
   log.warn({ workers: 2 }, "2 workers");
   return readFileSync(join(directory, "log"), "utf8");

@@ -1,12 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
-import { type AddressInfo, isIPv4, isIPv6 } from "node:net";
-import { boundConnections } from "../../crds/process/http_connections.ts";
-import { formatAddress } from "../apply/errors.ts";
-
-export interface HttpAddress {
-  address: string;
-  port: number;
-}
+import type { AddressInfo } from "node:net";
+import { formatAddress, type HostPort } from "./host_port.ts";
+import { boundConnections } from "./http_connections.ts";
 
 export interface HttpAnswer {
   status: number;
@@ -18,8 +13,8 @@ export interface HttpAnswer {
 export type Routes = Record<string, () => HttpAnswer | Promise<HttpAnswer>>;
 
 export interface HttpServer {
-  /** As asked, with the port that the kernel chose where 0 was asked. */
-  readonly address: HttpAddress;
+  /** As asked, with what the kernel chose where no address or port 0 was asked. */
+  readonly address: HostPort;
   /** Accepts no more connections; ends those at rest now and the others after their answer, but soon. */
   close(): Promise<void>;
 }
@@ -38,6 +33,11 @@ export function answerText(status: number, text: string): HttpAnswer {
 
 export function answerJson(value: unknown): HttpAnswer {
   return { status: 200, contentType: "application/json; charset=utf-8", body: `${JSON.stringify(value)}\n` };
+}
+
+/** What a probe is told. `reason`: why it fails; undefined: it does not. */
+export function answerCheck(reason: string | undefined, failureStatus: number): HttpAnswer {
+  return reason === undefined ? answerText(200, "ok") : answerText(failureStatus, reason);
 }
 
 async function answer(request: IncomingMessage, routes: Routes): Promise<HttpAnswer> {
@@ -69,7 +69,7 @@ function createListener(routes: Routes): RequestListener {
   };
 }
 
-function explainListenError(error: NodeJS.ErrnoException, { address, port }: HttpAddress): HttpListenError {
+function explainListenError(error: NodeJS.ErrnoException, { address, port }: HostPort): HttpListenError {
   const where = formatAddress(address, port);
   const reasons: Record<string, string> = {
     EADDRINUSE: `another process has this TCP port; see which one with: ss -tlpn 'sport = :${port}'`,
@@ -81,16 +81,16 @@ function explainListenError(error: NodeJS.ErrnoException, { address, port }: Htt
 }
 
 /** Starts the server for metrics and health. Throws HttpListenError with cause and remedy in its message. */
-export async function listenHttp(address: HttpAddress, routes: Routes): Promise<HttpServer> {
+export async function listenHttp(address: HostPort, routes: Routes): Promise<HttpServer> {
   const server = createServer(createListener(routes));
   boundConnections(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(explainListenError(error, address)));
     server.listen({ host: address.address, port: address.port, exclusive: true }, resolve);
   });
-  const { port } = server.address() as AddressInfo;
+  const bound = server.address() as AddressInfo;
   return {
-    address: { address: address.address, port },
+    address: { address: address.address ?? bound.address, port: bound.port },
     close: () =>
       new Promise<void>((resolve) => {
         const cut = setTimeout(() => server.closeAllConnections(), LAST_ANSWER_MS);
@@ -101,17 +101,4 @@ export async function listenHttp(address: HttpAddress, routes: Routes): Promise<
         server.closeIdleConnections();
       }),
   };
-}
-
-const HOST_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))?:([0-9]{1,5})$/;
-const PORT_MAX = 65_535;
-
-/** `127.0.0.1:9464`, `[::1]:9464`, `:9464` (all IPv4 addresses). Undefined where the text is none of these. */
-export function parseHttpAddress(text: string): HttpAddress | undefined {
-  const match = HOST_PORT.exec(text);
-  if (!match) return undefined;
-  const address = match[1] ?? match[2] ?? "0.0.0.0";
-  const port = Number(match[3]);
-  const isValid = port <= PORT_MAX && (match[1] === undefined ? isIPv4(address) : isIPv6(address));
-  return isValid ? { address, port } : undefined;
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { boundConnections } from "../../../../crds/process/http_connections.ts";
+import { boundConnections } from "../../../process/http_connections.ts";
 
 const LIMIT = { timeout: 30_000 };
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ApiClient } from "../../../../crds/client/client.ts";
-import { Informer, type InformerTimes } from "../../../../crds/client/informer.ts";
-import { RESOURCES } from "../../../../crds/client/resources.ts";
+import type { ApiClient } from "../../../kube/client.ts";
+import { Informer, type InformerTimes } from "../../../kube/informer.ts";
+import { RESOURCES } from "../../../kube/resources.ts";
 import { FakeApi, until } from "./fake_api.ts";
 
 let api: FakeApi;

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { LogStream } from "../../../../crds/process/log_stream.ts";
+import { afterAll, afterEach, beforeEach, expect, it, vi } from "vitest";
+import { LogStream } from "../../../process/log_stream.ts";
 
 const RETRY_MS = 5;
 const KIB = 1024;
@@ -12,16 +12,16 @@ const PIPE_BYTES = 64 * KIB;
 const LIMIT = { timeout: 30_000 };
 
 let directory: string;
-let open: number[];
+/** Closed after the last test: the stream of an earlier one still writes to its number. */
+let open: number[] = [];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "quicproxy-log-stream-"));
-  open = [];
 });
 
-afterEach(() => {
+afterEach(() => rmSync(directory, { recursive: true }));
+afterAll(() => {
   for (const fd of open) closeSync(fd);
-  rmSync(directory, { recursive: true });
 });
 
 const path = (): string => join(directory, "log");

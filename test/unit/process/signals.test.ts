@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { resolve } from "node:path";
 import { expect, it } from "vitest";
 
-const signals = resolve(import.meta.dirname, "../../../../crds/process/signals.ts");
+const signals = resolve(import.meta.dirname, "../../../process/signals.ts");
 
 /** Runs a program that sends itself signals, each in the midst of its own work: nothing is told of them before its end. */
 function run(body: string): { status: number | null; signal: NodeJS.Signals | null; said: string[] } {

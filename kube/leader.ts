@@ -1,9 +1,9 @@
 import { setTimeout as sleepFor } from "node:timers/promises";
-import type { ApiClient } from "../crds/client/client.ts";
-import { hasStatus } from "../crds/client/errors.ts";
-import type { KubernetesObject } from "../crds/client/objects.ts";
-import { apiVersionOf, RESOURCES } from "../crds/client/resources.ts";
+import type { ApiClient } from "./client.ts";
+import { hasStatus } from "./errors.ts";
 import { microTime } from "./micro_time.ts";
+import type { KubernetesObject } from "./objects.ts";
+import { apiVersionOf, RESOURCES } from "./resources.ts";
 
 export interface LeaseClock {
   /** Wall clock, for what is written; milliseconds since 1970. */

@@ -1,0 +1,39 @@
+import { Gauge, Registry } from "prom-client";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type Health, operatorRoutes } from "../../../operator/routes.ts";
+import { type HttpServer, listenHttp } from "../../../process/http_server.ts";
+
+let server: HttpServer;
+let unhealthy: string | undefined;
+let notReady: string | undefined;
+
+const request = (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.address.port}${path}`, init);
+
+beforeEach(async () => {
+  [unhealthy, notReady] = [undefined, undefined];
+  const registry = new Registry();
+  new Gauge({ name: "depth", help: "Keys that wait.", registers: [registry] }).set(3);
+  const health: Health = { unhealthy: () => unhealthy, notReady: () => notReady };
+  server = await listenHttp({ address: "127.0.0.1", port: 0 }, operatorRoutes(registry, health));
+});
+afterEach(() => server.close());
+
+it("serves Prometheus text with its content type, and to HEAD without a body", async () => {
+  const response = await request("/metrics");
+  expect(response.headers.get("content-type")).toContain("text/plain; version=0.0.4");
+  expect(await response.text()).toContain("depth 3");
+  expect(await (await request("/metrics", { method: "HEAD" })).text()).toBe("");
+});
+
+it("says why it is not healthy with 500, and why not ready with 503", async () => {
+  expect([(await request("/healthz")).status, (await request("/readyz")).status]).toEqual([200, 200]);
+  [unhealthy, notReady] = ["stuck", "pods: the cache was never filled"];
+  const [health, ready] = [await request("/healthz"), await request("/readyz")];
+  expect([health.status, await health.text()]).toEqual([500, "stuck\n"]);
+  expect([ready.status, await ready.text()]).toEqual([503, "pods: the cache was never filled\n"]);
+});
+
+it("changes nothing: other methods are refused", async () => {
+  expect((await request("/metrics", { method: "POST" })).status).toBe(405);
+  expect((await request("/debug")).status).toBe(404);
+});
