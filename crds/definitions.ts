@@ -1,3 +1,4 @@
+import { backendsSpecShape } from "./backends_schema.ts";
 import { nodeSpecShape } from "./node_schema.ts";
 import { specShape } from "./schema.ts";
 import { quicProxyNodeStatusShape, quicProxyStatusShape } from "./status_schema.ts";
@@ -19,7 +20,8 @@ interface KindInputs {
   readonly about: string;
   readonly nameMaxLength: number;
   readonly spec: StructuralSchema;
-  readonly status: StructuralSchema;
+  /** Undefined: nobody reports on it. */
+  readonly status?: StructuralSchema;
   readonly scale?: object;
   readonly columns: readonly object[];
 }
@@ -53,6 +55,13 @@ const NODE_COLUMNS = [
   { ...column("Message", "string", ".status.message", "Why it is not ready."), priority: 1 },
 ];
 
+const BACKENDS_COLUMNS = [
+  column("Backends", "integer", ".spec.index.count", "How many, in the index; a chunk shows none."),
+  column("Serving", "integer", ".spec.index.serving", "How many of them get new flows."),
+  column("Source", "string", ".spec.index.source", "Where they come from."),
+  AGE,
+];
+
 /** All kinds of the API group, as the API server and the documentation want them. */
 export function kindDefinitions(): KindDefinition[] {
   return [
@@ -81,6 +90,15 @@ export function kindDefinitions(): KindDefinition[] {
       status: toStructural(quicProxyNodeStatusShape),
       columns: NODE_COLUMNS,
     }),
+    define({
+      kind: "QuicProxyBackends",
+      plural: "quicproxybackends",
+      shortNames: ["qpb"],
+      about: "QuicProxyBackends are the backends of one QuicProxy. The operator makes them; do not edit them.",
+      nameMaxLength: 253,
+      spec: toStructural(backendsSpecShape),
+      columns: BACKENDS_COLUMNS,
+    }),
   ];
 }
 
@@ -101,13 +119,13 @@ function rootSchema({ about, nameMaxLength, spec, status }: KindInputs): Structu
       kind: text("Kind of the object."),
       metadata: { type: "object", properties: { name: { type: "string", maxLength: nameMaxLength } } },
       spec: { ...spec, description: "What is wanted." },
-      status: { ...status, description: "What is so." },
+      ...(status === undefined ? {} : { status: { ...status, description: "What is so." } }),
     },
   };
 }
 
 function definition(
-  { kind, plural, shortNames, scale, columns }: KindInputs,
+  { kind, plural, shortNames, status, scale, columns }: KindInputs,
   schema: StructuralSchema,
 ): KindDefinition["crd"] {
   const version = {
@@ -115,7 +133,7 @@ function definition(
     served: true,
     storage: true,
     additionalPrinterColumns: columns,
-    subresources: { status: {}, ...(scale === undefined ? {} : { scale }) },
+    ...(status === undefined ? {} : { subresources: { status: {}, ...(scale === undefined ? {} : { scale }) } }),
     schema: { openAPIV3Schema: schema },
   };
   return {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { REMOVALS } from "./backends_schema.ts";
 import { choice, integer, mapping, objectName, text } from "./fields.ts";
 import { API_VERSION, intentShape } from "./schema.ts";
 import { quicProxyNodeStatusShape } from "./status_schema.ts";
@@ -9,9 +10,8 @@ import { quicProxyNodeStatusShape } from "./status_schema.ts";
  */
 
 export const NODE_KIND = "QuicProxyNode";
-
-/** Whether backends that are missing now were seen to go. */
-export const REMOVALS = ["Observed", "Unobserved"] as const;
+/** On whatever the operator makes for a QuicProxy: the name of that. */
+export const PROXY_LABEL = "quicproxy.io/proxy";
 
 export const nodeSpecShape = mapping({
   proxy: objectName("the name of a QuicProxy").describe("Name of the QuicProxy this belongs to."),
@@ -24,11 +24,8 @@ export const nodeSpecShape = mapping({
   ),
   removals: choice(REMOVALS)
     .default("Observed")
-    .describe(
-      "Unobserved: backends may be missing because the operator was away or lists failed, so the proxy holds the loss " +
-        "of more than half of them for 60 s.",
-    ),
-  intent: intentShape.describe("What to run: the QuicProxy's spec with the addresses of its backends."),
+    .describe("For proxies of a version before QuicProxyBackends: what is said there now."),
+  intent: intentShape.describe("What to run: the QuicProxy's spec; its backends are in QuicProxyBackends."),
 });
 
 export const quicProxyNodeShape = mapping({
@@ -41,6 +38,11 @@ export const quicProxyNodeShape = mapping({
 
 export type QuicProxyNode = z.output<typeof quicProxyNodeShape>;
 export type QuicProxyNodeSpec = z.output<typeof nodeSpecShape>;
+
+/** The QuicProxy of a QuicProxyNode, by its name. */
+export function proxyOfNodeObject(name: string): string {
+  return name.slice(0, name.indexOf("."));
+}
 
 const OBJECT_NAME_MAX = 253;
 

@@ -66,7 +66,7 @@ const serviceBackends = mapping({
     .describe("Port of the Service by name. Exactly one of port and portName."),
 }).meta(validations({ rule: "has(self.port) != has(self.portName)", message: "exactly one of port and portName" }));
 
-const staticBackend = mapping({
+export const staticBackend = mapping({
   address: ipAddress(
     ["unicast", "loopback"],
     "the IPv4 or IPv6 address of one host (not unspecified, multicast, broadcast, link-local or IPv4-mapped)",
@@ -348,8 +348,8 @@ export const quicProxyShape = mapping({
 });
 
 /**
- * What a QuicProxyNode carries of a spec: all that the proxy on a node runs on. A server-side apply leaves out a list that
- * it empties, so an absent one is an empty one.
+ * What a QuicProxyNode carries of a spec: all that the proxy on a node runs on, but for the backends, which are in
+ * QuicProxyBackends. `static` is for proxies of a version before those were.
  */
 export const intentShape = specShape.pick({ listeners: true, routing: true, dataPlane: true, metrics: true }).extend({
   backends: mapping({ static: backendFields.static, health: backendFields.health }).describe("Where they go."),

@@ -78,6 +78,10 @@ const receiveBuffer = mapping({
 
 export const quicProxyNodeStatusShape = mapping({
   appliedGeneration: count().optional().describe("spec.generation of the configuration in force. 0: none."),
+  appliedBackends: count().optional().describe("Generation of the backends in force. 0: none."),
+  backendsLeftOut: list(words(256), 0, 8, "texts")
+    .optional()
+    .describe("Backends that this node cannot use, though others may: which and why."),
   ready: z.boolean().optional().describe("Whether this node is ready for traffic."),
   reason: words(128).optional().describe("Why it is not ready, or not on the present generation; as one word."),
   message: words(CONDITION_MESSAGE_MAX).optional().describe("The same for people, with what to do about it."),

@@ -20,6 +20,7 @@ const resource = (group: string, version: string, plural: string, kind: string):
 export const RESOURCES = {
   quicProxies: resource("quicproxy.io", "v1alpha1", "quicproxies", "QuicProxy"),
   quicProxyNodes: resource("quicproxy.io", "v1alpha1", "quicproxynodes", "QuicProxyNode"),
+  quicProxyBackends: resource("quicproxy.io", "v1alpha1", "quicproxybackends", "QuicProxyBackends"),
   nodes: resource("", "v1", "nodes", "Node"),
   pods: resource("", "v1", "pods", "Pod"),
   services: resource("", "v1", "services", "Service"),

@@ -1,8 +1,8 @@
 import type { KubernetesObject } from "../kube/objects.ts";
-import { APPLIED_ANNOTATION, PROXY_LABEL } from "./names.ts";
+import { APPLIED_ANNOTATION, digestOf, PROXY_LABEL } from "./names.ts";
 import type { DesiredObject } from "./plan/desired.ts";
 import { contentDigest } from "./plan/node_objects.ts";
-import type { ObservedNodeObject, World } from "./world.ts";
+import type { World } from "./world.ts";
 
 /** Why an object has to be written. */
 export type Need = "create" | "update";
@@ -14,13 +14,8 @@ export type Need = "create" | "update";
  */
 export function needOf({ resource, object }: DesiredObject, world: World): Need | undefined {
   const { namespace = "", name } = object.metadata;
-  if (resource.kind === "QuicProxyNode") {
-    const proxy = (object as unknown as { spec: { proxy: string } }).spec.proxy;
-    return nodeNeed(
-      object,
-      world.nodeObjects(namespace, proxy).find((each) => each.name === name),
-    );
-  }
+  if (resource.kind === "QuicProxyNode") return digestNeed(object, world.nodeObject(namespace, name), contentDigest);
+  if (resource.kind === "QuicProxyBackends") return digestNeed(object, world.backendObject(namespace, name), digestOf);
   if (resource.kind === "ControllerRevision") return revisionNeed(object, world);
   const observed = world.child(resource.kind, namespace, name);
   if (observed === undefined) return "create";
@@ -29,13 +24,23 @@ export function needOf({ resource, object }: DesiredObject, world: World): Need 
   return isSameIntent(observed.metadata, object.metadata) && covers(observed, content) ? undefined : "update";
 }
 
-function nodeNeed(object: KubernetesObject, observed: ObservedNodeObject | undefined): Need | undefined {
+interface Digested {
+  readonly digest: string;
+  readonly metadata: KubernetesObject["metadata"];
+}
+
+/** Of what is kept as a digest of its spec. */
+function digestNeed<Spec>(
+  object: KubernetesObject,
+  observed: Digested | undefined,
+  digestOfSpec: (spec: Spec) => string,
+): Need | undefined {
   if (observed === undefined) return "create";
-  const { spec } = object as unknown as { spec: Parameters<typeof contentDigest>[0] };
+  const { spec } = object as unknown as { spec: Spec };
   const same =
     isSameIntent(observed.metadata, object.metadata) &&
     covers(observed.metadata, object.metadata) &&
-    observed.digest === contentDigest(spec);
+    observed.digest === digestOfSpec(spec);
   return same ? undefined : "update";
 }
 

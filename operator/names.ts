@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
+import { PROXY_LABEL } from "../crds/node_schema.ts";
 
 /** Field manager of everything the operator writes but statuses. */
 export const FIELD_MANAGER = "quicproxy-operator";
 export const STATUS_FIELD_MANAGER = "quicproxy-operator-status";
 export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
 export const NAME_LABEL = "app.kubernetes.io/name";
-export const PROXY_LABEL = "quicproxy.io/proxy";
+export { PROXY_LABEL };
 /** Digest of the object as it was applied; a changed intent is seen even where it only takes fields away. */
 export const APPLIED_ANNOTATION = "quicproxy.io/applied";
 /** On the ControllerRevision of a spec that was accepted: a DaemonSet's revisions have its pods' labels too. */

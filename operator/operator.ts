@@ -108,7 +108,7 @@ export class Operator {
 
   #enqueue(concern: Concern): void {
     if (concern.kind === "proxy") {
-      this.#queue.add(concern.key);
+      this.#queue.add(concern.key, concern.settleMs);
       return;
     }
     for (const proxy of this.#caches.proxies) {

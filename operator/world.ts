@@ -1,6 +1,5 @@
-import type { QuicProxyNodeSpec } from "../crds/node_schema.ts";
+import type { BackendsIndex, BackendsSpec } from "../crds/backends_schema.ts";
 import type { QuicProxyNodeStatus, QuicProxyStatus } from "../crds/status_schema.ts";
-import type { Origin } from "../kube/informer.ts";
 import type { KubernetesObject, ObjectMeta } from "../kube/objects.ts";
 
 /*
@@ -75,9 +74,21 @@ export interface ObservedNodeObject {
   readonly nodeName: string;
   readonly generation: number;
   readonly hashKey: string;
-  readonly removals: QuicProxyNodeSpec["removals"];
+  /** Whether it has backends, for a proxy of a version before QuicProxyBackends. */
+  readonly hasBackends: boolean;
   readonly digest: string;
   readonly status: QuicProxyNodeStatus;
+  readonly metadata: ObjectMeta;
+}
+
+/** A QuicProxyBackends: an index or a chunk. */
+export interface ObservedBackends {
+  readonly namespace: string;
+  readonly name: string;
+  readonly proxy: string;
+  readonly index: BackendsIndex | undefined;
+  readonly backends: BackendsSpec["backends"];
+  readonly digest: string;
   readonly metadata: ObjectMeta;
 }
 
@@ -117,9 +128,12 @@ export interface World {
   readonly nodes: readonly ObservedNode[];
   service(namespace: string, name: string): ObservedService | undefined;
   slices(namespace: string, service: string): readonly ObservedSlice[];
-  /** Where the last change of a Service's slices was learned from. */
-  sliceOrigin(namespace: string, service: string): Origin;
+  /** Whether a watch told that an address of a Service stopped being ready. A list shows only that it is not. */
+  wasSeenToGo(namespace: string, service: string, address: string): boolean;
   nodeObjects(namespace: string, proxy: string): readonly ObservedNodeObject[];
+  nodeObject(namespace: string, name: string): ObservedNodeObject | undefined;
+  backendObject(namespace: string, name: string): ObservedBackends | undefined;
+  backendObjects(namespace: string, proxy: string): readonly ObservedBackends[];
   pods(namespace: string, proxy: string): readonly ObservedPod[];
   revisions(namespace: string, proxy: string): readonly ObservedRevision[];
   child(kind: string, namespace: string, name: string): KubernetesObject | undefined;

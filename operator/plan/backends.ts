@@ -1,3 +1,4 @@
+import { BACKENDS_MAX } from "../../crds/backends_schema.ts";
 import { clusterDestinationFault } from "../../crds/rules_destinations.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import type { Refusal } from "../parse.ts";
@@ -8,15 +9,15 @@ import { serviceProblem, targetPortOf } from "./service.ts";
 export interface ResolvedBackends {
   /** Sorted; those of weight 0 keep their flows and get no new one. */
   readonly backends: Backends;
-  /** Whether what is missing now was seen to go. */
-  readonly observed: boolean;
+  /** Where they come from, for people; another source is another intent. */
+  readonly source: string;
+  /** Whether an address that gets no new flows any more was seen to go, and is not merely missing from a list. */
+  wasSeenToGo(address: string): boolean;
   /** What no proxy may or can send to, each with the reason. */
   readonly leftOut: readonly string[];
   /** Why the Service gives none at all. */
   readonly problem: Refusal | undefined;
 }
-
-const BACKENDS_MAX = 16_384;
 
 /**
  * The addresses behind a spec. A Service that is gone or of no use has none: connections that are known go on, and no new
@@ -24,15 +25,21 @@ const BACKENDS_MAX = 16_384;
  */
 export function resolveBackends(world: World, namespace: string, { backends }: QuicProxySpec): ResolvedBackends {
   const { service: reference } = backends;
-  if (reference === undefined)
-    return { ...sift(backends.static ?? [], "spec.backends.static"), observed: true, problem: undefined };
-  const observed = world.sliceOrigin(namespace, reference.name) === "watch";
+  if (reference === undefined) {
+    const source = "spec.backends.static";
+    return { ...sift(backends.static ?? [], source), source, wasSeenToGo: () => true, problem: undefined };
+  }
+  const source = `Service ${namespace}/${reference.name} ${reference.portName ?? reference.port}`;
+  const origin = {
+    source,
+    wasSeenToGo: (address: string) => world.wasSeenToGo(namespace, reference.name, address),
+  };
   const service = world.service(namespace, reference.name);
   const problem = serviceProblem(service, namespace, reference);
   const port = service && targetPortOf(service, reference);
-  if (problem !== undefined || port === undefined) return { backends: [], leftOut: [], observed, problem };
+  if (problem !== undefined || port === undefined) return { ...origin, backends: [], leftOut: [], problem };
   const found = backendsOfSlices(world.slices(namespace, reference.name), service!, port);
-  return { ...sift(found, `Service ${namespace}/${reference.name}`), observed, problem: undefined };
+  return { ...origin, ...sift(found, `Service ${namespace}/${reference.name}`), problem: undefined };
 }
 
 function sift(found: Backends, where: string): Pick<ResolvedBackends, "backends" | "leftOut"> {

@@ -2,6 +2,7 @@ import { RESOURCES, type Resource } from "../../kube/resources.ts";
 import { NODE_LABELS_FINALIZER, nodeLabel } from "../names.ts";
 import type { ObservedProxy, World } from "../world.ts";
 import { planRevision } from "./accepted.ts";
+import { planBackendObjects } from "./backend_objects.ts";
 import { planDaemonSet } from "./daemon_set.ts";
 import type { Decision } from "./decide.ts";
 import type { DesiredObject, PodOptions } from "./desired.ts";
@@ -42,17 +43,21 @@ export function planProxy(
   const observed = world.nodeObjects(proxy.namespace, proxy.name);
   const nodeObjects = planNodeObjects(proxy, inForce, observed, fresh);
   const names = nodeObjects.desired.map(({ object }) => object.metadata.name);
+  const before = { objects: world.backendObjects(proxy.namespace, proxy.name), nodes: observed };
+  const backends = planBackendObjects(proxy, inForce.resolved, before, fresh.nowMs);
   const revisions = world.revisions(proxy.namespace, proxy.name);
   const revision = refusal === undefined ? planRevision(proxy, inForce.spec, revisions) : undefined;
   return {
     desired: [
       ...(revision === undefined ? [] : [revision.desired]),
       ...planRbac(proxy, names),
+      ...backends.desired,
       ...nodeObjects.desired,
       planDaemonSet(proxy, inForce.spec, options),
     ],
     surplus: [
       ...nodeObjects.surplus.map((name) => ({ resource: RESOURCES.quicProxyNodes, name })),
+      ...backends.surplus.map((name) => ({ resource: RESOURCES.quicProxyBackends, name })),
       ...(revision?.surplus ?? []).map((name) => ({ resource: RESOURCES.controllerRevisions, name })),
     ],
     labels: inForce.nodes.labels,

@@ -8,7 +8,8 @@ const OWN_GROUP = "quicproxy.io";
 
 /**
  * What the proxies of one QuicProxy may do: read their own QuicProxyNodes by name and write the status of these. List
- * and watch by name work with a field selector on metadata.name only. `objects`: names of the QuicProxyNodes.
+ * and watch by name work with a field selector on metadata.name only. `objects`: names of the QuicProxyNodes. Backends are
+ * read without a name, since chunks have a new one with each change: of a namespace, they are no secret within it.
  */
 export function planRbac(proxy: ObservedProxy, objects: readonly string[]): DesiredObject[] {
   const name = childName(proxy.name);
@@ -29,6 +30,7 @@ export function planRbac(proxy: ObservedProxy, objects: readonly string[]): Desi
 function rulesFor(resourceNames: readonly string[]): object[] {
   return [
     { apiGroups: [OWN_GROUP], resources: ["quicproxynodes"], resourceNames, verbs: ["get", "list", "watch"] },
+    { apiGroups: [OWN_GROUP], resources: ["quicproxybackends"], verbs: ["list", "watch"] },
     { apiGroups: [OWN_GROUP], resources: ["quicproxynodes/status"], resourceNames, verbs: ["patch"] },
   ];
 }

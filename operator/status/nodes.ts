@@ -16,23 +16,39 @@ export interface NodeState {
   readonly degraded: string | undefined;
 }
 
+export interface Reports {
+  readonly objects: readonly ObservedNodeObject[];
+  readonly pods: readonly ObservedPod[];
+  /** Generation of the QuicProxyBackends; undefined where there are none yet. */
+  readonly backends: number | undefined;
+}
+
 /** The state of each node that should run the proxy. A report counts only while the pod that made it is ready. */
-export function nodeStates(objects: readonly ObservedNodeObject[], pods: readonly ObservedPod[]): NodeState[] {
+export function nodeStates({ objects, pods, backends }: Reports): NodeState[] {
+  const podOf = new Map([...pods].sort((a, b) => Number(a.ready) - Number(b.ready)).map((pod) => [pod.nodeName, pod]));
   return objects.map((object) => {
-    const pod = pods
-      .filter(({ nodeName }) => nodeName === object.nodeName)
-      .sort((a, b) => Number(b.ready) - Number(a.ready))[0];
-    const { status, generation, nodeName } = object;
+    const pod = podOf.get(object.nodeName);
+    const { status, nodeName } = object;
     // The object keeps the report of a pod that is gone: one that does not run has nothing in force.
-    const programmed = pod !== undefined && pod.trouble === undefined && status.appliedGeneration === generation;
+    const programmed = pod !== undefined && pod.trouble === undefined && isUpToDate(object, backends);
     const ready = pod?.ready === true && status.ready === true;
-    const trouble = ready && programmed ? undefined : troubleOf(object, pod);
+    const trouble = ready && programmed ? undefined : troubleOf(object, pod, backends);
     const report = pod?.ready === true ? status : undefined;
     return { nodeName, ready, programmed, report, trouble, degraded: report && degradedOf(report) };
   });
 }
 
-function troubleOf({ status, generation }: ObservedNodeObject, pod: ObservedPod | undefined): NodeState["trouble"] {
+function isUpToDate({ status, generation, hasBackends }: ObservedNodeObject, backends: number | undefined): boolean {
+  if (status.appliedGeneration !== generation) return false;
+  return status.appliedBackends === undefined ? hasBackends : status.appliedBackends === backends;
+}
+
+function troubleOf(
+  object: ObservedNodeObject,
+  pod: ObservedPod | undefined,
+  backends: number | undefined,
+): NodeState["trouble"] {
+  const { status, generation } = object;
   if (pod === undefined) return { reason: "Pending", message: "has no proxy pod yet; see the events of the DaemonSet" };
   if (pod.trouble !== undefined) return { reason: "PodNotRunning", message: `pod ${pod.name}: ${pod.trouble}` };
   if (status.message !== undefined && status.message !== "") {
@@ -42,7 +58,7 @@ function troubleOf({ status, generation }: ObservedNodeObject, pod: ObservedPod 
   if (appliedGeneration === 0 && !pod.ready) return { reason: "Pending", message: `pod ${pod.name} is starting` };
   if (appliedGeneration > generation)
     return { reason: "NodeError", message: "says that it runs what nobody asked for" };
-  if (appliedGeneration !== generation) {
+  if (!isUpToDate(object, backends)) {
     return {
       reason: "Pending",
       message: appliedGeneration === 0 ? "runs nothing yet" : "still runs what was asked for before",
@@ -51,7 +67,8 @@ function troubleOf({ status, generation }: ObservedNodeObject, pod: ObservedPod 
   return { reason: "PodNotReady", message: `pod ${pod.name} is not ready` };
 }
 
-function degradedOf({ receiveBuffer, source }: QuicProxyNodeStatus): string | undefined {
+function degradedOf({ receiveBuffer, source, backendsLeftOut = [] }: QuicProxyNodeStatus): string | undefined {
+  if (backendsLeftOut.length > 0) return backendsLeftOut.join("; ");
   if (source === "LastGood") return "runs on its last-good copy: it has not reached the API server since its start";
   if (receiveBuffer === undefined) return undefined;
   const granted = Math.floor(receiveBuffer.effectiveBytes / 2);

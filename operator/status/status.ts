@@ -22,7 +22,8 @@ export function planStatus(
   const { inForce } = decision;
   const wanted = inForce && new Set(inForce.nodes.chosen);
   const objects = world.nodeObjects(namespace, name).filter(({ nodeName }) => wanted?.has(nodeName) ?? true);
-  const states = nodeStates(objects, world.pods(namespace, name));
+  const backends = world.backendObject(namespace, name)?.index?.generation;
+  const states = nodeStates({ objects, pods: world.pods(namespace, name), backends });
   const verdicts = judge({ decision, states, applyError });
   const desired = inForce?.nodes.chosen.length ?? states.length;
   const ready = states.filter((state) => state.ready).length;

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ApiClient } from "../../kube/client.ts";
-import { type Change, Informer, type InformerStats, type InformerTimes, type Origin } from "../../kube/informer.ts";
+import { type Change, Informer, type InformerStats, type InformerTimes } from "../../kube/informer.ts";
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { RESOURCES, type Resource } from "../../kube/resources.ts";
 import { ACCEPTED_SELECTOR, MANAGED_SELECTOR } from "../names.ts";
 import type {
+  ObservedBackends,
   ObservedNodeObject,
   ObservedPod,
   ObservedProxy,
@@ -12,7 +13,10 @@ import type {
   ObservedSlice,
   World,
 } from "../world.ts";
+import { Departures } from "./departures.ts";
+import { Groups } from "./groups.ts";
 import {
+  projectBackends,
   projectChild,
   projectNode,
   projectNodeObject,
@@ -25,7 +29,7 @@ import {
 
 /** What a change concerns: one QuicProxy, the users of one Service, or everybody. */
 export type Concern =
-  | { readonly kind: "proxy"; readonly key: string }
+  | { readonly kind: "proxy"; readonly key: string; readonly settleMs?: number }
   | { readonly kind: "service"; readonly key: string }
   | { readonly kind: "all" };
 
@@ -45,14 +49,17 @@ const OPERATOR_TIMES: Partial<InformerTimes> = { watchSeconds: 55, stallMs: 75_0
 export class Caches implements World {
   readonly #options: CachesOptions;
   readonly #informers = new Map<string, Informer<unknown>>();
-  readonly #sliceOrigins = new Map<string, Origin>();
+  readonly #departures = new Departures();
   readonly #proxies;
   readonly #nodes;
   readonly #services;
-  readonly #slices;
   readonly #nodeObjects;
-  readonly #pods;
-  readonly #revisions;
+  readonly #backendObjects;
+  readonly #slicesOf = new Groups<ObservedSlice>(({ namespace, service }) => `${namespace}/${service}`);
+  readonly #nodeObjectsOf = new Groups<ObservedNodeObject>(ownerKey);
+  readonly #backendObjectsOf = new Groups<ObservedBackends>(ownerKey);
+  readonly #podsOf = new Groups<ObservedPod>(ownerKey);
+  readonly #revisionsOf = new Groups<ObservedRevision>(ownerKey);
   readonly #children: ReadonlyMap<string, Informer<KubernetesObject>>;
   #version = 0;
 
@@ -61,10 +68,14 @@ export class Caches implements World {
     this.#proxies = this.#follow(RESOURCES.quicProxies, projectProxy, concernOfProxy);
     this.#nodes = this.#follow(RESOURCES.nodes, projectNode, () => ({ kind: "all" }));
     this.#services = this.#follow(RESOURCES.services, projectService, ({ key }) => ({ kind: "service", key }));
-    this.#slices = this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
-    this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, ownerOf);
-    this.#pods = this.#follow(RESOURCES.pods, projectPod, ownerOf);
-    this.#revisions = this.#follow(RESOURCES.controllerRevisions, projectRevision, ownerOf);
+    this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
+    this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, (change) => {
+      this.#nodeObjectsOf.take(change);
+      return isReport(change) ? { ...ownerOf(change), settleMs: REPORTS_SETTLE_MS } : ownerOf(change);
+    });
+    this.#backendObjects = this.#follow(RESOURCES.quicProxyBackends, projectBackends, grouped(this.#backendObjectsOf));
+    this.#follow(RESOURCES.pods, projectPod, grouped(this.#podsOf));
+    this.#follow(RESOURCES.controllerRevisions, projectRevision, grouped(this.#revisionsOf));
     const { daemonSets, roles, roleBindings, serviceAccounts } = RESOURCES;
     this.#children = new Map(
       [daemonSets, roles, roleBindings, serviceAccounts].map((resource) => [
@@ -113,24 +124,36 @@ export class Caches implements World {
     return this.#services.get(`${namespace}/${name}`);
   }
 
-  slices(namespace: string, service: string): ObservedSlice[] {
-    return this.#slices.values().filter((slice) => slice.namespace === namespace && slice.service === service);
+  slices(namespace: string, service: string): readonly ObservedSlice[] {
+    return this.#slicesOf.of(`${namespace}/${service}`);
   }
 
-  sliceOrigin(namespace: string, service: string): Origin {
-    return this.#sliceOrigins.get(`${namespace}/${service}`) ?? "list";
+  wasSeenToGo(namespace: string, service: string, address: string): boolean {
+    return this.#departures.wasSeenToGo(namespace, service, address);
   }
 
-  nodeObjects(namespace: string, proxy: string): ObservedNodeObject[] {
-    return this.#nodeObjects.values().filter((object) => object.namespace === namespace && object.proxy === proxy);
+  nodeObjects(namespace: string, proxy: string): readonly ObservedNodeObject[] {
+    return this.#nodeObjectsOf.of(`${namespace}/${proxy}`);
   }
 
-  pods(namespace: string, proxy: string): ObservedPod[] {
-    return this.#pods.values().filter((pod) => pod.namespace === namespace && pod.proxy === proxy);
+  nodeObject(namespace: string, name: string): ObservedNodeObject | undefined {
+    return this.#nodeObjects.get(`${namespace}/${name}`);
   }
 
-  revisions(namespace: string, proxy: string): ObservedRevision[] {
-    return this.#revisions.values().filter((each) => each.namespace === namespace && each.proxy === proxy);
+  backendObjects(namespace: string, proxy: string): readonly ObservedBackends[] {
+    return this.#backendObjectsOf.of(`${namespace}/${proxy}`);
+  }
+
+  backendObject(namespace: string, name: string): ObservedBackends | undefined {
+    return this.#backendObjects.get(`${namespace}/${name}`);
+  }
+
+  pods(namespace: string, proxy: string): readonly ObservedPod[] {
+    return this.#podsOf.of(`${namespace}/${proxy}`);
+  }
+
+  revisions(namespace: string, proxy: string): readonly ObservedRevision[] {
+    return this.#revisionsOf.of(`${namespace}/${proxy}`);
   }
 
   child(kind: string, namespace: string, name: string): KubernetesObject | undefined {
@@ -166,17 +189,31 @@ export class Caches implements World {
     return informer;
   }
 
-  #onSlice({ value, before, origin }: Change<ObservedSlice>): Concern {
-    const { namespace, service } = (value ?? before) as ObservedSlice;
-    const key = `${namespace}/${service}`;
-    this.#sliceOrigins.set(key, origin);
-    return { kind: "service", key };
+  #onSlice(change: Change<ObservedSlice>): Concern {
+    this.#slicesOf.take(change);
+    this.#departures.observe(change);
+    const { namespace, service } = (change.value ?? change.before) as ObservedSlice;
+    return { kind: "service", key: `${namespace}/${service}` };
   }
+}
+
+/** Reports of many nodes are one piece of work. */
+const REPORTS_SETTLE_MS = 250;
+
+function isReport({ value, before }: Change<ObservedNodeObject>): boolean {
+  return value !== undefined && isDeepStrictEqual({ ...value, status: {} }, before && { ...before, status: {} });
+}
+
+function grouped<T extends Owned>(groups: Groups<T>): (change: Change<T>) => Concern {
+  return (change) => {
+    groups.take(change);
+    return ownerOf(change);
+  };
 }
 
 /** Kinds of which only our own are watched. */
 const SELECTORS: ReadonlyMap<string, string> = new Map([
-  ...["pods", "daemonsets", "roles", "rolebindings", "serviceaccounts", "quicproxynodes"].map(
+  ...["pods", "daemonsets", "roles", "rolebindings", "serviceaccounts", "quicproxynodes", "quicproxybackends"].map(
     (plural): [string, string] => [plural, MANAGED_SELECTOR],
   ),
   ["controllerrevisions", ACCEPTED_SELECTOR],
@@ -193,9 +230,12 @@ interface Owned {
   readonly proxy: string;
 }
 
+function ownerKey({ namespace, proxy }: Owned): string {
+  return `${namespace}/${proxy}`;
+}
+
 function ownerOf({ value, before }: Change<Owned>): Concern {
-  const { namespace, proxy } = (value ?? before) as Owned;
-  return { kind: "proxy", key: `${namespace}/${proxy}` };
+  return { kind: "proxy", key: ownerKey((value ?? before) as Owned) };
 }
 
 function ownerOfChild({ value, before }: Change<KubernetesObject>): Concern {

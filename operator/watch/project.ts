@@ -1,10 +1,12 @@
+import type { BackendsSpec } from "../../crds/backends_schema.ts";
 import type { QuicProxyNodeSpec } from "../../crds/node_schema.ts";
 import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_schema.ts";
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { keyOf } from "../../kube/objects.ts";
-import { PROXY_LABEL } from "../names.ts";
+import { digestOf, PROXY_LABEL } from "../names.ts";
 import { contentDigest } from "../plan/node_objects.ts";
 import type {
+  ObservedBackends,
   ObservedNode,
   ObservedNodeObject,
   ObservedPod,
@@ -108,10 +110,26 @@ export function projectNodeObject(raw: KubernetesObject): ObservedNodeObject | u
     nodeName: spec?.nodeName ?? "",
     generation: spec?.generation ?? 0,
     hashKey: spec?.hashKey ?? "",
-    removals: spec?.removals ?? "Observed",
+    hasBackends: spec?.intent?.backends?.static !== undefined,
     digest: contentDigest(spec ?? {}),
     status: status ?? {},
     metadata: { name, namespace, labels, annotations, ownerReferences } as ObservedNodeObject["metadata"],
+  };
+}
+
+export function projectBackends(raw: KubernetesObject): ObservedBackends | undefined {
+  const { metadata, spec } = raw as Raw<{ spec?: Partial<BackendsSpec> }>;
+  if (metadata.deletionTimestamp !== undefined) return undefined;
+  const { namespace = "", name, labels, annotations } = metadata;
+  const { ownerReferences } = metadata as { ownerReferences?: unknown };
+  return {
+    namespace,
+    name,
+    proxy: spec?.proxy ?? "",
+    index: spec?.index,
+    backends: spec?.backends,
+    digest: digestOf(spec ?? {}),
+    metadata: { name, namespace, labels, annotations, ownerReferences } as ObservedBackends["metadata"],
   };
 }
 

@@ -1,20 +1,20 @@
 import { isDeepStrictEqual } from "node:util";
+import type { BackendSet } from "../../crds/backends_schema.ts";
 import type { QuicProxyNodeSpec } from "../../crds/node_schema.ts";
 import type { Log } from "../../process/log.ts";
-import { isNativeError } from "../apply/errors.ts";
-import type { Plan, PlanResult } from "../apply/plan.ts";
+import type { Plan } from "../apply/plan.ts";
 import type { CountersReport } from "../metrics/report.ts";
 import type { RunningProxy } from "../run.ts";
 import type { LastGood } from "../source/last_good.ts";
+import { CopyKeeper } from "./copy_keeper.ts";
 import { HOLD_MS, massRemoval } from "./hold.ts";
-import { type CheckedNodeSpec, checkNodeSpec } from "./plan_node.ts";
-import type { AgentState, Problem } from "./status.ts";
+import { checkNodeSpec, type NodeParts, type NodePlanResult } from "./plan_node.ts";
+import { type AgentState, KeysMissing, type Problem, problemOf } from "./status.ts";
 
 export interface AgentDependencies {
   /** Starts forwarding. Throws with everything closed again. */
   start(plan: Plan): Promise<RunningProxy>;
-  plan(spec: QuicProxyNodeSpec): Promise<PlanResult>;
-  readonly check?: (raw: unknown) => CheckedNodeSpec;
+  plan(parts: NodeParts): Promise<NodePlanResult>;
   /** Undefined: no copy is kept. */
   readonly lastGood: LastGood | undefined;
   readonly log: Log;
@@ -28,22 +28,41 @@ export interface AgentDependencies {
 
 type Source = NonNullable<AgentState["source"]>;
 
+interface InForce extends NodeParts {
+  readonly plan: Plan;
+  readonly leftOut: readonly string[];
+}
+
+/** Why what was offered is not in force. */
+interface Problems {
+  readonly settings?: Problem | undefined;
+  readonly backends?: Problem | undefined;
+}
+
+/** What was offered, or what is in force where that cannot be. */
+interface Acceptable<T> {
+  readonly use: T | undefined;
+  readonly problem: Problem | undefined;
+}
+
 const RETRY_BASE_MS = 1000;
 const RETRY_MAX_MS = 30_000;
+const WAITING: Problem = { reason: "Pending", message: "waits for its backends" };
 
 /**
- * Runs what a QuicProxyNode says. It never stops what is in force because of what it is told: faults, an older
- * generation, a refusal of the native side and most backends gone at once leave everything as it is, and are reported.
+ * Runs what a QuicProxyNode and the QuicProxyBackends say. It never stops what is in force because of what it is told:
+ * faults, an older generation, a refusal of the native side and most backends gone at once leave everything as it is, and
+ * are reported. Settings that cannot be had now do not keep the backends from being followed, nor the other way round.
  */
 export class NodeAgent {
   readonly #dependencies: AgentDependencies;
+  readonly #copy: CopyKeeper;
   #queue: Promise<void> = Promise.resolve();
+  #offered: { raw?: unknown; set?: BackendSet; source: Source } = { source: "LastGood" };
   #proxy: RunningProxy | undefined;
-  #inForce: { spec: QuicProxyNodeSpec; plan: Plan } | undefined;
+  #inForce: InForce | undefined;
   #source: Source | undefined;
-  #problem: Problem | undefined;
-  /** In force, but not written to the node: why. */
-  #unkept: { spec: QuicProxyNodeSpec; why: string } | undefined;
+  #problems: Problems = {};
   #heldSinceMs: number | undefined;
   #attempts = 0;
   #cancelRetry: () => void = () => {};
@@ -51,43 +70,60 @@ export class NodeAgent {
 
   constructor(dependencies: AgentDependencies) {
     this.#dependencies = dependencies;
+    this.#copy = new CopyKeeper(dependencies.lastGood, dependencies.log);
   }
 
   get state(): AgentState {
-    const appliedGeneration = this.#inForce?.spec.generation ?? 0;
-    return { appliedGeneration, source: this.#source, problem: this.#problem };
+    return {
+      appliedGeneration: this.#inForce?.spec.generation ?? 0,
+      appliedBackends: this.#inForce?.set.generation ?? 0,
+      leftOut: this.#inForce?.leftOut ?? [],
+      source: this.#source,
+      problem: this.#problems.settings ?? this.#problems.backends,
+    };
   }
 
   report(): CountersReport | undefined {
     return this.#stopped ? undefined : this.#proxy?.report();
   }
 
-  /** Takes a spec; specs are worked on one after the other. Never throws. */
-  offer(raw: unknown, source: Source): Promise<void> {
-    this.#queue = this.#queue.then(async () => {
-      if (this.#stopped) return;
-      this.#cancelRetry();
-      try {
-        await this.#take(raw, source);
-      } catch (error) {
-        this.#fail("Failed", error instanceof Error ? error.message : String(error));
-      }
-      this.#dependencies.onState();
+  /** Takes the spec of a QuicProxyNode, not checked. Never throws. */
+  offerSettings(raw: unknown, source: Source): Promise<void> {
+    return this.#enqueue(() => {
+      this.#offered = { ...this.#offered, raw, source };
+      return this.#advance();
     });
-    return this.#queue;
+  }
+
+  /** Takes a whole set of backends. Never throws. */
+  offerBackends(set: BackendSet): Promise<void> {
+    return this.#enqueue(() => {
+      this.#offered.set = set;
+      return this.#advance();
+    });
   }
 
   /** Starts from the copy on this node, if there is one. */
   async startFromLastGood(): Promise<void> {
-    const { lastGood, log } = this.#dependencies;
-    try {
-      const spec = await lastGood?.read();
-      if (spec === undefined) return;
-      log.info({ file: lastGood?.file }, `starting from the last-good copy ${lastGood?.file}`);
-      await this.offer(spec, "LastGood");
-    } catch (error) {
-      log.warn({ err: error }, `the last-good copy is not used: ${(error as Error).message}`);
-    }
+    const copy = await this.#copy.read();
+    if (copy === undefined) return;
+    this.#offered.set = copy.backends;
+    await this.offerSettings(copy.spec, "LastGood");
+  }
+
+  /**
+   * Applies what is in force anew where the keys that it names have changed: the kubelet replaces them in place. Writes the
+   * last-good copy where that failed before: a disk that was full may have room again.
+   */
+  refresh(): Promise<void> {
+    return this.#enqueue(async () => {
+      await this.#copy.again();
+      if (this.#inForce === undefined || this.#inForce.plan.quicLbKeys.size === 0) return;
+      const { spec, set, plan: present } = this.#inForce;
+      const result = await this.#dependencies.plan({ spec, set });
+      if (!("plan" in result) || isDeepStrictEqual(result.plan.quicLbKeys, present.quicLbKeys)) return;
+      if ((await this.#apply(result.plan)) === undefined) this.#inForce = { spec, set, ...result };
+    });
   }
 
   async stop(): Promise<void> {
@@ -97,65 +133,89 @@ export class NodeAgent {
     await this.#proxy?.stop();
   }
 
-  async #take(raw: unknown, source: Source): Promise<void> {
-    const checked = (this.#dependencies.check ?? checkNodeSpec)(raw);
-    if ("faults" in checked) return this.#fail("InvalidSpec", checked.faults.join("; "));
-    const { spec } = checked;
-    const present = this.#inForce?.spec.generation ?? 0;
-    if (spec.generation < present) {
-      return this.#fail("OldGeneration", `generation ${spec.generation} is refused: ${present} is in force already`);
-    }
-    if (spec.generation === present) return this.#confirm(source);
-    const held = this.#hold(spec);
-    if (held !== undefined) {
-      this.#retry(raw, source, HOLD_MS);
-      return this.#fail("RemovalHeld", held);
-    }
-    const result = await this.#dependencies.plan(spec);
-    const error = "plan" in result ? await this.#apply(result.plan) : new KeysMissing(result.faults.join("; "));
-    if (error === undefined && "plan" in result) return this.#keep(spec, result.plan, source);
-    this.#retry(raw, source, Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** this.#attempts++));
-    if (error !== undefined) this.#fail(reasonOf(error), error.message);
-  }
-
-  /**
-   * Applies what is in force anew where the keys that it names have changed: the kubelet replaces them in place. Writes the
-   * last-good copy where that failed before: a disk that was full may have room again.
-   */
-  refresh(): Promise<void> {
+  #enqueue(act: () => Promise<void>): Promise<void> {
     this.#queue = this.#queue.then(async () => {
       if (this.#stopped) return;
-      if (this.#unkept !== undefined) await this.#writeCopy(this.#unkept.spec);
-      if (this.#inForce === undefined || this.#inForce.plan.quicLbKeys.size === 0) return;
-      const { spec, plan: present } = this.#inForce;
-      const result = await this.#dependencies.plan(spec);
-      if (!("plan" in result) || isDeepStrictEqual(result.plan.quicLbKeys, present.quicLbKeys)) return;
-      if ((await this.#apply(result.plan)) === undefined) this.#inForce = { spec, plan: result.plan };
+      try {
+        await act();
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.#report({ settings: { reason: "Failed", message } });
+      }
+      this.#dependencies.onState();
     });
     return this.#queue;
   }
 
-  /** What was started from the copy on the node is also what the API server has. */
-  #confirm(source: Source): void {
-    if (source === "ApiServer") this.#source = source;
-    this.#settle();
+  /** Comes as close to what was offered as it can. */
+  async #advance(): Promise<void> {
+    this.#cancelRetry();
+    const [settings, backends] = [this.#acceptableSettings(), this.#acceptableBackends()];
+    const waiting = settings.use !== undefined && backends.use === undefined ? WAITING : undefined;
+    this.#report({
+      settings: settings.problem,
+      backends: backends.problem ?? waiting,
+      ...(settings.use === undefined || backends.use === undefined
+        ? {}
+        : await this.#reach(settings.use, backends.use)),
+    });
   }
 
-  #settle(): void {
-    this.#problem = undefined;
-    this.#heldSinceMs = undefined;
-    this.#attempts = 0;
-  }
-
-  #hold(spec: QuicProxyNodeSpec): string | undefined {
-    const reason = this.#inForce && massRemoval(this.#inForce.plan.backends, spec);
-    if (reason === undefined) {
-      this.#heldSinceMs = undefined;
-      return undefined;
+  /** What kept it from running these; else nothing. */
+  async #reach(spec: QuicProxyNodeSpec, set: BackendSet): Promise<Problems> {
+    const { source } = this.#offered;
+    const settingsHold = spec.generation === this.#inForce?.spec.generation;
+    const backendsHold = set.generation === this.#inForce?.set.generation;
+    if (settingsHold && source === "ApiServer") this.#source = source;
+    if (settingsHold && backendsHold) return {};
+    const error = await this.#bring({ spec, set });
+    if (error === undefined) {
+      this.#attempts = 0;
+      return {};
     }
+    this.#retry(Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** this.#attempts++));
+    if (settingsHold) return { backends: problemOf(error) };
+    if (this.#inForce !== undefined && !backendsHold) await this.#bring({ spec: this.#inForce.spec, set });
+    return { settings: problemOf(error) };
+  }
+
+  #acceptableSettings(): Acceptable<QuicProxyNodeSpec> {
+    const present = this.#inForce?.spec;
+    if (!("raw" in this.#offered)) return { use: present, problem: undefined };
+    const checked = checkNodeSpec(this.#offered.raw);
+    if ("faults" in checked) {
+      return { use: present, problem: { reason: "InvalidSpec", message: checked.faults.join("; ") } };
+    }
+    const older = olderGeneration("", checked.spec.generation, present?.generation);
+    return { use: older === undefined ? checked.spec : present, problem: older };
+  }
+
+  #acceptableBackends(): Acceptable<BackendSet> {
+    const present = this.#inForce?.set;
+    const { set } = this.#offered;
+    if (set === undefined || present === undefined) return { use: set ?? present, problem: undefined };
+    const older = olderGeneration(" of the backends", set.generation, present.generation);
+    const problem = older ?? this.#hold(present, set);
+    return { use: problem === undefined ? set : present, problem };
+  }
+
+  #hold(present: BackendSet, next: BackendSet): Problem | undefined {
+    const message = next.generation === present.generation ? undefined : massRemoval(present, next);
     const nowMs = this.#dependencies.clock();
-    this.#heldSinceMs ??= nowMs;
-    return nowMs - this.#heldSinceMs < HOLD_MS ? reason : undefined;
+    this.#heldSinceMs = message === undefined ? undefined : (this.#heldSinceMs ?? nowMs);
+    if (message === undefined || this.#heldSinceMs === undefined) return undefined;
+    const leftMs = this.#heldSinceMs + HOLD_MS - nowMs;
+    if (leftMs <= 0) return undefined;
+    this.#retry(leftMs);
+    return { reason: "RemovalHeld", message };
+  }
+
+  async #bring(parts: NodeParts): Promise<Error | undefined> {
+    const result = await this.#dependencies.plan(parts);
+    if (!("plan" in result)) return new KeysMissing(result.faults.join("; "));
+    const error = await this.#apply(result.plan);
+    if (error === undefined) await this.#keep({ ...parts, ...result });
+    return error;
   }
 
   async #apply(plan: Plan): Promise<Error | undefined> {
@@ -168,52 +228,40 @@ export class NodeAgent {
     }
   }
 
-  async #keep(spec: QuicProxyNodeSpec, plan: Plan, source: Source): Promise<void> {
+  async #keep(inForce: InForce): Promise<void> {
     const { log } = this.#dependencies;
-    this.#inForce = { spec, plan };
-    this.#source = source;
-    this.#settle();
-    log.info({ generation: spec.generation, source }, `generation ${spec.generation} of the node object is in force`);
-    if (source !== "LastGood") await this.#writeCopy(spec);
-  }
-
-  async #writeCopy(spec: QuicProxyNodeSpec): Promise<void> {
-    const { lastGood, log } = this.#dependencies;
-    const before = this.#unkept?.why;
-    try {
-      await lastGood?.write(spec);
-      this.#unkept = undefined;
-      if (before !== undefined) log.info({ generation: spec.generation }, "a last-good copy is kept again");
-    } catch (error) {
-      const why = (error as Error).message;
-      this.#unkept = { spec, why };
-      if (why !== before) log.warn({ err: error }, `no last-good copy is kept: ${why}`);
+    const { spec, set, leftOut } = inForce;
+    const { source } = this.#offered;
+    const isNew = spec.generation !== this.#inForce?.spec.generation;
+    if (leftOut.length > 0 && !isDeepStrictEqual(leftOut, this.#inForce?.leftOut)) {
+      log.warn({ leftOut }, `left out: ${leftOut.join("; ")}`);
     }
+    if (set.generation !== this.#inForce?.set.generation) this.#heldSinceMs = undefined;
+    this.#inForce = inForce;
+    if (isNew) this.#source = source;
+    const generations = { generation: spec.generation, backends: set.generation };
+    log.info({ ...generations, source }, isNew ? "the node object is in force" : "a new set of backends is in force");
+    if (source !== "LastGood") await this.#copy.write({ spec, backends: set });
   }
 
-  #fail(reason: string, message: string): void {
-    const isNew = this.#problem?.message !== message;
-    this.#problem = { reason, message };
-    if (isNew) this.#dependencies.log.error({ reason }, `what is in force stays: ${message}`);
+  #report(problems: Problems): void {
+    for (const about of ["settings", "backends"] as const) {
+      const problem = problems[about];
+      if (problem === undefined || problem.message === this.#problems[about]?.message) continue;
+      const { reason, message } = problem;
+      this.#dependencies.log.error({ reason }, `what is in force stays: ${message}`);
+    }
+    this.#problems = problems;
   }
 
-  #retry(raw: unknown, source: Source, ms: number): void {
-    this.#cancelRetry = this.#dependencies.schedule(() => void this.offer(raw, source), ms);
+  #retry(ms: number): void {
+    this.#cancelRetry();
+    this.#cancelRetry = this.#dependencies.schedule(() => void this.#enqueue(() => this.#advance()), ms);
   }
 }
 
-/** A Secret that is missing may come, so this is tried again. */
-class KeysMissing extends Error {
-  override readonly name = "KeysMissing";
-}
-
-/** LISTEN_PORT_BUSY -> ListenPortBusy. */
-function reasonOf(error: Error): string {
-  if (error instanceof KeysMissing) return error.name;
-  const native = isNativeError(error) ? error : isNativeError(error.cause) ? error.cause : undefined;
-  if (native === undefined) return "ApplyFailed";
-  return native.code
-    .split("_")
-    .map((word) => word[0] + word.slice(1).toLowerCase())
-    .join("");
+function olderGeneration(of: string, offered: number, present = 0): Problem | undefined {
+  if (offered >= present) return undefined;
+  const message = `generation ${offered}${of} is refused: ${present} is in force already`;
+  return { reason: "OldGeneration", message };
 }

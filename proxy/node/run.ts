@@ -1,13 +1,14 @@
+import { proxyOfNodeObject } from "../../crds/node_schema.ts";
 import { ApiClient } from "../../kube/client.ts";
 import type { InformerTimes } from "../../kube/informer.ts";
 import type { SendRequest } from "../../kube/transport.ts";
 import type { HostPort } from "../../process/host_port.ts";
 import { onceEach } from "../../process/once_each.ts";
 import { type ProxyDependencies, startProxy } from "../run.ts";
-import { watchNodeObject } from "../source/kubernetes.ts";
+import { watchBackends, watchNodeObject } from "../source/kubernetes.ts";
 import { lastGoodCopy } from "../source/last_good.ts";
 import { NodeAgent } from "./agent.ts";
-import { planNodeSpec } from "./plan_node.ts";
+import { planNode } from "./plan_node.ts";
 import { Reporter } from "./reporter.ts";
 
 export interface NodeOptions {
@@ -47,7 +48,7 @@ export async function runNode(options: NodeOptions, dependencies: ProxyDependenc
   let stopped = false;
   const agent = new NodeAgent({
     start: (plan) => startProxy({ plan, metrics }, dependencies),
-    plan: (spec) => planNodeSpec(spec, { namespace, cpus, keyDir }),
+    plan: (parts) => planNode(parts, { namespace, cpus, keyDir }),
     lastGood: lastGoodDir === undefined ? undefined : lastGoodCopy(lastGoodDir, namespace, name),
     log,
     clock,
@@ -76,8 +77,16 @@ export async function runNode(options: NodeOptions, dependencies: ProxyDependenc
     onObject: (object) => {
       if (object.uid !== uid) reporter.forget();
       uid = object.uid;
-      void agent.offer(object.spec, "ApiServer");
+      void agent.offerSettings(object.spec, "ApiServer");
     },
+    onError: sayOnce,
+    ...(times === undefined ? {} : { times }),
+  });
+  const backends = watchBackends({
+    client,
+    namespace,
+    proxy: proxyOfNodeObject(name),
+    onSet: (set) => void agent.offerBackends(set),
     onError: sayOnce,
     ...(times === undefined ? {} : { times }),
   });
@@ -91,7 +100,7 @@ export async function runNode(options: NodeOptions, dependencies: ProxyDependenc
       stopped = true;
       await agent.stop();
       await Promise.race([reporter.tick(), later(TOLD_AFTER_STOP_MS)]);
-      await watch.close();
+      await Promise.all([watch.close(), backends.close()]);
     },
   };
 }

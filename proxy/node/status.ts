@@ -1,4 +1,5 @@
 import type { QuicProxyNodeStatus } from "../../crds/status_schema.ts";
+import { isNativeError } from "../apply/errors.ts";
 import { kernelDropsOf, sumDrops } from "../counters/drops.ts";
 import { counterRate } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
@@ -13,8 +14,27 @@ export interface Problem {
 export interface AgentState {
   /** spec.generation in force; 0: none. */
   readonly appliedGeneration: number;
+  /** Generation of the backends in force; 0: none. */
+  readonly appliedBackends: number;
+  /** Backends that this host cannot use, and why. */
+  readonly leftOut: readonly string[];
   readonly source: "ApiServer" | "LastGood" | undefined;
   readonly problem: Problem | undefined;
+}
+
+/** A Secret that is missing may come, so this is tried again. */
+export class KeysMissing extends Error {
+  override readonly name = "KeysMissing";
+}
+
+/** LISTEN_PORT_BUSY -> ListenPortBusy. */
+export function problemOf(error: Error): Problem {
+  const { message } = error;
+  if (error instanceof KeysMissing) return { reason: error.name, message };
+  const native = isNativeError(error) ? error : isNativeError(error.cause) ? error.cause : undefined;
+  if (native === undefined) return { reason: "ApplyFailed", message };
+  const words = native.code.split("_").map((word) => word[0] + word.slice(1).toLowerCase());
+  return { reason: words.join(""), message };
 }
 
 export interface StatusInput {
@@ -28,17 +48,28 @@ export interface StatusInput {
 
 /** What a node says about itself. Pure; measured numbers have two significant digits, so that noise is no change. */
 export function nodeStatus({ state, version, report, previous }: StatusInput): QuicProxyNodeStatus {
-  const { appliedGeneration, source, problem } = state;
+  const { appliedGeneration, appliedBackends, leftOut, source, problem } = state;
   const ready = report?.ready === true;
   const notReady = report === undefined || ready ? undefined : { reason: "NotReady", message: report.notReadyReason };
   return {
     appliedGeneration,
+    appliedBackends,
+    ...(leftOut.length === 0 ? {} : { backendsLeftOut: shortened(leftOut) }),
     ready,
     ...(problem ?? notReady),
     ...(source === undefined ? {} : { source }),
     version,
     ...(report === undefined ? {} : { ...levelsOf(report), rates: ratesOf(report, previous) }),
   };
+}
+
+const SHOWN_MAX = 8;
+const TEXT_MAX = 256;
+
+function shortened(texts: readonly string[]): string[] {
+  const shown = texts.slice(0, texts.length > SHOWN_MAX ? SHOWN_MAX - 1 : SHOWN_MAX);
+  const more = texts.length > shown.length ? [`and ${texts.length - shown.length} more`] : [];
+  return [...shown.map((text) => text.slice(0, TEXT_MAX)), ...more];
 }
 
 function levelsOf({ status, endpoints }: CountersReport): QuicProxyNodeStatus {

@@ -1,16 +1,24 @@
 import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { BackendSet } from "../../crds/backends_schema.ts";
 
 /** The copy of the configuration in force, from which a proxy starts while the API server is away. */
 export interface LastGood {
   readonly file: string;
-  /** The spec of the QuicProxyNode, not checked; undefined where there is no copy. Throws where it cannot be read. */
-  read(): Promise<unknown>;
+  /** Undefined where there is no copy. Throws where it cannot be read. */
+  read(): Promise<Copy | undefined>;
   /** Replaces the copy as a whole: after a crash the old or the new one is there. Throws where it cannot be written. */
-  write(spec: unknown): Promise<void>;
+  write(copy: Copy): Promise<void>;
 }
 
-const FORMAT = 1;
+/** What is in force; read from a copy, neither is checked. */
+export interface Copy {
+  /** Of the QuicProxyNode. */
+  readonly spec: unknown;
+  readonly backends: BackendSet;
+}
+
+const FORMAT = 2;
 
 /** Kept in <directory>/<namespace>.<name>.json, readable by its owner only: the hash key is in it. */
 export function lastGoodCopy(directory: string, namespace: string, name: string): LastGood {
@@ -25,13 +33,13 @@ export function lastGoodCopy(directory: string, namespace: string, name: string)
         if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
         throw error;
       }
-      const { format, spec } = JSON.parse(text) as { format?: number; spec?: unknown };
+      const { format, ...copy } = JSON.parse(text) as { format?: number } & Copy;
       if (format !== FORMAT) throw new Error(`${file} has format ${format}, this version reads ${FORMAT}`);
-      return spec;
+      return copy;
     },
-    async write(spec) {
+    async write(copy) {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      await writeWhole(file, `${JSON.stringify({ format: FORMAT, spec })}\n`);
+      await writeWhole(file, `${JSON.stringify({ format: FORMAT, ...copy })}\n`);
     },
   };
 }

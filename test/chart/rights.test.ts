@@ -26,6 +26,7 @@ const IN_NAMESPACES: Rights = [
   "events.k8s.io/events: create",
   "quicproxy.io/quicproxies/status: patch",
   "quicproxy.io/quicproxies: list watch patch",
+  "quicproxy.io/quicproxybackends: get list watch create patch delete",
   "quicproxy.io/quicproxynodes/status: patch",
   "quicproxy.io/quicproxynodes: get list watch create patch delete",
   "rbac.authorization.k8s.io/rolebindings: list watch create patch",

@@ -80,15 +80,19 @@ describe("hash key", () => {
   });
 });
 
+const copyOf = (generation: number) => {
+  return { spec: { generation }, backends: { generation, removals: "Observed" as const, backends: [] } };
+};
+
 test("a last-good copy that finds no room harms no older one and takes none", async () => {
   await withDisk(16 * KIB, async () => {
     const copy = lastGoodCopy(disk, "media", "edge.node-1");
-    await copy.write({ generation: 1 });
-    await expect(copy.write({ generation: 2, filler: "x".repeat(20 * KIB) })).rejects.toThrow("ENOSPC");
+    await copy.write(copyOf(1));
+    await expect(copy.write({ ...copyOf(2), spec: "x".repeat(20 * KIB) })).rejects.toThrow("ENOSPC");
     expect(readdirSync(disk)).toEqual(["media.edge.node-1.json"]);
-    await expect(copy.read()).resolves.toEqual({ generation: 1 });
-    await copy.write({ generation: 3 });
-    await expect(copy.read()).resolves.toEqual({ generation: 3 });
+    await expect(copy.read()).resolves.toEqual(copyOf(1));
+    await copy.write(copyOf(3));
+    await expect(copy.read()).resolves.toEqual(copyOf(3));
   });
 });
 

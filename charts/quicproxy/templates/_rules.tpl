@@ -10,7 +10,7 @@ patch. It may grant proxies no more than it has itself, hence get of quicproxyno
   resources: [quicproxies/status, quicproxynodes/status]
   verbs: [patch]
 - apiGroups: [quicproxy.io]
-  resources: [quicproxynodes]
+  resources: [quicproxynodes, quicproxybackends]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [apps]
   resources: [daemonsets]

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
+import type { BackendsSpec } from "../../../crds/backends_schema.ts";
 import type { QuicProxyStatus } from "../../../crds/status_schema.ts";
 import type { ApiClient } from "../../../kube/client.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
 import { RESOURCES, type Resource } from "../../../kube/resources.ts";
+import { assembleSet } from "../../../proxy/source/backend_set.ts";
 import { until } from "../../until.ts";
 
 export const NAMESPACE = "media";
@@ -14,6 +16,7 @@ const CRDS: Resource = {
   plural: "customresourcedefinitions",
   kind: "CustomResourceDefinition",
 };
+const CRD_PLURALS = ["quicproxies", "quicproxynodes", "quicproxybackends"];
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 const ROOT = new URL("../../../", import.meta.url);
 
@@ -27,6 +30,7 @@ const rule = (apiGroup: string, resources: readonly string[], verbs: readonly st
 export const OPERATOR_RULES = [
   rule("quicproxy.io", ["quicproxies"], ["list", "watch", "patch"]),
   rule("quicproxy.io", ["quicproxies/status"], ["patch"]),
+  rule("quicproxy.io", ["quicproxybackends"], ["get", "list", "watch", "create", "patch", "delete"]),
   rule("quicproxy.io", ["quicproxynodes"], ["get", "list", "watch", "create", "patch", "delete"]),
   rule("quicproxy.io", ["quicproxynodes/status"], ["patch"]),
   rule("apps", ["daemonsets"], ["list", "watch", "create", "patch"]),
@@ -56,7 +60,7 @@ export class Admin {
   }
 
   async installCrds(): Promise<void> {
-    for (const plural of ["quicproxies", "quicproxynodes"]) {
+    for (const plural of CRD_PLURALS) {
       const text = readFileSync(new URL(`crds/quicproxy.io_${plural}.yaml`, ROOT), "utf8");
       await this.apply(CRDS, parse(text));
     }
@@ -64,13 +68,13 @@ export class Admin {
     await until("the CRDs are served", async () => {
       await this.client.list({ resource: RESOURCES.quicProxies, ...namespaced });
       await this.client.list({ resource: RESOURCES.quicProxyNodes, ...namespaced });
+      await this.client.list({ resource: RESOURCES.quicProxyBackends, ...namespaced });
       return true;
     });
   }
 
   async removeCrds(): Promise<void> {
-    for (const plural of ["quicproxies", "quicproxynodes"])
-      await this.client.delete(CRDS, { name: `${plural}.quicproxy.io` });
+    for (const plural of CRD_PLURALS) await this.client.delete(CRDS, { name: `${plural}.quicproxy.io` });
   }
 
   async grant({ namespace, name }: typeof OPERATOR_ACCOUNT, rules: readonly object[]): Promise<void> {
@@ -139,6 +143,16 @@ export class Admin {
     return items as unknown as NodeObject[];
   }
 
+  /** `address weight` of each backend that the proxies of a QuicProxy are told of, sorted. */
+  async backends(name: string): Promise<string[]> {
+    const { items } = await this.client.list({ resource: RESOURCES.quicProxyBackends, namespace: NAMESPACE });
+    const objects = new Map(
+      items.map((item) => [item.metadata.name, (item as unknown as { spec: BackendsSpec }).spec]),
+    );
+    const set = assembleSet(name, objects);
+    return (set?.backends ?? []).map(({ address, weight }) => `${address} ${weight}`).sort();
+  }
+
   /** `status reason message` of a condition. */
   async condition(name: string, type: string): Promise<string> {
     const { conditions = [] } = await this.proxyStatus(name);
@@ -158,6 +172,5 @@ export interface NodeObject {
   readonly spec: {
     readonly generation: number;
     readonly hashKey: string;
-    readonly intent: { readonly backends: { readonly static: { address: string; port: number; weight: number }[] } };
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseProxy } from "../../../operator/parse.ts";
 import { parse } from "../../../proxy/manifest/parse.ts";
-import { checkNodeSpec } from "../../../proxy/node/plan_node.ts";
+import { usableBackends } from "../../../proxy/node/usable_backends.ts";
 import { nodeSpec } from "../proxy/node/specs.ts";
 
 /* S10: no QuicProxy makes the nodes send to what trusts them. */
@@ -33,9 +33,8 @@ function standalone(address: string): string[] {
 
 const inCluster = (address: string): boolean => parseProxy({ spec: specOf(address), namespace: "media" }).ok;
 const onNode = (address: string): boolean => {
-  const spec = structuredClone(nodeSpec({})) as { intent: { backends: { static: object[] } } };
-  spec.intent.backends.static.push({ address, port: 53, weight: 1 });
-  return "spec" in checkNodeSpec(spec, []);
+  const { listeners, routing } = nodeSpec({}).intent;
+  return usableBackends([{ address, port: 53, weight: 1 }], { listeners, routing }, []).backends.length === 1;
 };
 
 describe("S10: destinations that are nobody's QUIC server", () => {

@@ -7,6 +7,7 @@ import {
   FRESH,
   find,
   node,
+  plannedBackends,
   planOf,
   pod,
   proxy,
@@ -30,13 +31,7 @@ function running(spec: object = SERVICE_SPEC, parts: object = {}): FakeWorld {
   return world.applied(planOf(world));
 }
 
-function addressesOf(world: FakeWorld): string[] {
-  const { spec } = find<{ spec: { intent: { backends: { static: { address: string; weight: number }[] } } } }>(
-    planOf(world),
-    "QuicProxyNode",
-  );
-  return spec.intent.backends.static.map(({ address, weight }) => `${address} ${weight}`);
-}
+const addressesOf = (world: FakeWorld): string[] => plannedBackends(planOf(world));
 
 const mistakes: [string, object][] = [
   ["a typo past CEL", { ...SERVICE_SPEC, listeners: [{ port: 443 }, { port: 443 }] }],
@@ -210,16 +205,20 @@ describe("the nodes of what runs", () => {
 
   it("that report what nobody asked for stop no other", () => {
     const world = running();
-    const nonsense = Number.MAX_SAFE_INTEGER;
+    const status = { appliedGeneration: Number.MAX_SAFE_INTEGER, appliedBackends: Number.MAX_SAFE_INTEGER };
     world.parts.nodeObjects = world.parts.nodeObjects.map((object) => {
-      return object.nodeName === "node-1" ? { ...object, status: { appliedGeneration: nonsense } } : object;
+      return object.nodeName === "node-1" ? { ...object, status } : object;
     });
     world.parts.slices = [slice(["10.1.0.9"])];
-    const generations = planOf(world, "edge", { ...FRESH, nowMs: FRESH.nowMs + 5 })
-      .desired.filter(({ object }) => object.kind === "QuicProxyNode")
-      .map(({ object }) => (object as unknown as { spec: { generation: number } }).spec.generation);
-    expect(generations).toEqual([FRESH.nowMs + 5, FRESH.nowMs + 5]);
-    const [state] = nodeStates(world.parts.nodeObjects, world.parts.pods);
+    world.parts.proxies = [proxy("edge", { ...SERVICE_SPEC, listeners: [{ port: 8443 }] })];
+    const laterMs = FRESH.nowMs + 5;
+    const plan = planOf(world, "edge", { ...FRESH, nowMs: laterMs });
+    for (const name of ["edge.node-1", "edge.node-2"]) {
+      expect(find<{ spec: { generation: number } }>(plan, "QuicProxyNode", name).spec.generation).toBe(laterMs);
+    }
+    const { spec } = find<{ spec: { index: { generation: number } } }>(plan, "QuicProxyBackends", "edge");
+    expect(spec.index.generation).toBe(laterMs);
+    const [state] = nodeStates({ objects: world.parts.nodeObjects, pods: world.parts.pods, backends: 1 });
     expect(state?.programmed).toBe(false);
   });
 });

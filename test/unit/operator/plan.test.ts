@@ -31,6 +31,8 @@ describe("the plan of a new QuicProxy", () => {
       "create ServiceAccount quicproxy-edge",
       "create Role quicproxy-edge",
       "create RoleBinding quicproxy-edge",
+      expect.stringMatching(/^create QuicProxyBackends edge\.[0-9a-f]{16}$/),
+      "create QuicProxyBackends edge",
       "create QuicProxyNode edge.node-1",
       "create QuicProxyNode edge.node-2",
       "create DaemonSet quicproxy-edge",
@@ -42,6 +44,7 @@ describe("the plan of a new QuicProxy", () => {
     const resourceNames = ["edge.node-1", "edge.node-2"];
     expect(rules).toEqual([
       { apiGroups: ["quicproxy.io"], resources: ["quicproxynodes"], resourceNames, verbs: ["get", "list", "watch"] },
+      { apiGroups: ["quicproxy.io"], resources: ["quicproxybackends"], verbs: ["list", "watch"] },
       { apiGroups: ["quicproxy.io"], resources: ["quicproxynodes/status"], resourceNames, verbs: ["patch"] },
     ]);
   });
@@ -259,14 +262,6 @@ describe("a plan on what was applied", () => {
   it("leaves everything as it is where nothing was ever accepted", () => {
     const plan = planOf(world({ backends: {} }));
     expect(plan).toEqual({ desired: [], surplus: [], labels: [], finalizer: false });
-  });
-
-  it("says whether missing backends were seen to go", () => {
-    const parts = { services: [service()], slices: [slice(["10.1.0.1"])] };
-    const removals = (origin: string) =>
-      find<NodeSpec>(planOf(world(SERVICE_SPEC, { ...parts, origin })), "QuicProxyNode").spec.removals;
-    expect([removals("watch"), removals("list")]).toEqual(["Observed", "Unobserved"]);
-    expect(find<NodeSpec>(planOf(world({}, { origin: "list" })), "QuicProxyNode").spec.removals).toBe("Observed");
   });
 
   it("takes its labels off all nodes when the QuicProxy goes, and needs no finalizer without them", () => {

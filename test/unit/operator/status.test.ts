@@ -26,6 +26,7 @@ function running(spec: object = {}, report: object = {}): FakeWorld {
   after.parts.nodeObjects = after.parts.nodeObjects.map((object) => {
     const status = {
       appliedGeneration: object.generation,
+      appliedBackends: FRESH.nowMs,
       ready: true,
       workers: 2,
       rates: RATES,

@@ -1,10 +1,11 @@
-import type { Origin } from "../../../kube/informer.ts";
+import type { BackendsSpec } from "../../../crds/backends_schema.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
 import { type Decision, decideAll, type InForce } from "../../../operator/plan/decide.ts";
 import type { DesiredObject, PodOptions } from "../../../operator/plan/desired.ts";
 import { type Plan, planProxy } from "../../../operator/plan/plan.ts";
-import { projectChild, projectNodeObject, projectRevision } from "../../../operator/watch/project.ts";
+import { projectBackends, projectChild, projectNodeObject, projectRevision } from "../../../operator/watch/project.ts";
 import type {
+  ObservedBackends,
   ObservedNode,
   ObservedNodeObject,
   ObservedPod,
@@ -34,7 +35,9 @@ export interface WorldParts {
   pods: ObservedPod[];
   revisions: ObservedRevision[];
   children: KubernetesObject[];
-  origin: Origin;
+  backendObjects: ObservedBackends[];
+  /** Addresses that a watch saw go. */
+  seenToGo: string[];
 }
 
 /** A world that a test fills as it likes. */
@@ -42,7 +45,7 @@ export class FakeWorld implements World {
   readonly parts: WorldParts;
 
   constructor(parts: Partial<WorldParts> = {}) {
-    const empty = {
+    const empty: WorldParts = {
       proxies: [],
       nodes: [],
       services: [],
@@ -51,8 +54,10 @@ export class FakeWorld implements World {
       pods: [],
       revisions: [],
       children: [],
+      backendObjects: [],
+      seenToGo: [],
     };
-    this.parts = { ...empty, origin: "watch", ...parts };
+    this.parts = { ...empty, ...parts };
   }
 
   get proxies() {
@@ -71,8 +76,20 @@ export class FakeWorld implements World {
     return this.parts.slices.filter((slice) => slice.namespace === namespace && slice.service === service);
   }
 
-  sliceOrigin() {
-    return this.parts.origin;
+  wasSeenToGo(_namespace: string, _service: string, address: string) {
+    return this.parts.seenToGo.includes(address);
+  }
+
+  nodeObject(namespace: string, name: string) {
+    return this.parts.nodeObjects.find((object) => object.namespace === namespace && object.name === name);
+  }
+
+  backendObject(namespace: string, name: string) {
+    return this.parts.backendObjects.find((object) => object.namespace === namespace && object.name === name);
+  }
+
+  backendObjects(namespace: string, proxy: string) {
+    return this.parts.backendObjects.filter((object) => object.namespace === namespace && object.proxy === proxy);
   }
 
   nodeObjects(namespace: string, proxy: string) {
@@ -97,10 +114,12 @@ export class FakeWorld implements World {
   applied({ desired, surplus, labels }: Plan): FakeWorld {
     const byKey = new Map(this.parts.children.map((child) => [`${child.kind} ${child.metadata.name}`, child]));
     const nodeObjects = new Map(this.parts.nodeObjects.map((object) => [object.name, object]));
+    const backendObjects = new Map(this.parts.backendObjects.map((object) => [object.name, object]));
     const revisions = new Map(this.parts.revisions.map((object) => [object.name, object]));
     for (const { object } of desired) {
       const stored = structuredClone(JSON.parse(JSON.stringify(object))) as KubernetesObject;
       if (object.kind === "QuicProxyNode") nodeObjects.set(object.metadata.name, projectNodeObject(stored)!);
+      else if (object.kind === "QuicProxyBackends") backendObjects.set(object.metadata.name, projectBackends(stored)!);
       else if (object.kind === "ControllerRevision") {
         const creationTimestamp = new Date(FRESH.nowMs).toISOString();
         const metadata = { ...stored.metadata, creationTimestamp };
@@ -110,6 +129,7 @@ export class FakeWorld implements World {
     for (const { name } of surplus) {
       nodeObjects.delete(name);
       revisions.delete(name);
+      backendObjects.delete(name);
     }
     const nodes = this.parts.nodes.map((node) => {
       const present = { ...node.labels };
@@ -126,6 +146,7 @@ export class FakeWorld implements World {
       children: [...byKey.values()],
       nodeObjects: [...nodeObjects.values()],
       revisions: [...revisions.values()],
+      backendObjects: [...backendObjects.values()],
     });
   }
 }
@@ -200,6 +221,14 @@ export function planOf(world: FakeWorld, name = "edge", fresh = FRESH): Plan {
   const found = world.proxies.find((each) => each.name === name)!;
   const decision = decideAll(world, fresh.nowMs).all.get(found.key);
   return planProxy(world, found, decision, { options: POD_OPTIONS, fresh });
+}
+
+/** `address weight` of each backend that a plan gives to the proxies, sorted. */
+export function plannedBackends(plan: Plan): string[] {
+  const specs = plan.desired
+    .filter(({ object }) => object.kind === "QuicProxyBackends")
+    .map(({ object }) => (object as unknown as { spec: BackendsSpec }).spec);
+  return specs.flatMap(({ backends = [] }) => backends.map(({ address, weight }) => `${address} ${weight}`)).sort();
 }
 
 /** A desired object by kind, or by kind and name. */

@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Plan } from "../../../../proxy/apply/plan.ts";
 import { NodeAgent } from "../../../../proxy/node/agent.ts";
-import { planNodeSpec } from "../../../../proxy/node/plan_node.ts";
+import { planNode } from "../../../../proxy/node/plan_node.ts";
 import type { RunningProxy } from "../../../../proxy/run.ts";
+import type { Copy } from "../../../../proxy/source/last_good.ts";
 import { fakeLog, nativeError } from "../apply/fakes.ts";
-import { nodeSpec, type SpecChanges } from "./specs.ts";
+import { backendSet, nodeSpec } from "./specs.ts";
 
 interface Timer {
   act: () => void;
@@ -14,7 +15,8 @@ interface Timer {
 let started: Plan[];
 let applied: Plan[];
 let failWith: Error | undefined;
-let copy: unknown;
+let refusedPort: number | undefined;
+let copy: Copy | undefined;
 let copyFails: boolean;
 let nowMs: number;
 let timers: Timer[];
@@ -24,6 +26,7 @@ let lines: ReturnType<typeof fakeLog>["lines"];
 
 const running = {
   apply: async (plan: Plan) => {
+    if (plan.endpoints[0]?.port === refusedPort) return nativeError("NEEDS_RESTART", "dataPlane.workers");
     if (failWith === undefined) applied.push(plan);
     return failWith;
   },
@@ -37,6 +40,7 @@ beforeEach(() => {
   applied = [];
   timers = [];
   failWith = undefined;
+  refusedPort = undefined;
   copy = undefined;
   copyFails = false;
   stopped = false;
@@ -50,16 +54,19 @@ beforeEach(() => {
       started.push(plan);
       return running;
     },
-    plan: (spec) => planNodeSpec(spec, { namespace: "media", cpus: 2, keyDir: "/nowhere" }),
+    plan: (parts) => {
+      const options = { namespace: "media", cpus: 2, keyDir: "/nowhere", localAddresses: () => ["192.0.2.1"] };
+      return planNode(parts, options);
+    },
     lastGood: {
       file: "copy.json",
       read: async () => {
         if (copyFails) throw new Error("torn");
         return copy;
       },
-      write: async (spec) => {
+      write: async (next) => {
         if (copyFails) throw new Error("disk full");
-        copy = spec;
+        copy = next;
       },
     },
     clock: () => nowMs,
@@ -74,7 +81,15 @@ beforeEach(() => {
   });
 });
 
-const offer = (changes: SpecChanges) => agent.offer(nodeSpec(changes), "ApiServer");
+const settings = (generation: number, port?: number) =>
+  agent.offerSettings(nodeSpec({ generation, ...(port === undefined ? {} : { port }) }), "ApiServer");
+const backends = (...args: Parameters<typeof backendSet>) => agent.offerBackends(backendSet(...args));
+
+/** Settings and backends of one generation. */
+async function offer(generation: number): Promise<void> {
+  await settings(generation);
+  await backends(generation);
+}
 
 /** Runs the timer that is due next, and what follows from it. */
 async function elapse(): Promise<void> {
@@ -84,46 +99,86 @@ async function elapse(): Promise<void> {
   await agent.refresh();
 }
 
+const inForce = () => [agent.state.appliedGeneration, agent.state.appliedBackends];
+
 describe("an agent", () => {
-  it("starts with the first spec and applies the next, each kept as last-good", async () => {
-    await offer({ generation: 7 });
+  it("starts once it has settings and backends, in whatever order, and keeps both as last-good", async () => {
+    await settings(7);
+    expect(agent.state).toMatchObject({ problem: { reason: "Pending", message: "waits for its backends" } });
+    await backends(3);
     expect(started).toHaveLength(1);
-    expect(agent.state).toEqual({ appliedGeneration: 7, source: "ApiServer", problem: undefined });
-    await offer({ generation: 8, backends: ["10.0.0.8"] });
+    expect(agent.state).toEqual({
+      appliedGeneration: 7,
+      appliedBackends: 3,
+      leftOut: [],
+      source: "ApiServer",
+      problem: undefined,
+    });
+    expect(copy).toMatchObject({ spec: { generation: 7 }, backends: { generation: 3 } });
+  });
+
+  it("starts with backends that came first", async () => {
+    await backends(3);
+    expect([started.length, agent.state.problem]).toEqual([0, undefined]);
+    await settings(7);
+    expect(inForce()).toEqual([7, 3]);
+  });
+
+  it("follows each for itself", async () => {
+    await offer(7);
+    await backends(8, ["10.0.0.8"]);
     expect(applied[0]?.backends).toMatchObject([{ address: "10.0.0.8" }]);
-    expect(copy).toMatchObject({ generation: 8 });
+    await settings(9, 8443);
+    expect(applied[1]).toMatchObject({ endpoints: [{ port: 8443 }, {}], backends: [{ address: "10.0.0.8" }] });
+    expect(inForce()).toEqual([9, 8]);
   });
 
   it("applies the same generation once", async () => {
-    await offer({ generation: 7 });
-    await offer({ generation: 7 });
+    await offer(7);
+    await offer(7);
     expect([started.length, applied.length]).toEqual([1, 0]);
   });
 
-  it("refuses an older generation and says so", async () => {
-    await offer({ generation: 7 });
-    await offer({ generation: 6, backends: [] });
-    expect(applied).toEqual([]);
-    expect(agent.state).toMatchObject({
-      appliedGeneration: 7,
-      problem: { reason: "OldGeneration", message: "generation 6 is refused: 7 is in force already" },
+  it("refuses an older generation of either and says so", async () => {
+    await offer(7);
+    await settings(6);
+    expect(agent.state.problem).toEqual({
+      reason: "OldGeneration",
+      message: "generation 6 is refused: 7 is in force already",
     });
-    await offer({ generation: 7 });
+    await settings(7);
     expect(agent.state.problem).toBeUndefined();
+    await backends(6, []);
+    expect(agent.state.problem?.message).toBe("generation 6 of the backends is refused: 7 is in force already");
+    expect([applied.length, ...inForce()]).toEqual([0, 7, 7]);
   });
 
-  it("keeps what is in force where a spec has faults, and names them all", async () => {
-    await offer({ generation: 7 });
-    await agent.offer({ ...nodeSpec({ generation: 8 }), hashKey: "short", generation: -1 }, "ApiServer");
-    expect(agent.state.appliedGeneration).toBe(7);
+  it("keeps what is in force where settings have faults, names them all, and follows the backends", async () => {
+    await offer(7);
+    await agent.offerSettings({ ...nodeSpec({ generation: 8 }), hashKey: "short", generation: -1 }, "ApiServer");
     expect(agent.state.problem?.message).toMatch(/spec\.generation.*spec\.hashKey|spec\.hashKey.*spec\.generation/);
-    await agent.offer(undefined, "ApiServer");
+    await backends(8, ["10.0.0.8"]);
+    expect(inForce()).toEqual([7, 8]);
     expect(agent.state.problem?.reason).toBe("InvalidSpec");
+    await agent.offerSettings(undefined, "ApiServer");
+    expect(agent.state.problem?.reason).toBe("InvalidSpec");
+  });
+
+  it("follows the backends while settings wait for a restart, or for a port", async () => {
+    await offer(7);
+    refusedPort = 8443;
+    await settings(8, 8443);
+    await backends(8, ["10.0.0.8"]);
+    await backends(9, ["10.0.0.9"]);
+    expect(applied.map((plan) => plan.backends[0]?.address)).toEqual(["10.0.0.8", "10.0.0.9"]);
+    expect(inForce()).toEqual([7, 9]);
+    expect(agent.state.problem?.reason).toBe("NeedsRestart");
+    expect(lines.filter(({ message }) => message.includes("dataPlane.workers"))).toHaveLength(1);
   });
 
   it("says why it could not start, and tries again by itself with growing pauses", async () => {
     failWith = nativeError("LISTEN_PORT_BUSY", "busy", 0);
-    await offer({ generation: 7 });
+    await offer(7);
     expect(agent.state).toMatchObject({ appliedGeneration: 0, problem: { reason: "ListenPortBusy" } });
     const pauses = [timers[0]!.ms];
     await elapse();
@@ -135,13 +190,13 @@ describe("an agent", () => {
     expect(timers).toEqual([]);
   });
 
-  it("gives up on a spec that failed as soon as there is a newer one", async () => {
-    await offer({ generation: 7 });
+  it("gives up on settings that failed as soon as there are newer ones", async () => {
+    await offer(7);
     failWith = nativeError("NEEDS_RESTART", "dataPlane.workers");
-    await offer({ generation: 8 });
+    await settings(8);
     expect(agent.state.problem?.reason).toBe("NeedsRestart");
     failWith = undefined;
-    await offer({ generation: 9 });
+    await settings(9);
     expect(timers).toEqual([]);
     expect(agent.state).toMatchObject({ appliedGeneration: 9, problem: undefined });
   });
@@ -151,7 +206,8 @@ describe("an agent", () => {
     spec.intent.routing.quicLB = [
       { rotation: 0, serverIdLength: 3, nonceLength: 4, key: { secretRef: { name: "cid-key" } } },
     ];
-    await agent.offer(spec, "ApiServer");
+    await agent.offerSettings(spec, "ApiServer");
+    await backends(7);
     expect(agent.state.problem).toMatchObject({
       reason: "KeysMissing",
       message: expect.stringContaining("/nowhere/cid-key/key"),
@@ -159,20 +215,47 @@ describe("an agent", () => {
     expect(timers).toHaveLength(1);
   });
 
+  it("leaves out a backend that this host cannot use, names it, and uses the others", async () => {
+    await settings(7);
+    await backends(7, ["10.0.0.7", "192.0.2.1", "100.100.100.200", "127.0.0.1"]);
+    expect(started[0]?.backends).toMatchObject([{ address: "10.0.0.7" }]);
+    expect(agent.state.leftOut.map((text) => text.split(":")[0]).sort()).toEqual([
+      "backend 100.100.100.200 port 4433",
+      "backend 127.0.0.1 port 4433",
+      "backend 192.0.2.1 port 4433",
+    ]);
+    expect(agent.state.problem).toBeUndefined();
+  });
+
+  it("routes without its server ID to a backend whose ID no QUIC-LB config has the length of", async () => {
+    const spec = nodeSpec({ generation: 7 });
+    spec.intent.routing.quicLB = [{ rotation: 0, serverIdLength: 3, nonceLength: 4 }];
+    await agent.offerSettings(spec, "ApiServer");
+    const [backend] = backendSet(1).backends;
+    const two = [
+      { ...backend!, serverId: "abcd" },
+      { ...backend!, address: "10.0.0.8", serverId: "abcdef" },
+    ];
+    await backends(7, [], { backends: two });
+    expect(started[0]?.backends).toHaveLength(2);
+    expect([...started[0]!.serverIds.values()]).toEqual(["abcdef"]);
+    expect(agent.state.leftOut).toEqual([expect.stringContaining('10.0.0.7 port 4433: "abcd" has 2 octets')]);
+  });
+
   it("stops what runs, and takes nothing more", async () => {
-    await offer({ generation: 7 });
+    await offer(7);
     await agent.stop();
-    await offer({ generation: 8 });
+    await offer(8);
     expect([stopped, applied.length]).toEqual([true, 0]);
   });
 });
 
 describe("the last-good copy", () => {
   it("starts the proxy, and the API server confirms it later without another apply", async () => {
-    copy = nodeSpec({ generation: 7 });
+    copy = { spec: nodeSpec({ generation: 7 }), backends: backendSet(7) };
     await agent.startFromLastGood();
-    expect(agent.state).toEqual({ appliedGeneration: 7, source: "LastGood", problem: undefined });
-    await offer({ generation: 7 });
+    expect(agent.state).toMatchObject({ appliedGeneration: 7, appliedBackends: 7, source: "LastGood" });
+    await offer(7);
     expect(agent.state.source).toBe("ApiServer");
     expect([started.length, applied.length]).toEqual([1, 0]);
   });
@@ -180,7 +263,7 @@ describe("the last-good copy", () => {
   it("is only a warning where it cannot be read or written", async () => {
     copyFails = true;
     await agent.startFromLastGood();
-    await offer({ generation: 7 });
+    await offer(7);
     expect(agent.state).toMatchObject({ appliedGeneration: 7, problem: undefined });
     expect(lines.filter(({ level }) => level === "warn").map(({ message }) => message)).toEqual([
       "the last-good copy is not used: torn",
@@ -190,18 +273,18 @@ describe("the last-good copy", () => {
 
   it("that could not be written is written once it can be, and both are said once", async () => {
     copyFails = true;
-    await offer({ generation: 7 });
+    await offer(7);
     for (let count = 0; count < 3; count++) await agent.refresh();
     expect(copy).toBeUndefined();
     copyFails = false;
     await agent.refresh();
-    expect(copy).toMatchObject({ generation: 7 });
+    expect(copy).toMatchObject({ spec: { generation: 7 } });
     const said = lines.map(({ message }) => message).filter((message) => message.includes("last-good"));
     expect(said).toEqual(["no last-good copy is kept: disk full", "a last-good copy is kept again"]);
   });
 
   it("with faults starts nothing", async () => {
-    copy = { generation: 1 };
+    copy = { spec: { generation: 1 }, backends: backendSet(1) };
     await agent.startFromLastGood();
     expect([started.length, agent.state.problem?.reason]).toEqual([0, "InvalidSpec"]);
   });
@@ -209,38 +292,56 @@ describe("the last-good copy", () => {
 
 describe("the loss of most backends that nobody saw go", () => {
   const four = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"];
+  const unseen = { removals: "Unobserved" } as const;
 
-  beforeEach(() => offer({ generation: 7, backends: four }));
+  beforeEach(async () => {
+    await settings(7);
+    await backends(7, four);
+  });
 
   it("is held and reported, and applied after a while where it stays so", async () => {
-    await offer({ generation: 8, backends: four.slice(0, 1), removals: "Unobserved" });
-    expect(agent.state).toMatchObject({ appliedGeneration: 7, problem: { reason: "RemovalHeld" } });
+    await backends(8, four.slice(0, 1), unseen);
+    expect(agent.state).toMatchObject({ appliedBackends: 7, problem: { reason: "RemovalHeld" } });
     expect(agent.state.problem?.message).toContain("3 of 4 backends are gone");
     await elapse();
-    expect(agent.state).toMatchObject({ appliedGeneration: 8, problem: undefined });
+    expect(agent.state).toMatchObject({ appliedBackends: 8, problem: undefined });
+  });
+
+  it("is the same where they are there with weight 0", async () => {
+    await backends(8, four, { ...unseen, weight: 0 });
+    expect(agent.state.problem?.message).toContain("4 of 4 backends are gone");
+  });
+
+  it("does not keep settings from being applied", async () => {
+    await backends(8, [], unseen);
+    await settings(8, 8443);
+    expect(inForce()).toEqual([8, 7]);
+    expect(agent.state.problem?.reason).toBe("RemovalHeld");
+    await elapse();
+    expect(inForce()).toEqual([8, 8]);
   });
 
   it("is not held longer by others of its kind", async () => {
-    await offer({ generation: 8, backends: [], removals: "Unobserved" });
+    await backends(8, [], unseen);
     nowMs += 59_000;
-    await offer({ generation: 9, backends: [], removals: "Unobserved" });
-    expect(agent.state.appliedGeneration).toBe(7);
+    await backends(9, [], unseen);
+    expect(agent.state.appliedBackends).toBe(7);
     nowMs += 1000;
-    await offer({ generation: 10, backends: [], removals: "Unobserved" });
-    expect(agent.state.appliedGeneration).toBe(10);
+    await backends(10, [], unseen);
+    expect(agent.state.appliedBackends).toBe(10);
   });
 
   it("is forgotten where they come back", async () => {
-    await offer({ generation: 8, backends: [], removals: "Unobserved" });
-    await offer({ generation: 9, backends: four, removals: "Unobserved" });
-    expect(agent.state).toMatchObject({ appliedGeneration: 9, problem: undefined });
+    await backends(8, [], unseen);
+    await backends(9, four, unseen);
+    expect(agent.state).toMatchObject({ appliedBackends: 9, problem: undefined });
     expect(timers).toEqual([]);
   });
 
   it("is applied at once where they were seen to go, or where it is half of them", async () => {
-    await offer({ generation: 8, backends: four.slice(0, 2), removals: "Unobserved" });
-    expect(agent.state.appliedGeneration).toBe(8);
-    await offer({ generation: 9, backends: [] });
-    expect(agent.state.appliedGeneration).toBe(9);
+    await backends(8, four.slice(0, 2), unseen);
+    expect(agent.state.appliedBackends).toBe(8);
+    await backends(9, []);
+    expect(agent.state.appliedBackends).toBe(9);
   });
 });

@@ -6,7 +6,13 @@ import { Reporter } from "../../../../proxy/node/reporter.ts";
 import { type AgentState, nodeStatus } from "../../../../proxy/node/status.ts";
 import { fakeReport } from "../metrics/reports.ts";
 
-const IN_FORCE: AgentState = { appliedGeneration: 7, source: "ApiServer", problem: undefined };
+const IN_FORCE: AgentState = {
+  appliedGeneration: 7,
+  appliedBackends: 9,
+  leftOut: [],
+  source: "ApiServer",
+  problem: undefined,
+};
 
 let sent: QuicProxyNodeStatus[];
 let errors: string[];
@@ -70,11 +76,25 @@ describe("the status of a node", () => {
     expect(rates).toMatchObject({ receivedPerSecond: 12_000, droppedPerSecond: 1 });
   });
 
+  it("names backends that this host cannot use, not more than fit", () => {
+    const leftOut = Array.from({ length: 20 }, (_, at) => `backend ${at}: ${"x".repeat(300)}`);
+    const status = nodeStatus({
+      state: { ...IN_FORCE, leftOut },
+      version: "1",
+      report: undefined,
+      previous: undefined,
+    });
+    expect(quicProxyNodeStatusShape.parse(status)).toEqual(status);
+    expect(status.backendsLeftOut).toHaveLength(8);
+    expect(status.backendsLeftOut?.at(-1)).toBe("and 13 more");
+  });
+
   it("says why nothing runs", () => {
     const problem = { reason: "ListenPortBusy", message: "taken" };
-    const none = { appliedGeneration: 0, source: undefined, problem };
+    const none = { appliedGeneration: 0, appliedBackends: 0, leftOut: [], source: undefined, problem };
     expect(nodeStatus({ state: none, version: "1", report: undefined, previous: undefined })).toEqual({
       appliedGeneration: 0,
+      appliedBackends: 0,
       ready: false,
       reason: "ListenPortBusy",
       message: "taken",
