@@ -18,7 +18,10 @@ export default defineConfig({
         // The same with the upstream level that every host has.
         test: {
           name: "net-sockets",
-          include: ["test/net/{counters,counters_drops,counters_workers,headers,reload,lifecycle,health}.test.ts"],
+          include: [
+            "test/net/counters{,_undeliverable,_flow_limits,_unforwarded,_workers}.test.ts",
+            "test/net/{headers,reload,lifecycle,health}.test.ts",
+          ],
           env: { QUICPROXY_TEST_UPSTREAM_LEVEL: "Sockets" },
           fileParallelism: false,
           testTimeout: 120_000,

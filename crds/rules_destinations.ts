@@ -12,20 +12,33 @@ const METADATA_SERVICES: readonly string[] = ["fd00:ec2::254", "100.100.100.200"
 
 /** What no manifest may name. */
 export function destinationRules(spec: SoundSpec): RuleFinding[] {
-  return findAmong(spec, (address) =>
-    METADATA_SERVICES.includes(address) ? `${address} is a cloud's metadata service` : undefined,
-  );
+  return findAmong(spec, metadataFault);
 }
 
 /** In a cluster, whoever writes a QuicProxy does not own the nodes: loopback addresses are the nodes' own services. */
 export function clusterDestinationRules(spec: SoundSpec): RuleFinding[] {
-  return findAmong(spec, (address) => {
-    const ip = parseIpAddress(address);
-    const isLoopback = ip !== undefined && addressKind(ip) === "loopback";
-    return isLoopback
-      ? `${address} is a service of the node itself, which may trust whoever reaches it there`
-      : undefined;
-  });
+  return findAmong(spec, loopbackFault);
+}
+
+/** Why no proxy in a cluster may send to an address, wherever it comes from; undefined: it may. */
+export function clusterDestinationFault(address: string): string | undefined {
+  const ip = parseIpAddress(address);
+  const kind = ip && addressKind(ip);
+  if (ip === undefined || (kind !== "unicast" && kind !== "loopback"))
+    return `${address} is not the address of one host`;
+  return metadataFault(ip.text) ?? loopbackFault(ip.text);
+}
+
+function metadataFault(canonicalAddress: string): string | undefined {
+  return METADATA_SERVICES.includes(canonicalAddress) ? `${canonicalAddress} is a cloud's metadata service` : undefined;
+}
+
+function loopbackFault(canonicalAddress: string): string | undefined {
+  const ip = parseIpAddress(canonicalAddress);
+  const isLoopback = ip !== undefined && addressKind(ip) === "loopback";
+  return isLoopback
+    ? `${canonicalAddress} is a service of the node itself, which may trust whoever reaches it there`
+    : undefined;
 }
 
 function findAmong({ backends }: SoundSpec, wrong: (canonicalAddress: string) => string | undefined): RuleFinding[] {

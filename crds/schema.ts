@@ -86,14 +86,18 @@ const staticBackend = mapping({
     ),
 });
 
-const backends = mapping({
+const backendFields = {
   service: serviceBackends.optional().describe("Backends from the EndpointSlices of a Service. Needs a cluster."),
   static: list(staticBackend, 0, 16_384, "backends")
     .optional()
     .meta(listMap("address", "port"))
     .describe("Backends by address. At most 16384. An empty list is valid: the proxy is healthy but not ready."),
   health: backendHealth.prefault({}).describe("When a backend is given no new flow because it seems to be down."),
-}).meta(validations({ rule: "has(self.service) != has(self.static)", message: "exactly one of service and static" }));
+};
+
+const backends = mapping(backendFields).meta(
+  validations({ rule: "has(self.service) != has(self.static)", message: "exactly one of service and static" }),
+);
 
 const quicLbConfig = mapping({
   rotation: integer(0, 6).describe("Config rotation bits of the Connection ID, 0 to 6. Unique in the list."),
@@ -343,13 +347,12 @@ export const quicProxyShape = mapping({
   status: z.looseObject({}).optional().describe("Written by the operator; not read from a manifest."),
 });
 
-/** What a QuicProxyNode carries of a spec: all that the proxy on a node runs on. */
-export const intentShape = specShape.pick({
-  listeners: true,
-  backends: true,
-  routing: true,
-  dataPlane: true,
-  metrics: true,
+/**
+ * What a QuicProxyNode carries of a spec: all that the proxy on a node runs on. A server-side apply leaves out a list that
+ * it empties, so an absent one is an empty one.
+ */
+export const intentShape = specShape.pick({ listeners: true, routing: true, dataPlane: true, metrics: true }).extend({
+  backends: mapping({ static: backendFields.static, health: backendFields.health }).describe("Where they go."),
 });
 
 /** A QuicProxy with every default filled in. */

@@ -5,6 +5,21 @@ const UNAVAILABLE: readonly { path: readonly string[]; values?: readonly string[
   { path: ["dataPlane", "fastPath"], values: ["XDP", "AFXDP"], allowed: "Auto or Disabled" },
 ];
 
+/** What a spec may ask for and the operator of this version does not do: everything else of the spec is done. */
+const NOT_YET: readonly { path: readonly string[]; allowed: string }[] = [
+  { path: ["tuning"], allowed: "tuning of the nodes by hand" },
+  { path: ["autoscaling"], allowed: "spec.scaling.nodes, kubectl scale, or a HorizontalPodAutoscaler on it" },
+];
+
+/** What of a spec has no effect in a cluster. */
+export function notYetInEffect(spec: SoundSpec): RuleFinding[] {
+  const found = NOT_YET.filter(({ path }) => isAskedFor(spec, path));
+  const waiting = found.map(({ path, allowed }) => ({ path, what: "has no effect in this version", allowed }));
+  if (!isAskedFor(spec, ["routing", "quicLB"]) || !isAskedFor(spec, ["backends", "service"])) return waiting;
+  const what = "has no effect with backends.service: its endpoints have no server IDs that the proxy knows";
+  return [...waiting, { path: ["routing", "quicLB"], what, allowed: "backends.static with a serverId each" }];
+}
+
 /** Everything that a spec asks for and no proxy of this version can do. */
 export function unavailableFaults(spec: SoundSpec): RuleFinding[] {
   return UNAVAILABLE.filter(({ path, values }) => isAskedFor(spec, path, values)).map(({ path, allowed }) => {

@@ -103,8 +103,14 @@ export class Informer<T> {
     return { synced: this.#synced, connected: this.#connected, ...this.#counts, lastEventAgeMs };
   }
 
-  /** Takes the answer to an own write at once, so that nothing is decided on what was before it. */
+  /**
+   * Takes the answer to an own write at once, so that nothing is decided on what was before it. What the watch has gone
+   * past without it is deleted already, though the answer came later.
+   */
   assume(object: KubernetesObject): void {
+    const { resourceVersion = "" } = object.metadata;
+    const isPast = isOlder(resourceVersion, this.#resourceVersion) || resourceVersion === this.#resourceVersion;
+    if (isPast && !this.#entries.has(keyOf(object))) return;
     this.#set(object, "watch");
   }
 
@@ -192,7 +198,7 @@ export class Informer<T> {
       return;
     }
     this.#resourceVersion = event.object.metadata.resourceVersion;
-    if (event.type === "DELETED") this.#remove(keyOf(event.object), "watch");
+    if (event.type === "DELETED") this.#takeDeletion(event.object);
     else this.#set(event.object, "watch");
   }
 
@@ -210,6 +216,13 @@ export class Informer<T> {
     const value = this.#guard(() => this.#options.project(object));
     this.#entries.set(key, { value, resourceVersion });
     this.#tell({ key, value, before: entry?.value, origin });
+  }
+
+  /** Of an object that was made anew under the same name meanwhile, only the former is gone. */
+  #takeDeletion(object: KubernetesObject): void {
+    const key = keyOf(object);
+    if (isOlder(object.metadata.resourceVersion, this.#entries.get(key)?.resourceVersion)) return;
+    this.#remove(key, "watch");
   }
 
   #remove(key: string, origin: Origin): void {
@@ -241,7 +254,11 @@ export class Informer<T> {
  * any case: after a restore from backup versions may be lower.
  */
 function isKnown(known: string, offered: string, origin: Origin): boolean {
-  if (known === offered) return true;
-  if (origin === "list" || !/^[0-9]+$/.test(known) || !/^[0-9]+$/.test(offered)) return false;
-  return BigInt(offered) < BigInt(known);
+  return known === offered || (origin === "watch" && isOlder(offered, known));
+}
+
+/** False where one of them is no number (KEP-5504 promises that they are). */
+function isOlder(version: string | undefined, than: string | undefined): boolean {
+  const isNumber = (text: string | undefined): text is string => /^[0-9]+$/.test(text ?? "");
+  return isNumber(version) && isNumber(than) && BigInt(version) < BigInt(than);
 }

@@ -26,6 +26,7 @@ export const RESOURCES = {
   serviceAccounts: resource("", "v1", "serviceaccounts", "ServiceAccount"),
   endpointSlices: resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
   daemonSets: resource("apps", "v1", "daemonsets", "DaemonSet"),
+  controllerRevisions: resource("apps", "v1", "controllerrevisions", "ControllerRevision"),
   roles: resource("rbac.authorization.k8s.io", "v1", "roles", "Role"),
   roleBindings: resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"),
   leases: resource("coordination.k8s.io", "v1", "leases", "Lease"),

@@ -1,5 +1,5 @@
 import type { KubernetesObject } from "../kube/objects.ts";
-import { APPLIED_ANNOTATION } from "./names.ts";
+import { APPLIED_ANNOTATION, PROXY_LABEL } from "./names.ts";
 import type { DesiredObject } from "./plan/desired.ts";
 import { contentDigest } from "./plan/node_objects.ts";
 import type { ObservedNodeObject, World } from "./world.ts";
@@ -21,6 +21,7 @@ export function needOf({ resource, object }: DesiredObject, world: World): Need 
       world.nodeObjects(namespace, proxy).find((each) => each.name === name),
     );
   }
+  if (resource.kind === "ControllerRevision") return revisionNeed(object, world);
   const observed = world.child(resource.kind, namespace, name);
   if (observed === undefined) return "create";
   // A list names its items' kind once, for all of them.
@@ -36,6 +37,15 @@ function nodeNeed(object: KubernetesObject, observed: ObservedNodeObject | undef
     covers(observed.metadata, object.metadata) &&
     observed.digest === contentDigest(spec);
   return same ? undefined : "update";
+}
+
+/** What it holds is part of its name, and the API server lets nobody change it. */
+function revisionNeed(object: KubernetesObject, world: World): Need | undefined {
+  const { namespace = "", name, labels } = object.metadata;
+  const { revision } = object as unknown as { revision: number };
+  const observed = world.revisions(namespace, labels?.[PROXY_LABEL] ?? "").find((each) => each.name === name);
+  if (observed === undefined) return "create";
+  return observed.revision === revision ? undefined : "update";
 }
 
 function isSameIntent(observed: KubernetesObject["metadata"], desired: KubernetesObject["metadata"]): boolean {

@@ -1,5 +1,6 @@
 import type { Condition, QuicProxyStatus } from "../crds/status_schema.ts";
 import type { Happening } from "../kube/events.ts";
+import { ACCEPTED_WITH_NOTES } from "./status/conditions.ts";
 
 const ACTION = "Observe";
 
@@ -24,7 +25,9 @@ function hasTurned(before: readonly Condition[], { type, status, reason }: Condi
 function conditionHappening({ type, status, reason, message }: Condition): Happening[] {
   const isGood = (status === "True") === (type !== "Degraded");
   const note = `${type}: ${message}`;
+  if (status === "Unknown") return [];
   if (!isGood) return reason === "Pending" ? [] : [{ type: "Warning", reason, action: ACTION, note }];
+  if (reason === ACCEPTED_WITH_NOTES) return [{ type: "Warning", reason, action: ACTION, note }];
   return type === "Ready" ? [{ type: "Normal", reason, action: ACTION, note }] : [];
 }
 

@@ -8,6 +8,8 @@ export const NAME_LABEL = "app.kubernetes.io/name";
 export const PROXY_LABEL = "quicproxy.io/proxy";
 /** Digest of the object as it was applied; a changed intent is seen even where it only takes fields away. */
 export const APPLIED_ANNOTATION = "quicproxy.io/applied";
+/** On the ControllerRevision of a spec that was accepted: a DaemonSet's revisions have its pods' labels too. */
+export const ACCEPTED_LABEL = "quicproxy.io/accepted";
 /** Digest of the settings that a running proxy cannot change: another one rolls the pods. */
 export const RESTART_ANNOTATION = "quicproxy.io/restart";
 /** Labels on nodes are the only thing of ours that garbage collection cannot undo. */
@@ -17,6 +19,7 @@ export const APP_NAME = "quicproxy";
 export const CONTROLLER_NAME = "quicproxy.io/operator";
 /** Selects every object the operator makes. */
 export const MANAGED_SELECTOR = `${MANAGED_BY_LABEL}=${FIELD_MANAGER}`;
+export const ACCEPTED_SELECTOR = `${MANAGED_SELECTOR},${ACCEPTED_LABEL}`;
 
 /** Name of the DaemonSet, ServiceAccount, Role and RoleBinding of a QuicProxy. */
 export function childName(proxy: string): string {

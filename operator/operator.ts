@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { ApiClient } from "../kube/client.ts";
 import { Events } from "../kube/events.ts";
 import type { InformerTimes } from "../kube/informer.ts";
-import { keyOf } from "../kube/objects.ts";
 import { RESOURCES } from "../kube/resources.ts";
 import type { SendRequest } from "../kube/transport.ts";
 import type { Log } from "../process/log.ts";
@@ -113,7 +112,7 @@ export class Operator {
       return;
     }
     for (const proxy of this.#caches.proxies) {
-      if (concern.kind === "all" || usesService(proxy, concern.key)) this.#queue.add(proxy.key);
+      if (concern.kind === "all" || usesService(this.#caches, proxy, concern.key)) this.#queue.add(proxy.key);
     }
   }
 
@@ -130,8 +129,11 @@ export class Operator {
   }
 }
 
-function usesService(proxy: ObservedProxy, serviceKey: string): boolean {
-  const { backends } = (proxy.spec ?? {}) as { backends?: { service?: { name?: string } } };
-  const name = backends?.service?.name;
-  return name !== undefined && keyOf({ metadata: { namespace: proxy.namespace, name } }) === serviceKey;
+/** By its present spec, or by the accepted one, which may be what is in force. */
+function usesService(caches: Caches, { namespace, name, spec }: ObservedProxy, serviceKey: string): boolean {
+  const specs = [spec, ...caches.revisions(namespace, name).map(({ data }) => data)];
+  return specs.some((each) => {
+    const { backends } = (each ?? {}) as { backends?: { service?: { name?: string } } };
+    return backends?.service?.name !== undefined && `${namespace}/${backends.service.name}` === serviceKey;
+  });
 }

@@ -3,7 +3,7 @@ import { crossFieldFaults, ineffectiveSettings } from "../crds/rules.ts";
 import { clusterDestinationRules } from "../crds/rules_destinations.ts";
 import { quicLbCautions } from "../crds/rules_quic_lb.ts";
 import { type QuicProxySpec, specShape } from "../crds/schema.ts";
-import { unavailableFaults } from "../crds/unavailable.ts";
+import { notYetInEffect, unavailableFaults } from "../crds/unavailable.ts";
 import type { ObservedProxy } from "./world.ts";
 
 /** Why a QuicProxy is not accepted: one word for programs, one text for people. */
@@ -33,7 +33,7 @@ export function parseProxy({ spec: raw, namespace }: Pick<ObservedProxy, "spec" 
     ...clusterFaults,
   ];
   if (faults.length > 0) return refuse(faults.map(formatFinding));
-  const warnings = [...ineffectiveSettings(spec), ...quicLbCautions(spec)];
+  const warnings = [...ineffectiveSettings(spec), ...quicLbCautions(spec), ...notYetInEffect(spec)];
   return { ok: true, spec, warnings: warnings.map(formatFinding) };
 }
 

@@ -8,12 +8,11 @@ import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
 import type { Log } from "../process/log.ts";
 import { HASH_KEY_BYTES } from "../proxy/contract/contract.ts";
-import { type Need, needOf } from "./diff.ts";
+import { type Applied, Applier } from "./apply.ts";
 import { statusHappenings } from "./happenings.ts";
-import { FIELD_MANAGER, NODE_LABELS_FINALIZER, STATUS_FIELD_MANAGER } from "./names.ts";
-import { type Decision, decideAll } from "./plan/decide.ts";
-import type { DesiredObject, PodOptions } from "./plan/desired.ts";
-import { contentDigest } from "./plan/node_objects.ts";
+import { STATUS_FIELD_MANAGER } from "./names.ts";
+import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
+import type { PodOptions } from "./plan/desired.ts";
 import { type Plan, planProxy } from "./plan/plan.ts";
 import { differOnlyInNumbers } from "./status/nodes.ts";
 import { planStatus } from "./status/status.ts";
@@ -29,23 +28,21 @@ export interface ReconcilerOptions {
   readonly now: () => number;
 }
 
-interface Written {
-  readonly need: Need;
-  readonly object: KubernetesObject;
-}
-
+/** How often it is looked whether the ports of another QuicProxy are free: nobody tells of it. */
+const CONFLICT_EVERY_MS = 10_000;
 /** Numbers alone are written this seldom; whatever else changes is written at once. */
 const NUMBERS_EVERY_MS = 10_000;
-const FINALIZER_FIELD_MANAGER = "quicproxy-operator-finalizer";
 
 /** Makes the API server hold what plan/ says, for one QuicProxy at a time. Writes nothing that is so already. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
+  readonly #applier: Applier;
   readonly #statusWrittenAtMs = new Map<string, number>();
-  #decisions: { version: number; all: Map<string, Decision> } | undefined;
+  #decisions: (Decisions & { readonly version: number }) | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
+    this.#applier = new Applier(options);
   }
 
   /** Returns after how many milliseconds to come again, or undefined. Throws what should be tried again. */
@@ -56,80 +53,36 @@ export class Reconciler {
       this.#statusWrittenAtMs.delete(key);
       return undefined;
     }
-    const decision = this.#decide().get(key);
+    const decision = this.#decide(now()).get(key);
     const fresh = { nowMs: now(), hashKey: randomBytes(HASH_KEY_BYTES).toString("hex") };
     const plan = planProxy(caches, proxy, decision, { options: pods, fresh });
-    const error = await this.#tryApply(proxy, plan, log);
+    const error = await this.#applyAndTell(proxy, plan, log);
     const againMs = decision === undefined ? undefined : await this.#writeStatus(proxy, decision, error);
     if (error !== undefined) throw error;
-    return againMs;
+    return isInAnothersWay(decision) ? Math.min(againMs ?? CONFLICT_EVERY_MS, CONFLICT_EVERY_MS) : againMs;
   }
 
-  #decide(): Map<string, Decision> {
-    const { caches } = this.#options;
-    if (this.#decisions?.version !== caches.version) {
-      this.#decisions = { version: caches.version, all: decideAll(caches) };
+  #decide(nowMs: number): Decisions["all"] {
+    const { version } = this.#options.caches;
+    const { changeAtMs = Number.POSITIVE_INFINITY } = this.#decisions ?? {};
+    if (this.#decisions?.version !== version || nowMs >= changeAtMs) {
+      this.#decisions = { version, ...decideAll(this.#options.caches, nowMs) };
     }
     return this.#decisions.all;
   }
 
-  async #tryApply(proxy: ObservedProxy, plan: Plan, log: Log): Promise<Error | undefined> {
-    const written: Written[] = [];
-    try {
-      await this.#apply(proxy, plan, written);
-      return undefined;
-    } catch (error) {
-      return error as Error;
-    } finally {
-      for (const { need, object } of written) {
-        log.info(
-          { need, kind: object.kind, object: object.metadata.name },
-          `${need}d ${object.kind} ${object.metadata.name}`,
-        );
-      }
-      await this.#tell(proxy, plan, written);
+  async #applyAndTell(proxy: ObservedProxy, plan: Plan, log: Log): Promise<Error | undefined> {
+    const applied = await this.#applier.apply(proxy, plan);
+    for (const { need, object } of applied.written) {
+      const { kind, metadata } = object;
+      log.info({ need, kind, object: metadata.name }, `${need}d ${kind} ${metadata.name}`);
     }
+    await this.#tell(proxy, applied);
+    const [first, ...others] = applied.faults;
+    return others.length === 0 ? first : new Error(`${first?.message}; and ${others.length} more`, { cause: first });
   }
 
-  /** The finalizer before the labels it stands for, and off again only after they are gone. */
-  async #apply(proxy: ObservedProxy, plan: Plan, written: Written[]): Promise<void> {
-    const { client } = this.#options;
-    const hasFinalizer = proxy.finalizers.includes(NODE_LABELS_FINALIZER);
-    if (plan.finalizer && !hasFinalizer) await this.#applyFinalizer(proxy, [NODE_LABELS_FINALIZER]);
-    for (const desired of plan.desired) await this.#applyObject(desired, written);
-    for (const { node, label, wanted } of plan.labels) {
-      const patch = { metadata: { labels: { [label]: wanted ? "true" : null } } };
-      await client.mergePatch(RESOURCES.nodes, { name: node }, patch);
-    }
-    for (const name of plan.surplusNodeObjects) {
-      await client.delete(RESOURCES.quicProxyNodes, { namespace: proxy.namespace, name });
-    }
-    if (!plan.finalizer && hasFinalizer) await this.#applyFinalizer(proxy, []);
-  }
-
-  async #applyObject(desired: DesiredObject, written: Written[]): Promise<void> {
-    const { client, caches } = this.#options;
-    const need = needOf(desired, caches);
-    if (need === undefined) return;
-    const { resource, object } = desired;
-    const answer = await client.apply(object, { resource, fieldManager: FIELD_MANAGER }).catch(explainApply);
-    caches.assume(resource, answer);
-    written.push({ need, object });
-    if (resource === RESOURCES.quicProxyNodes) assertKept(object, answer);
-  }
-
-  async #applyFinalizer({ namespace, name }: ObservedProxy, finalizers: readonly string[]): Promise<void> {
-    const { quicProxies } = RESOURCES;
-    const metadata = { namespace, name, finalizers };
-    const object = { apiVersion: apiVersionOf(quicProxies), kind: quicProxies.kind, metadata };
-    try {
-      await this.#options.client.apply(object, { resource: quicProxies, fieldManager: FINALIZER_FIELD_MANAGER });
-    } catch (error) {
-      if (!hasStatus(error, 404)) throw error;
-    }
-  }
-
-  async #tell(proxy: ObservedProxy, plan: Plan, written: readonly Written[]): Promise<void> {
+  async #tell(proxy: ObservedProxy, { written, removed }: Applied): Promise<void> {
     const { events } = this.#options;
     const action = "Apply";
     for (const need of ["create", "update"] as const) {
@@ -140,8 +93,8 @@ export class Reconciler {
       if (names.length > 0)
         await events.record(proxy, { type: "Normal", reason, action, note: `${need}d ${shorten(names)}` });
     }
-    if (plan.surplusNodeObjects.length > 0) {
-      const note = `removed ${shorten(plan.surplusNodeObjects)}: these nodes no longer run the proxy`;
+    if (removed.length > 0) {
+      const note = `removed ${shorten(removed)}: these nodes no longer run the proxy`;
       await events.record(proxy, { type: "Normal", reason: "NodesRemoved", action, note });
     }
   }
@@ -176,25 +129,13 @@ export class Reconciler {
   }
 }
 
+function isInAnothersWay(decision: Decision | undefined): boolean {
+  return decision?.refusal?.reason === "PortConflict" || decision?.inForce?.takenNodes !== undefined;
+}
+
 const SHOWN_NAMES_MAX = 6;
 
 function shorten(names: readonly string[]): string {
   const more = names.length > SHOWN_NAMES_MAX ? ` and ${names.length - SHOWN_NAMES_MAX} more` : "";
   return names.slice(0, SHOWN_NAMES_MAX).join(", ") + more;
-}
-
-const OTHER_CRDS = "the CRDs are of another version than the operator; apply the newer ones";
-
-/** Server-side apply answers 500 to a field that the CRD does not have. */
-function explainApply(error: Error): never {
-  if (!error.message.includes("field not declared in schema")) throw error;
-  throw new Error(`${OTHER_CRDS} (${error.message})`, { cause: error });
-}
-
-/** Where the API server took something away, to apply it again would change nothing, for ever. */
-function assertKept(desired: KubernetesObject, answer: KubernetesObject): void {
-  const digest = (object: KubernetesObject): string =>
-    contentDigest((object as unknown as { spec: Parameters<typeof contentDigest>[0] }).spec);
-  if (digest(desired) === digest(answer)) return;
-  throw new Error(`${desired.kind} ${desired.metadata.name}: the API server dropped a part of it: ${OTHER_CRDS}`);
 }

@@ -32,6 +32,8 @@ export interface ObservedNode {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly ObservedTaint[];
+  /** As the kubelet says, or the node controller in its place. */
+  readonly ready: boolean;
 }
 
 export interface ServicePort {
@@ -52,6 +54,8 @@ export interface ObservedService {
 export interface ObservedEndpoint {
   readonly address: string;
   readonly ready: boolean;
+  /** Answers, though it may be terminating. */
+  readonly serving: boolean;
   readonly terminating: boolean;
 }
 
@@ -87,6 +91,21 @@ export interface ObservedPod {
   readonly trouble: string | undefined;
 }
 
+/** A ControllerRevision that holds a spec which was accepted. */
+export interface ObservedRevision {
+  readonly namespace: string;
+  readonly name: string;
+  readonly proxy: string;
+  /** Of the QuicProxy. */
+  readonly ownerUid: string;
+  /** Grows with each that is accepted. */
+  readonly revision: number;
+  /** Since 1970. */
+  readonly createdAtMs: number;
+  /** The spec, not checked. */
+  readonly data: unknown;
+}
+
 /** A DaemonSet, ServiceAccount, Role or RoleBinding of ours, whole. */
 export interface ObservedChild {
   readonly kind: string;
@@ -102,5 +121,6 @@ export interface World {
   sliceOrigin(namespace: string, service: string): Origin;
   nodeObjects(namespace: string, proxy: string): readonly ObservedNodeObject[];
   pods(namespace: string, proxy: string): readonly ObservedPod[];
+  revisions(namespace: string, proxy: string): readonly ObservedRevision[];
   child(kind: string, namespace: string, name: string): KubernetesObject | undefined;
 }

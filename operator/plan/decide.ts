@@ -1,50 +1,137 @@
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import { parseProxy, type Refusal } from "../parse.ts";
 import type { ObservedProxy, World } from "../world.ts";
+import { lastAccepted, revisionName, specOf } from "./accepted.ts";
 import { type ResolvedBackends, resolveBackends } from "./backends.ts";
-import { type Claim, portConflict } from "./conflicts.ts";
+import { type Claim, portConflicts } from "./claims.ts";
 import { type ChosenNodes, chooseNodes } from "./nodes.ts";
 
-/** What is to be done about one QuicProxy, or why nothing is. */
-export type Decision =
-  | {
-      readonly ok: true;
-      readonly spec: QuicProxySpec;
-      readonly warnings: readonly string[];
-      readonly backends: Extract<ResolvedBackends, { ok: true }>["backends"];
-      /** Whether backends that are missing were seen to go. */
-      readonly observed: boolean;
-      readonly nodes: ChosenNodes;
+/** What is to be done about one QuicProxy. */
+export interface Decision {
+  /** Why its present spec is not accepted; undefined: it is, and it is what is in force. */
+  readonly refusal: Refusal | undefined;
+  /** What the present spec asks for in vain. */
+  readonly warnings: readonly string[];
+  /** What is to run: the present spec, or the last accepted one. Undefined: nothing ever was accepted. */
+  readonly inForce: InForce | undefined;
+}
+
+export interface InForce {
+  readonly spec: QuicProxySpec;
+  readonly resolved: ResolvedBackends;
+  readonly nodes: ChosenNodes;
+  /** Nodes that another QuicProxy has the ports of: why. */
+  readonly takenNodes: Refusal | undefined;
+}
+
+export interface Decisions {
+  readonly all: ReadonlyMap<string, Decision>;
+  /** When time alone will change them, in milliseconds since 1970; undefined: never. */
+  readonly changeAtMs: number | undefined;
+}
+
+/** A spec that is accepted has its ports for this long without a pod; then only where a proxy runs or has run. */
+const CLAIM_GRACE_MS = 120_000;
+
+/**
+ * Decides about every QuicProxy, the oldest first. What runs keeps its ports, whatever is wrong with what was written
+ * later; of two new ones that want one port on one node, the older has it. Pure.
+ */
+export function decideAll(world: World, nowMs: number): Decisions {
+  const candidates = world.proxies
+    .filter(({ deleting }) => !deleting)
+    .sort(byAge)
+    .map((proxy) => candidateOf(world, proxy, nowMs));
+  const claims = new Map(candidates.flatMap(({ claim }) => (claim === undefined ? [] : [[claim.key, claim]])));
+  const all = new Map<string, Decision>();
+  for (const candidate of candidates) {
+    const decision = decide(world, candidate, [...claims.values()]);
+    all.set(candidate.proxy.key, decision);
+    const isNew = decision.refusal === undefined && !candidate.isUnchanged;
+    if (isNew && decision.inForce !== undefined) {
+      claims.set(candidate.proxy.key, claimOf(candidate.proxy, decision.inForce.spec, decision.inForce.nodes.chosen));
     }
-  | { readonly ok: false; readonly refusal: Refusal };
-
-/** Decides about every QuicProxy, the oldest first: of two that want one port on one node, the older has it. Pure. */
-export function decideAll(world: World): Map<string, Decision> {
-  const decisions = new Map<string, Decision>();
-  const claims: Claim[] = [];
-  for (const proxy of [...world.proxies].sort(byAge)) {
-    if (proxy.deleting) continue;
-    const decision = decide(world, proxy, claims);
-    decisions.set(proxy.key, decision);
-    if (decision.ok) claims.push(claimOf(proxy, decision.spec, decision.nodes));
   }
-  return decisions;
+  const endings = candidates.flatMap(({ graceEndsAtMs }) => (graceEndsAtMs > nowMs ? [graceEndsAtMs] : []));
+  return { all, changeAtMs: endings.length === 0 ? undefined : Math.min(...endings) };
 }
 
-function decide(world: World, proxy: ObservedProxy, older: readonly Claim[]): Decision {
+interface Candidate {
+  readonly proxy: ObservedProxy;
+  readonly parsed: ReturnType<typeof parseProxy>;
+  readonly accepted: QuicProxySpec | undefined;
+  /** Whether the present spec is the one that was accepted last. */
+  readonly isUnchanged: boolean;
+  /** What the accepted spec has by running. */
+  readonly claim: Claim | undefined;
+  readonly graceEndsAtMs: number;
+}
+
+function candidateOf(world: World, proxy: ObservedProxy, nowMs: number): Candidate {
   const parsed = parseProxy(proxy);
-  if (!parsed.ok) return parsed;
-  const { spec, warnings } = parsed;
-  const nodes = chooseNodes(world.nodes, proxy, spec);
-  const conflict = portConflict(claimOf(proxy, spec, nodes), older);
-  if (conflict !== undefined) return { ok: false, refusal: conflict };
-  const resolved = resolveBackends(world, proxy.namespace, spec);
-  if (!resolved.ok) return resolved;
-  return { ok: true, spec, warnings, nodes, backends: resolved.backends, observed: resolved.observed };
+  const revision = lastAccepted(proxy, world.revisions(proxy.namespace, proxy.name));
+  const accepted = specOf(revision);
+  const isUnchanged = parsed.ok && revision?.name === revisionName(proxy, parsed.spec);
+  const graceEndsAtMs = (revision?.createdAtMs ?? 0) + CLAIM_GRACE_MS;
+  const claim = accepted && runningClaim(world, proxy, { spec: accepted, hasGrace: graceEndsAtMs > nowMs });
+  return { proxy, parsed, accepted, isUnchanged, claim, graceEndsAtMs };
 }
 
-function claimOf({ key }: ObservedProxy, spec: QuicProxySpec, { chosen }: ChosenNodes): Claim {
-  return { key, spec, nodes: new Set(chosen) };
+interface Accepted {
+  readonly spec: QuicProxySpec;
+  readonly hasGrace: boolean;
+}
+
+/** Ports are taken where a pod is, or was until it went for a moment, and not where none could ever be made. */
+function runningClaim(world: World, proxy: ObservedProxy, { spec, hasGrace }: Accepted): Claim {
+  const { namespace, name } = proxy;
+  const hasRun = world
+    .nodeObjects(namespace, name)
+    .filter(({ status }) => (status.appliedGeneration ?? 0) > 0)
+    .map(({ nodeName }) => nodeName);
+  const soon = hasGrace ? nodesOf(world, proxy, spec).chosen : [];
+  return claimOf(proxy, spec, [...podNodes(world, proxy), ...hasRun, ...soon]);
+}
+
+function decide(world: World, candidate: Candidate, claims: readonly Claim[]): Decision {
+  const { proxy, parsed, accepted, isUnchanged } = candidate;
+  if (!parsed.ok) return { refusal: parsed.refusal, warnings: [], inForce: force(world, candidate, accepted, claims) };
+  const { spec, warnings } = parsed;
+  if (isUnchanged) return { refusal: undefined, warnings, inForce: force(world, candidate, spec, claims) };
+  const nodes = nodesOf(world, proxy, spec);
+  const resolved = resolveBackends(world, proxy.namespace, spec);
+  const refusal = portConflicts(claimOf(proxy, spec, nodes.chosen), claims)[0]?.refusal ?? resolved.problem;
+  if (refusal !== undefined) return { refusal, warnings: [], inForce: force(world, candidate, accepted, claims) };
+  return { refusal: undefined, warnings, inForce: { spec, nodes, resolved, takenNodes: undefined } };
+}
+
+/** What was accepted before: it goes on, but comes to no further node that another has the ports of. */
+function force(
+  world: World,
+  { proxy, claim }: Candidate,
+  spec: QuicProxySpec | undefined,
+  claims: readonly Claim[],
+): InForce | undefined {
+  if (spec === undefined) return undefined;
+  const nodes = nodesOf(world, proxy, spec);
+  const further = nodes.chosen.filter((node) => claim?.nodes.has(node) !== true);
+  const conflicts = portConflicts(claimOf(proxy, spec, further), claims);
+  const taken = new Set(conflicts.flatMap((conflict) => conflict.nodes));
+  const chosen = nodes.chosen.filter((node) => !taken.has(node));
+  const resolved = resolveBackends(world, proxy.namespace, spec);
+  return { spec, resolved, nodes: { ...nodes, chosen }, takenNodes: conflicts[0]?.refusal };
+}
+
+function nodesOf(world: World, proxy: ObservedProxy, spec: QuicProxySpec): ChosenNodes {
+  return chooseNodes(world.nodes, { ...proxy, podNodes: podNodes(world, proxy) }, spec);
+}
+
+function podNodes(world: World, { namespace, name }: ObservedProxy): ReadonlySet<string> {
+  return new Set(world.pods(namespace, name).map(({ nodeName }) => nodeName));
+}
+
+function claimOf({ key }: ObservedProxy, spec: QuicProxySpec, nodes: Iterable<string>): Claim {
+  return { key, spec, nodes: new Set(nodes) };
 }
 
 /** Creation times have whole seconds; the name decides between two of the same. */

@@ -2,10 +2,8 @@ import { nodeObjectName, type QuicProxyNodeSpec } from "../../crds/node_schema.t
 import { RESOURCES } from "../../kube/resources.ts";
 import { digestOf } from "../names.ts";
 import type { ObservedNodeObject, ObservedProxy } from "../world.ts";
-import type { Decision } from "./decide.ts";
+import type { InForce } from "./decide.ts";
 import { childOf, type DesiredObject } from "./desired.ts";
-
-type Accepted = Extract<Decision, { ok: true }>;
 
 /** What a plan takes from outside, so that it stays a function of its arguments. */
 export interface Fresh {
@@ -23,17 +21,18 @@ export interface NodeObjects {
 /** One QuicProxyNode for each chosen node. */
 export function planNodeObjects(
   proxy: ObservedProxy,
-  decision: Accepted,
+  inForce: InForce,
   observed: readonly ObservedNodeObject[],
   fresh: Fresh,
 ): NodeObjects {
   const hashKey = keyOfProxy(observed) ?? fresh.hashKey;
-  const { listeners, routing, dataPlane, metrics } = decision.spec;
-  const backends = { static: decision.backends, health: decision.spec.backends.health };
+  const { listeners, routing, dataPlane, metrics } = inForce.spec;
+  const { resolved } = inForce;
+  const backends = { static: resolved.backends, health: inForce.spec.backends.health };
   const intent = { listeners, backends, routing, dataPlane, metrics };
-  const removals = decision.observed ? "Observed" : "Unobserved";
+  const removals = resolved.observed ? "Observed" : "Unobserved";
   const names = new Set<string>();
-  const desired = decision.nodes.chosen.flatMap((nodeName) => {
+  const desired = inForce.nodes.chosen.flatMap((nodeName) => {
     const name = nodeObjectName(proxy.name, nodeName);
     if (name === undefined) return [];
     names.add(name);
@@ -59,9 +58,22 @@ export function contentDigest({ proxy, nodeName, hashKey, intent }: Partial<Quic
  */
 function nextGeneration(before: ObservedNodeObject | undefined, digest: string, nowMs: number): number {
   if (before === undefined) return nowMs;
-  const applied = before.status.appliedGeneration ?? 0;
+  const applied = crediblyApplied(before, nowMs);
   if (before.digest === digest && applied <= before.generation) return before.generation;
   return Math.max(before.generation + 1, applied + 1, nowMs);
+}
+
+/** One node's nonsense must not make a generation that no number or no other node comes after. */
+function crediblyApplied({ status }: ObservedNodeObject, nowMs: number): number {
+  const applied = status.appliedGeneration ?? 0;
+  return isCredible(applied, nowMs) ? applied : 0;
+}
+
+const CLOCK_SKEW_MAX_MS = 24 * 3_600_000;
+
+/** Whether an operator can have asked for a generation: it is a time of one, or a few more. */
+export function isCredible(generation: number, nowMs: number): boolean {
+  return generation <= nowMs + CLOCK_SKEW_MAX_MS;
 }
 
 /** The key lives on in the nodes' objects, so that a restarted operator finds it without reading a Secret. */

@@ -33,19 +33,24 @@ export interface NodeLabelChange {
   readonly wanted: boolean;
 }
 
-interface Identity {
+interface Subject {
   readonly namespace: string;
   readonly name: string;
+  /** Nodes on which a pod of it is. */
+  readonly podNodes: ReadonlySet<string>;
 }
 
-/** The nodes of a QuicProxy. With scaling.nodes set, nodes that have the proxy stay before others come. Pure. */
-export function chooseNodes(nodes: readonly ObservedNode[], proxy: Identity, spec: QuicProxySpec): ChosenNodes {
+/**
+ * The nodes of a QuicProxy. With scaling.nodes set, nodes that have the proxy stay before others come, as long as they
+ * are ready. Pure.
+ */
+export function chooseNodes(nodes: readonly ObservedNode[], proxy: Subject, spec: QuicProxySpec): ChosenNodes {
   const label = nodeLabel(proxy.namespace, proxy.name);
   const eligible = nodes.filter((node) => isEligible(node, proxy, spec));
   const count = spec.scaling?.nodes;
   if (count === undefined)
     return { chosen: namesOf(eligible), eligible: eligible.length, labels: withoutLabel(nodes, label) };
-  const rank = (node: ObservedNode): number => (label in node.labels ? 0 : 1);
+  const rank = (node: ObservedNode): number => (node.ready ? 0 : 2) + (label in node.labels ? 0 : 1);
   const ranked = [...eligible].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
   const chosen = new Set(ranked.slice(0, count).map(({ name }) => name));
   const labels = nodes
@@ -59,10 +64,12 @@ export function withoutLabel(nodes: readonly ObservedNode[], label: string): Nod
   return nodes.filter(({ labels }) => label in labels).map(({ name }) => ({ node: name, label, wanted: false }));
 }
 
-function isEligible(node: ObservedNode, { name }: Identity, { nodes }: QuicProxySpec): boolean {
+/** A taint that came after the pod drives it away only with the effect NoExecute, and then not at once. */
+function isEligible(node: ObservedNode, { name, podNodes }: Subject, { nodes }: QuicProxySpec): boolean {
   const selector = Object.entries(nodes?.selector ?? {});
   if (!selector.every(([key, value]) => node.labels[key] === value)) return false;
   if (nodeObjectName(name, node.name) === undefined) return false;
+  if (podNodes.has(node.name)) return true;
   return node.taints.every((taint) => isTolerated(taint, nodes?.tolerations ?? []));
 }
 

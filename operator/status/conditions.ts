@@ -1,5 +1,5 @@
 import { CONDITION_MESSAGE_MAX, type Condition, type ConditionType } from "../../crds/status_schema.ts";
-import type { Decision } from "../plan/decide.ts";
+import type { Decision, InForce } from "../plan/decide.ts";
 import type { NodeState } from "./nodes.ts";
 
 /** A condition before it is held against the one before it. */
@@ -17,99 +17,154 @@ export interface Findings {
   readonly applyError: string | undefined;
 }
 
-const SHOWN_NODES_MAX = 5;
+const SHOWN_MAX = 5;
+/** Reason of Accepted where the spec asks for something in vain, or for what its author should know of. */
+export const ACCEPTED_WITH_NOTES = "AcceptedWithNotes";
 
 /** What holds for a QuicProxy, in the order in which it comes true. Pure. */
 export function judge(findings: Findings): Verdict[] {
   const accepted = judgeAccepted(findings.decision);
   const programmed = judgeProgrammed(findings);
-  return [accepted, programmed, judgeReady(findings, accepted, programmed), judgeDegraded(findings.states)];
+  return [accepted, programmed, judgeReady(findings, accepted, programmed), judgeDegraded(findings)];
 }
 
-function judgeAccepted(decision: Decision): Verdict {
-  if (!decision.ok) return { type: "Accepted", status: "False", ...decision.refusal };
-  const notes = decision.warnings.map((warning) => `; note: ${warning}`).join("");
-  return { type: "Accepted", status: "True", reason: "Accepted", message: `the spec can be run${notes}` };
+function judgeAccepted({ refusal, warnings, inForce }: Decision): Verdict {
+  const type = "Accepted";
+  if (refusal !== undefined) {
+    const { reason, message } = refusal;
+    const kept = inForce === undefined ? "" : "; the last accepted spec stays in force";
+    return { type, status: "False", reason, message: message + kept };
+  }
+  if (warnings.length === 0) return { type, status: "True", reason: "Accepted", message: "the spec can be run" };
+  const notes = warnings.map((warning) => `; note: ${warning}`).join("");
+  return { type, status: "True", reason: ACCEPTED_WITH_NOTES, message: `the spec can be run${notes}` };
 }
 
 function judgeProgrammed({ decision, states, applyError }: Findings): Verdict {
   const type = "Programmed";
-  if (!decision.ok) {
+  const { refusal, inForce } = decision;
+  if (refusal !== undefined) {
     const message = `the spec is not accepted; ${keptText(states)}`;
-    return { type, status: "False", reason: decision.refusal.reason, message };
+    return { type, status: "False", reason: refusal.reason, message };
   }
   if (applyError !== undefined) return { type, status: "False", reason: "ApplyFailed", message: applyError };
-  if (decision.nodes.chosen.length === 0)
-    return { type, status: "False", reason: "NoNodes", message: noNodesText(decision) };
+  const all = inForce?.nodes.chosen.length ?? 0;
+  if (inForce === undefined || all === 0) return { type, status: "False", ...noNodes(inForce) };
   const done = states.filter(({ programmed }) => programmed).length;
-  const all = decision.nodes.chosen.length;
-  if (done === all)
-    return {
-      type,
-      status: "True",
-      reason: "Programmed",
-      message: `${counted(all)} ${all === 1 ? "runs" : "run"} the present spec`,
-    };
-  return { type, status: "False", ...troubles(states, `${done} of ${counted(all)} run the present spec`, "Pending") };
+  if (done < all) {
+    return { type, status: "False", ...troubles(states, `${done} of ${counted(all)} run the present spec`, "Pending") };
+  }
+  const message = `${counted(all)} ${all === 1 ? "runs" : "run"} the present spec`;
+  return { type, status: "True", reason: "Programmed", message };
 }
 
+/** Whether traffic is served, be it by the last accepted spec; a change that is on its way to the nodes is none of it. */
 function judgeReady({ decision, states }: Findings, accepted: Verdict, programmed: Verdict): Verdict {
   const type = "Ready";
-  if (!decision.ok)
-    return { type, status: "False", reason: accepted.reason, message: `${accepted.message}; ${keptText(states)}` };
-  const ready = states.filter((state) => state.ready).length;
-  const all = decision.nodes.chosen.length;
-  const serving = decision.backends.filter(({ weight }) => weight > 0).length;
-  if (programmed.status !== "True" && all === 0) return { ...programmed, type };
-  if (serving === 0) return { type, status: "False", reason: "NoBackends", message: noBackendsText(decision) };
-  if (programmed.status !== "True") return { ...programmed, type };
-  if (ready === all) {
-    return {
-      type,
-      status: "True",
-      reason: "Ready",
-      message: `${counted(all)} ${all === 1 ? "forwards" : "forward"} to ${serving} ${serving === 1 ? "backend" : "backends"}`,
-    };
+  const { refusal, inForce } = decision;
+  if (inForce === undefined) {
+    const { reason, message } = accepted;
+    return { type, status: "False", reason, message: `${message}; ${keptText(states)}` };
   }
-  return { type, status: "False", ...troubles(states, `${ready} of ${counted(all)} ready`, "NotReady") };
+  const all = inForce.nodes.chosen.length;
+  if (all === 0) return { type, status: "False", ...noNodes(inForce) };
+  const serving = inForce.resolved.backends.filter(({ weight }) => weight > 0).length;
+  if (serving === 0) return { type, status: "False", ...noBackends(inForce) };
+  const ready = states.filter((state) => state.ready).length;
+  if (ready < all)
+    return { type, status: "False", ...notReady(states, programmed, `${ready} of ${counted(all)} ready`) };
+  const forward = `${counted(all)} ${all === 1 ? "forwards" : "forward"} to ${counted(serving, "backend")}`;
+  const kept = refusal === undefined ? "" : " by the last accepted spec";
+  return { type, status: "True", reason: "Ready", message: forward + kept };
 }
 
-function judgeDegraded(states: readonly NodeState[]): Verdict {
+/** What keeps a node from being ready is most often what keeps the spec from being run there. */
+function notReady(states: readonly NodeState[], programmed: Verdict, head: string): Reasoned {
+  if (programmed.status === "False" && programmed.reason === "ApplyFailed") return programmed;
+  return troubles(
+    states.filter(({ ready }) => !ready),
+    head,
+    "NotReady",
+  );
+}
+
+function judgeDegraded({ decision: { inForce }, states }: Findings): Verdict {
   const type = "Degraded";
-  const degraded = states.filter((state) => state.degraded !== undefined);
-  const [first] = degraded;
-  if (first?.degraded === undefined)
-    return { type, status: "False", reason: "AsAsked", message: "everything works as asked" };
-  const others = degraded.length > 1 ? ` (and ${counted(degraded.length - 1)} more)` : "";
-  return { type, status: "True", reason: "LessThanAsked", message: `${first.nodeName}: ${first.degraded}${others}` };
+  const lacks = [...lacksOf(inForce), ...nodeLacks(states)];
+  const [first] = lacks;
+  if (first !== undefined) {
+    const others = lacks.length > 1 ? `; and ${lacks.length - 1} more` : "";
+    return { type, status: "True", reason: first.reason, message: first.message + others };
+  }
+  if (states.every(({ report }) => report === undefined)) {
+    return { type, status: "Unknown", reason: "NothingRuns", message: "no node has reported yet" };
+  }
+  return { type, status: "False", reason: "AsAsked", message: "everything works as asked" };
 }
 
-function troubles(states: readonly NodeState[], head: string, otherwise: string): { reason: string; message: string } {
+/** A word for programs and a text for people. */
+interface Reasoned {
+  readonly reason: string;
+  readonly message: string;
+}
+
+function lacksOf(inForce: InForce | undefined): Reasoned[] {
+  if (inForce === undefined) return [];
+  const { resolved, nodes, takenNodes, spec } = inForce;
+  const asked = spec.scaling?.nodes ?? 0;
+  const few = `spec.scaling.nodes asks for ${counted(asked)}, and ${nodes.eligible} can run the proxy`;
+  const leftOut = resolved.leftOut.slice(0, SHOWN_MAX).join("; ");
+  const more = resolved.leftOut.length > SHOWN_MAX ? `; and ${resolved.leftOut.length - SHOWN_MAX} more` : "";
+  return [
+    ...(takenNodes === undefined ? [] : [takenNodes]),
+    ...(leftOut === "" ? [] : [{ reason: "EndpointsLeftOut", message: leftOut + more }]),
+    ...(asked > nodes.eligible ? [{ reason: "TooFewNodes", message: few }] : []),
+  ];
+}
+
+function nodeLacks(states: readonly NodeState[]): Reasoned[] {
+  return states.flatMap(({ nodeName, degraded }) => {
+    return degraded === undefined ? [] : [{ reason: "LessThanAsked", message: `${nodeName}: ${degraded}` }];
+  });
+}
+
+function troubles(states: readonly NodeState[], head: string, otherwise: string): Reasoned {
   const found = states.flatMap(({ nodeName, trouble }) => (trouble === undefined ? [] : [{ nodeName, ...trouble }]));
-  const shown = found.slice(0, SHOWN_NODES_MAX).map(({ nodeName, message }) => `; ${nodeName}: ${message}`);
-  const more = found.length > SHOWN_NODES_MAX ? `; and ${found.length - SHOWN_NODES_MAX} more` : "";
+  const shown = found.slice(0, SHOWN_MAX).map(({ nodeName, message }) => `; ${nodeName}: ${message}`);
+  const more = found.length > SHOWN_MAX ? `; and ${found.length - SHOWN_MAX} more` : "";
   return { reason: found[0]?.reason ?? otherwise, message: head + shown.join("") + more };
 }
 
-function noNodesText({ spec, nodes }: Extract<Decision, { ok: true }>): string {
-  if (nodes.eligible > 0) return "spec.scaling.nodes is 0: no node runs the proxy";
+function noNodes(inForce: InForce | undefined): Reasoned {
+  const reason = "NoNodes";
+  if (inForce === undefined) return { reason, message: "no node can run the proxy" };
+  const { spec, nodes, takenNodes } = inForce;
+  if (takenNodes !== undefined) return takenNodes;
+  if (nodes.eligible > 0) return { reason, message: "spec.scaling.nodes is 0: no node runs the proxy" };
   const labels = Object.entries(spec.nodes?.selector ?? {}).map(([key, value]) => `${key}=${value}`);
-  if (labels.length === 0)
-    return "no node can run the proxy: all have taints that spec.nodes.tolerations does not tolerate";
-  return (
+  if (labels.length === 0) {
+    const message = "no node can run the proxy: all have taints that spec.nodes.tolerations does not tolerate";
+    return { reason, message };
+  }
+  const message =
     `no node has the labels of spec.nodes.selector (or its taints are not tolerated); ` +
-    `label one: kubectl label node NAME ${labels.join(" ")}`
-  );
+    `label one: kubectl label node NAME ${labels.join(" ")}`;
+  return { reason, message };
 }
 
-function noBackendsText({ spec, backends }: Extract<Decision, { ok: true }>): string {
+function noBackends({ spec, resolved }: InForce): Reasoned {
+  const { problem, backends } = resolved;
+  if (problem !== undefined) return problem;
   const { service } = spec.backends;
-  if (service === undefined) return "no backend has a weight above zero; add one to spec.backends.static";
+  const reason = "NoBackends";
+  if (service === undefined) {
+    return { reason, message: "no backend has a weight above zero; add one to spec.backends.static" };
+  }
   const draining = backends.length > 0 ? ` (${backends.length} not ready or terminating)` : "";
-  return (
+  const message =
     `Service ${service.name} has no ready endpoint${draining}; see: ` +
-    `kubectl get endpointslices -l kubernetes.io/service-name=${service.name}`
-  );
+    `kubectl get endpointslices -l kubernetes.io/service-name=${service.name}`;
+  return { reason, message };
 }
 
 function keptText(states: readonly NodeState[]): string {
@@ -117,8 +172,8 @@ function keptText(states: readonly NodeState[]): string {
   return `${counted(states.length)} ${states.length === 1 ? "keeps" : "keep"} the last accepted spec`;
 }
 
-function counted(nodes: number): string {
-  return `${nodes} ${nodes === 1 ? "node" : "nodes"}`;
+function counted(count: number, what = "node"): string {
+  return `${count} ${count === 1 ? what : `${what}s`}`;
 }
 
 /** Verdicts as conditions; one whose status is what it was keeps the time of its transition. */

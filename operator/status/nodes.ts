@@ -38,10 +38,14 @@ function troubleOf({ status, generation }: ObservedNodeObject, pod: ObservedPod 
   if (status.message !== undefined && status.message !== "") {
     return { reason: status.reason ?? "NodeError", message: status.message };
   }
-  if (status.appliedGeneration !== generation) {
+  const { appliedGeneration = 0 } = status;
+  if (appliedGeneration === 0 && !pod.ready) return { reason: "Pending", message: `pod ${pod.name} is starting` };
+  if (appliedGeneration > generation)
+    return { reason: "NodeError", message: "says that it runs what nobody asked for" };
+  if (appliedGeneration !== generation) {
     return {
       reason: "Pending",
-      message: `runs generation ${status.appliedGeneration ?? 0}, ${generation} is asked for`,
+      message: appliedGeneration === 0 ? "runs nothing yet" : "still runs what was asked for before",
     };
   }
   return { reason: "PodNotReady", message: `pod ${pod.name} is not ready` };

@@ -19,11 +19,12 @@ export function planStatus(
   { decision, applyError, now }: StatusInputs,
 ): QuicProxyStatus {
   const { namespace, name, generation } = proxy;
-  const wanted = decision.ok ? new Set(decision.nodes.chosen) : undefined;
+  const { inForce } = decision;
+  const wanted = inForce && new Set(inForce.nodes.chosen);
   const objects = world.nodeObjects(namespace, name).filter(({ nodeName }) => wanted?.has(nodeName) ?? true);
   const states = nodeStates(objects, world.pods(namespace, name));
   const verdicts = judge({ decision, states, applyError });
-  const desired = decision.ok ? decision.nodes.chosen.length : states.length;
+  const desired = inForce?.nodes.chosen.length ?? states.length;
   const ready = states.filter((state) => state.ready).length;
   return {
     observedGeneration: generation,
@@ -34,7 +35,7 @@ export function planStatus(
       ready,
       summary: `${ready}/${desired}`,
     },
-    ...(decision.ok ? { backends: countBackends(decision.backends) } : {}),
+    ...(inForce === undefined ? {} : { backends: countBackends(inForce.resolved.backends) }),
     ...sumReports(states),
     selector: `${NAME_LABEL}=${APP_NAME},${PROXY_LABEL}=${name}`,
   };

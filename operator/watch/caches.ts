@@ -3,14 +3,22 @@ import type { ApiClient } from "../../kube/client.ts";
 import { type Change, Informer, type InformerStats, type InformerTimes, type Origin } from "../../kube/informer.ts";
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { RESOURCES, type Resource } from "../../kube/resources.ts";
-import { MANAGED_SELECTOR } from "../names.ts";
-import type { ObservedNodeObject, ObservedPod, ObservedProxy, ObservedSlice, World } from "../world.ts";
+import { ACCEPTED_SELECTOR, MANAGED_SELECTOR } from "../names.ts";
+import type {
+  ObservedNodeObject,
+  ObservedPod,
+  ObservedProxy,
+  ObservedRevision,
+  ObservedSlice,
+  World,
+} from "../world.ts";
 import {
   projectChild,
   projectNode,
   projectNodeObject,
   projectPod,
   projectProxy,
+  projectRevision,
   projectService,
   projectSlice,
 } from "./project.ts";
@@ -44,6 +52,7 @@ export class Caches implements World {
   readonly #slices;
   readonly #nodeObjects;
   readonly #pods;
+  readonly #revisions;
   readonly #children: ReadonlyMap<string, Informer<KubernetesObject>>;
   #version = 0;
 
@@ -55,6 +64,7 @@ export class Caches implements World {
     this.#slices = this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
     this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, ownerOf);
     this.#pods = this.#follow(RESOURCES.pods, projectPod, ownerOf);
+    this.#revisions = this.#follow(RESOURCES.controllerRevisions, projectRevision, ownerOf);
     const { daemonSets, roles, roleBindings, serviceAccounts } = RESOURCES;
     this.#children = new Map(
       [daemonSets, roles, roleBindings, serviceAccounts].map((resource) => [
@@ -119,6 +129,10 @@ export class Caches implements World {
     return this.#pods.values().filter((pod) => pod.namespace === namespace && pod.proxy === proxy);
   }
 
+  revisions(namespace: string, proxy: string): ObservedRevision[] {
+    return this.#revisions.values().filter((each) => each.namespace === namespace && each.proxy === proxy);
+  }
+
   child(kind: string, namespace: string, name: string): KubernetesObject | undefined {
     return this.#children.get(kind)?.get(`${namespace}/${name}`);
   }
@@ -129,13 +143,13 @@ export class Caches implements World {
     concern: (change: Change<T>) => Concern,
   ): Informer<T> {
     const { client, namespace, onConcern, onError, times } = this.#options;
-    const isOurs = OWN_OBJECTS.has(resource.plural);
+    const labelSelector = SELECTORS.get(resource.plural);
     const informer = new Informer<T>({
       client,
       collection: {
         resource,
         ...(namespace === undefined || resource.plural === "nodes" ? {} : { namespace }),
-        ...(isOurs ? { labelSelector: MANAGED_SELECTOR } : {}),
+        ...(labelSelector === undefined ? {} : { labelSelector }),
       },
       project,
       onChange: (change) => {
@@ -161,13 +175,11 @@ export class Caches implements World {
 }
 
 /** Kinds of which only our own are watched. */
-const OWN_OBJECTS: ReadonlySet<string> = new Set([
-  "pods",
-  "daemonsets",
-  "roles",
-  "rolebindings",
-  "serviceaccounts",
-  "quicproxynodes",
+const SELECTORS: ReadonlyMap<string, string> = new Map([
+  ...["pods", "daemonsets", "roles", "rolebindings", "serviceaccounts", "quicproxynodes"].map(
+    (plural): [string, string] => [plural, MANAGED_SELECTOR],
+  ),
+  ["controllerrevisions", ACCEPTED_SELECTOR],
 ]);
 
 /** A status concerns nobody else; a spec may take a port that others want, or free it. */

@@ -9,6 +9,7 @@ import type {
   ObservedNodeObject,
   ObservedPod,
   ObservedProxy,
+  ObservedRevision,
   ObservedService,
   ObservedSlice,
 } from "../world.ts";
@@ -37,13 +38,17 @@ export function projectProxy(raw: KubernetesObject): ObservedProxy {
   };
 }
 
-type NodeSpec = { taints?: { key: string; value?: string; effect: string }[] };
+type RawNode = {
+  spec?: { taints?: { key: string; value?: string; effect: string }[] };
+  status?: { conditions?: { type: string; status: string }[] };
+};
 
 export function projectNode(raw: KubernetesObject): ObservedNode | undefined {
-  const { metadata, spec } = raw as Raw<{ spec?: NodeSpec }>;
+  const { metadata, spec, status } = raw as Raw<RawNode>;
   if (metadata.deletionTimestamp !== undefined) return undefined;
+  const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status === "True";
   const taints = (spec?.taints ?? []).map(({ key, value = "", effect }) => ({ key, value, effect }));
-  return { name: metadata.name, labels: metadata.labels ?? {}, taints };
+  return { name: metadata.name, labels: metadata.labels ?? {}, taints, ready };
 }
 
 type ServiceSpec = {
@@ -59,13 +64,18 @@ export function projectService(raw: KubernetesObject): ObservedService {
   return { namespace, name, type: spec?.type ?? "ClusterIP", family: spec?.ipFamilies?.[0], ports };
 }
 
+type EndpointConditions = { ready?: boolean | null; serving?: boolean | null; terminating?: boolean | null };
+
 type Slice = {
   addressType?: string;
   ports?: { name?: string | null; port?: number | null; protocol?: string | null }[] | null;
-  endpoints?: { addresses?: string[]; conditions?: { ready?: boolean | null; terminating?: boolean | null } }[] | null;
+  endpoints?: { addresses?: string[]; conditions?: EndpointConditions }[] | null;
 };
 
-/** Only the first address of an endpoint is meant (discovery.k8s.io/v1 gives others no meaning); an unknown ready is true. */
+/**
+ * Only the first address of an endpoint is meant (discovery.k8s.io/v1 gives others no meaning). An unknown ready is true,
+ * an unknown serving is as ready is.
+ */
 export function projectSlice(raw: KubernetesObject): ObservedSlice | undefined {
   const { metadata, addressType = "IPv4", ports, endpoints } = raw as Raw<Slice>;
   const service = metadata.labels?.["kubernetes.io/service-name"];
@@ -80,7 +90,8 @@ export function projectSlice(raw: KubernetesObject): ObservedSlice | undefined {
     endpoints: (endpoints ?? []).flatMap(({ addresses = [], conditions = {} }) => {
       const [address] = addresses;
       if (address === undefined) return [];
-      return [{ address, ready: conditions.ready ?? true, terminating: conditions.terminating ?? false }];
+      const ready = conditions.ready ?? true;
+      return [{ address, ready, serving: conditions.serving ?? ready, terminating: conditions.terminating ?? false }];
     }),
   };
 }
@@ -145,6 +156,16 @@ function troubleOf(conditions: readonly PodCondition[], containers: readonly Con
   if (waiting !== undefined) return [waiting.reason, waiting.message].filter(Boolean).join(": ");
   const unscheduled = conditions.find(({ type, status }) => type === "PodScheduled" && status === "False");
   return unscheduled && [unscheduled.reason, unscheduled.message].filter(Boolean).join(": ");
+}
+
+export function projectRevision(raw: KubernetesObject): ObservedRevision | undefined {
+  const { metadata, revision = 0, data } = raw as Raw<{ revision?: number; data?: unknown }>;
+  const { namespace = "", name, labels, creationTimestamp = "", deletionTimestamp } = metadata;
+  const proxy = labels?.[PROXY_LABEL];
+  if (proxy === undefined || deletionTimestamp !== undefined) return undefined;
+  const { ownerReferences = [] } = metadata as { ownerReferences?: { uid: string; controller?: boolean }[] };
+  const ownerUid = ownerReferences.find(({ controller }) => controller === true)?.uid ?? "";
+  return { namespace, name, proxy, ownerUid, revision, createdAtMs: Date.parse(creationTimestamp) || 0, data };
 }
 
 /** A child whole, but without the bookkeeping that is often longer than the object. */

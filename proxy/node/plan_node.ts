@@ -20,13 +20,14 @@ export function checkNodeSpec(raw: unknown, local: readonly string[] = localAddr
       faults: parsed.error.issues.map(({ path, message }) => `spec.${formatPath(path as Path)}: allowed: ${message}`),
     };
   }
-  const { intent } = parsed.data;
+  const { backends } = parsed.data.intent;
+  const intent = { ...parsed.data.intent, backends: { ...backends, static: backends.static ?? [] } };
   const findings = [
     ...crossFieldFaults(intent, local),
     ...clusterDestinationRules(intent),
     ...unavailableFaults(intent),
   ];
-  if (findings.length === 0) return { spec: parsed.data };
+  if (findings.length === 0) return { spec: { ...parsed.data, intent } };
   return {
     faults: findings.map(({ path, what, allowed }) => `spec.${formatPath(path)}: ${what}; allowed: ${allowed}`),
   };

@@ -20,6 +20,7 @@ const IN_NAMESPACES: Rights = [
   "/pods: list watch",
   "/serviceaccounts: list watch create patch",
   "/services: list watch",
+  "apps/controllerrevisions: list watch create patch delete",
   "apps/daemonsets: list watch create patch",
   "discovery.k8s.io/endpointslices: list watch",
   "events.k8s.io/events: create",

@@ -1,20 +1,20 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { addressLines, insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
 import type { Topology } from "../../proxy/lab/topology.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { script } from "./inside.ts";
+import { Network } from "./network.ts";
 import { longHeader, shortHeader } from "./packets.ts";
 import { Peer, type Received } from "./peer.ts";
-import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, Place, ProxyProcess } from "./proxy.ts";
+import type { Place } from "./place.ts";
+import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, type ProxyProcess } from "./proxy.ts";
 
 /* Clients, servers that say who they are, and an attacker who writes any source address, around one proxy. */
 
 /** Addresses of nobody, which the edge reaches by the client's namespace; what is sent there is thrown away. */
 const STRANGERS = { network: "198.18.0.0/15", first: "198.18.0.1" };
-const python = (script: string): string[] => ["/usr/bin/python3", join(import.meta.dirname, script)];
 const run = promisify(execFile);
 
 /** Lets the edge take datagrams of strangers' addresses, and send to them. */
@@ -49,9 +49,8 @@ export async function flood({ client, edge }: Topology, { kind, ids = [], ...pla
   const amount = ["--count", String(plan.count), "--rate", String(plan.ratePps), "--repeat", String(plan.repeat ?? 1)];
   const target = ["--target", `${edge.towardClients.v4}:${LISTEN_PORT}`];
   const what = ["--kind", kind, ...(ids.length > 0 ? ["--ids", ids.join(",")] : [])];
-  await run(
-    ...insideNamespace(client.namespace, [...python("spoofed_udp.py"), ...target, ...what, ...amount, ...from]),
-  );
+  const command = script("spoofed_udp.py", ...target, ...what, ...amount, ...from);
+  await run(...insideNamespace(client.namespace, command));
 }
 
 /** What the servers speak: named_servers.py has the words. */
@@ -76,7 +75,7 @@ export class AttackScene {
 
   /** `servers`: how many backends there are, in one namespace. */
   constructor(servers = 3) {
-    this.network = createNetwork();
+    this.network = new Network();
     this.attacker = new Peer(this.network.topology.client.namespace);
     const [backend] = this.network.topology.backends;
     this.servers = Array.from({ length: servers }, (_, index) => `10.79.2.${11 + index}`);
@@ -98,7 +97,7 @@ export class AttackScene {
     const { namespace } = this.topology.backends[0]!;
     await Promise.all(
       servers.map(async (address) => {
-        const command = [...python("named_servers.py"), speaks, String(BACKEND_PORT), address];
+        const command = script("named_servers.py", speaks, String(BACKEND_PORT), address);
         const [file, args] = insideNamespace(namespace, command);
         const child = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"] });
         this.#speakers.set(address, child);
@@ -120,10 +119,8 @@ export class AttackScene {
   }
 
   async start(options: Partial<ManifestOptions> = {}): Promise<ProxyProcess> {
-    this.#place = new Place(this.topology.directory);
-    this.#place.write(this.#text(options));
-    const { namespace } = this.topology.edge;
-    this.#proxy = await ProxyProcess.start({ place: this.#place, namespace, reader: this.network.edge });
+    this.#place = this.network.host.place(this.#text(options));
+    this.#proxy = await this.network.host.start(this.#place);
     return this.#proxy;
   }
 
@@ -145,9 +142,7 @@ export class AttackScene {
 
   /** Ends proxy and servers; the network stays. */
   async reset(): Promise<void> {
-    await this.#proxy?.stop();
-    this.#proxy = undefined;
-    this.#place?.remove();
+    await this.network.host.clear();
     await this.silence();
     await Promise.all([this.network.client.take(0), this.attacker.take(0)]);
   }

@@ -3,37 +3,23 @@ import { once } from "node:events";
 import { chmodSync, chownSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { insideNamespace } from "../../proxy/lab/namespace.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
-import {
-  BACKEND_PORT,
-  type Ended,
-  LISTEN_PORT,
-  type ManifestOptions,
-  manifest,
-  Place,
-  Program,
-  ProxyProcess,
-} from "./proxy.ts";
+import type { Place } from "./place.ts";
+import type { Ended } from "./program.ts";
+import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, type ProxyProcess } from "./proxy.ts";
 
 /* What the real program does with what it cannot run: it says so, ends with the right code, and has started nothing. */
 
 let network: Network;
-let running: ProxyProcess | undefined;
 let holder: ChildProcess | undefined;
-const places: Place[] = [];
 
 beforeAll(() => {
-  network = createNetwork();
+  network = new Network();
 });
-afterAll(async () => {
-  for (const place of places) place.remove();
-  await network.remove();
-});
+afterAll(() => network.remove());
 
 afterEach(async () => {
-  await running?.stop();
-  running = undefined;
   if (holder) {
     const exited = once(holder, "exit");
     holder.kill("SIGKILL");
@@ -51,18 +37,9 @@ const WAIT = { timeout: 50_000 };
 
 const somewhere: ManifestOptions["backends"] = [{ address: "10.79.2.11", port: BACKEND_PORT }];
 
-function write(text: string): Place {
-  const place = new Place(network.topology.directory);
-  places.push(place);
-  place.write(text);
-  return place;
-}
-
 /** `quicproxy run` on the manifest of a place, until it ends by itself. */
 async function runToEnd(place: Place, wrapper: readonly string[] = [], file = place.file): Promise<Ended> {
-  const { namespace } = network.topology.edge;
-  const args = ["run", "-f", file, "--state-dir", `${place.directory}/state`];
-  const program = new Program(args, { namespace, wrapper });
+  const program = network.host.launch(place.runArguments({ file }), { wrapper });
   const limit = setTimeout(() => program.process.kill("SIGKILL"), 100_000);
   try {
     return await program.ended;
@@ -119,19 +96,21 @@ describe("a valid manifest that this host cannot run ends with 1", () => {
     ["another user's socket", { wrapper: asNobody }],
     ["another user's socket with SO_REUSEPORT", { sharePort: true, wrapper: asNobody }],
   ])("the port has %s", async (_, options) => {
-    const place = write(manifest(onPort));
+    const place = network.host.place(manifest(onPort));
     await hold(port, options);
     expectRefused(await runToEnd(place), busy);
   });
 
   test("the second of two ports is taken: the first is not kept either", async () => {
-    const place = write(manifest({ ...onPort, listeners: [{ port: 4443, address: "0.0.0.0" }, ...onPort.listeners] }));
+    const place = network.host.place(
+      manifest({ ...onPort, listeners: [{ port: 4443, address: "0.0.0.0" }, ...onPort.listeners] }),
+    );
     await hold(port);
     expectRefused(await runToEnd(place), ["spec.listeners[1]", ...busy.slice(1)]);
   });
 
   test("a port below 1024 without the right", async () => {
-    const place = write(manifest({ backends: somewhere }));
+    const place = network.host.place(manifest({ backends: somewhere }));
     const words = ["spec.listeners[0]", "0.0.0.0:443", "this user may not bind", "CAP_NET_BIND_SERVICE", "setcap"];
     expectRefused(await runToEnd(place, without("-net_bind_service")), [
       ...words,
@@ -140,13 +119,13 @@ describe("a valid manifest that this host cannot run ends with 1", () => {
   });
 
   test.each(["192.0.2.7", "2001:db8::7"])("%s is not on this host", async (address) => {
-    const place = write(manifest({ listeners: [{ port, address }], backends: somewhere }));
+    const place = network.host.place(manifest({ listeners: [{ port, address }], backends: somewhere }));
     const words = ["spec.listeners[0]", address, "the address is not on this host", "ip -brief address"];
     expectRefused(await runToEnd(place), words);
   });
 
   test("the metrics port is taken", async () => {
-    const place = write(manifest(onPort));
+    const place = network.host.place(manifest(onPort));
     const [file, args] = insideNamespace(network.topology.edge.namespace, [
       "/usr/bin/python3",
       "-c",
@@ -193,7 +172,7 @@ describe("a wrong manifest ends with 2", () => {
   }
 
   test.concurrent.each(wrong.map((row) => [row.name, row] as const))("%s", async (_, { options, words }) => {
-    const place = write(manifest(options));
+    const place = network.host.place(manifest(options));
     expectWrong(await runToEnd(place), words);
   });
 
@@ -203,7 +182,7 @@ describe("a wrong manifest ends with 2", () => {
     ["an unknown kind", manifest(valid).replace('"QuicProxy"', '"QuickProxy"'), ["kind", "did you mean `QuicProxy`?"]],
     ["several documents", `${manifest(valid)}\n---\n${manifest(valid)}\n`, ["document 2 of this file", "one document"]],
   ])("%s", async (_, text, words) => {
-    const place = write(text);
+    const place = network.host.place(text);
     expectWrong(await runToEnd(place), words);
   });
 
@@ -211,12 +190,12 @@ describe("a wrong manifest ends with 2", () => {
     ["a file that is not there", ({ directory }: Place): string => `${directory}/none.yaml`, "does not exist"],
     ["a directory", ({ directory }: Place): string => directory, "is a directory"],
   ])("%s", async (_, file, words) => {
-    const place = write(manifest(valid));
+    const place = network.host.place(manifest(valid));
     expectWrong(await runToEnd(place, [], file(place)), [words]);
   });
 
   test.concurrent("a file that this user may not read", async () => {
-    const place = write(manifest(valid));
+    const place = network.host.place(manifest(valid));
     chmodSync(place.file, 0o600);
     chownSync(place.file, 65_534, 65_534);
     // What root reads of others it reads by these rights alone.
@@ -228,18 +207,15 @@ describe("a wrong manifest ends with 2", () => {
 });
 
 describe("what is odd but right runs", () => {
-  async function start(options: ManifestOptions, until: "healthy" | "ready"): Promise<ProxyProcess> {
-    const place = write(manifest(options));
-    const { namespace } = network.topology.edge;
-    running = await ProxyProcess.start({ place, namespace, reader: network.edge, until });
-    return running;
-  }
+  // Not of the whole file: tests that run side by side would remove each other's manifests.
+  afterEach(() => network.host.clear());
+
+  const start = (options: ManifestOptions, until: "healthy" | "ready"): Promise<ProxyProcess> =>
+    network.host.start(network.host.place(manifest(options)), { until });
 
   async function sendOnce(): Promise<void> {
-    const { client, edge } = network.topology;
-    const { id } = await network.client.open({ family: 4, address: client.own.v4 });
-    const to = { address: edge.towardClients.v4, port: LISTEN_PORT };
-    await network.client.send({ socket: id, payload: shortHeader(octets(8, "once")), ...to });
+    const id = await network.openClient();
+    await network.send(id, shortHeader(octets(8, "once")));
     await network.client.close(id);
   }
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, test } from "vitest";
 import { playRow, type Row, type Scene } from "./counter_rows.ts";
 import type { Network } from "./network.ts";
-import { type ManifestOptions, manifest, Place, ProxyProcess } from "./proxy.ts";
+import { type ManifestOptions, manifest } from "./proxy.ts";
 
 export interface Suite {
   name: string;
@@ -16,31 +16,16 @@ export interface Suite {
 /** One proxy, the real program, for all tests that `define` makes. */
 export function describeProxy(suite: Suite, define: (scene: () => Scene) => void): void {
   describe(suite.name, () => {
-    let place: Place | undefined;
     let scene: Scene;
     beforeAll(async () => {
       const network = suite.network();
-      place = new Place(network.topology.directory);
-      place.write(manifest(unsampled(suite.options())));
-      const { namespace } = network.topology.edge;
-      const proxy = await ProxyProcess.start({
-        place,
-        namespace,
-        reader: network.edge,
-        until: "healthy",
-        ...(suite.wrapper ? { wrapper: suite.wrapper } : {}),
-      });
+      const place = network.host.place(manifest(unsampled(suite.options())));
+      const proxy = await network.host.start(place, { until: "healthy", wrapper: suite.wrapper ?? [] });
       scene = { network, proxy, ...(suite.backends ? { backends: suite.backends() } : {}) };
     });
-    afterAll(async () => {
-      await scene?.proxy.stop();
-      place?.remove();
-    });
+    afterAll(() => suite.network().host.clear());
     // What a failed test left must not become the next one's.
-    afterEach(async () => {
-      const { client, edge, backend } = suite.network();
-      for (const peer of [client, edge, backend]) await peer.take(0);
-    });
+    afterEach(() => suite.network().forget());
     define(() => scene);
   });
 }

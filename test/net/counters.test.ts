@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 import type { Row, Step } from "./counter_rows.ts";
 import { describeRows as describeSuite } from "./counter_suite.ts";
-import { createNetwork, edgeAliases, type Network } from "./network.ts";
+import { edgeAliases, Network } from "./network.ts";
 import {
   longHeader,
   octets,
@@ -12,7 +12,7 @@ import {
   truncations,
   VERSION_NEGOTIATION,
 } from "./packets.ts";
-import { BACKEND_PORT, type ManifestOptions } from "./proxy.ts";
+import type { ManifestOptions } from "./proxy.ts";
 
 /*
  * What one datagram after the other does to the counters. The proxy is the real program in a namespace between a client
@@ -22,18 +22,13 @@ import { BACKEND_PORT, type ManifestOptions } from "./proxy.ts";
 let network: Network;
 
 beforeAll(async () => {
-  network = createNetwork();
-  const { v4, v6 } = network.topology.backends[0]!;
-  await network.backend.open({ family: 4, address: v4, port: BACKEND_PORT });
-  await network.backend.open({ family: 6, address: v6, port: BACKEND_PORT });
+  network = new Network();
+  for (const family of [4, 6] as const) await network.openService({ family });
 });
 
 afterAll(() => network.remove());
 
-const bothBackends = (): ManifestOptions["backends"] => {
-  const { v4, v6 } = network.topology.backends[0]!;
-  return [v4, v6].map((address) => ({ address, port: BACKEND_PORT }));
-};
+const bothBackends = (): ManifestOptions["backends"] => ([4, 6] as const).map((family) => network.service({ family }));
 
 function describeRows(name: string, options: () => ManifestOptions, rows: readonly Row[]): void {
   describeSuite({ name, network: () => network, options }, rows);

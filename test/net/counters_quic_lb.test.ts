@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 import type { Row } from "./counter_rows.ts";
 import { describeRows } from "./counter_suite.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
 import { longHeader, octets, shortHeader } from "./packets.ts";
 import { BACKEND_PORT, type ManifestOptions } from "./proxy.ts";
 
@@ -13,17 +13,18 @@ const SERVER_IDS = ["c4605e", "c4605f"] as const;
 let network: Network;
 
 beforeAll(async () => {
-  network = createNetwork();
-  const address = network.topology.backends[0]!.v4;
-  for (const port of [BACKEND_PORT, OTHER_PORT]) await network.backend.open({ family: 4, address, port });
+  network = new Network();
+  for (const port of [BACKEND_PORT, OTHER_PORT]) await network.openService({ port });
 });
 afterAll(() => network.remove());
 
 /** In plain text: config 0 has server IDs of 3 octets and nonces of 4, config 2 has no server. */
 function options(): ManifestOptions {
-  const address = network.topology.backends[0]!.v4;
   return {
-    backends: [BACKEND_PORT, OTHER_PORT].map((port, index) => ({ address, port, serverId: SERVER_IDS[index]! })),
+    backends: [BACKEND_PORT, OTHER_PORT].map((port, index) => ({
+      ...network.service({ port }),
+      serverId: SERVER_IDS[index]!,
+    })),
     routing: {
       quicLB: [
         { rotation: 0, serverIdLength: 3, nonceLength: 4 },

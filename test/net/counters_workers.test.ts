@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
 import { type Delta, expectMoves, movesPerWorker, type Scene, settle } from "./counter_rows.ts";
 import { describeProxy } from "./counter_suite.ts";
-import { createNetwork, type Network, setQueue } from "./network.ts";
+import { Network, setQueue } from "./network.ts";
 import { longHeader, octets, shortHeader } from "./packets.ts";
 import type { Received } from "./peer.ts";
-import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, type ProxyProcess, SOCKET_PER_FLOW } from "./proxy.ts";
+import { type ManifestOptions, type ProxyProcess, SOCKET_PER_FLOW } from "./proxy.ts";
 
 /* Several workers, and several datagrams in one call. */
 
@@ -14,28 +14,19 @@ let network: Network;
 let backendSocket: number;
 
 beforeAll(async () => {
-  network = createNetwork();
-  const { id } = await network.backend.open({
-    family: 4,
-    address: network.topology.backends[0]!.v4,
-    port: BACKEND_PORT,
-  });
-  backendSocket = id;
+  network = new Network();
+  backendSocket = await network.openService();
 });
 
 afterAll(() => network.remove());
 
 const options = (dataPlane: object): ManifestOptions => ({
-  backends: [{ address: network.topology.backends[0]!.v4, port: BACKEND_PORT }],
+  backends: [network.service()],
   dataPlane: { ...dataPlane },
 });
 
-const openClient = async (address = network.topology.client.own.v4): Promise<number> =>
-  (await network.client.open({ family: 4, address })).id;
-
 async function send(socket: number, payload: Uint8Array): Promise<Received> {
-  const address = network.topology.edge.towardClients.v4;
-  await network.client.send({ socket, payload, address, port: LISTEN_PORT });
+  await network.send(socket, payload);
   const [seen] = await network.backend.take(1);
   expect(seen?.payload.equals(payload)).toBe(true);
   return seen!;
@@ -64,7 +55,7 @@ const PATHS = 24;
 async function roam({ proxy }: Scene, enough: (now: CountersReport, from: CountersReport) => boolean): Promise<Roamed> {
   const serverId = octets(8, "roaming server");
   const before = await settle(proxy, () => true);
-  const home = await openClient();
+  const home = await network.openClient();
   const { address, port } = await send(home, initial("roaming"));
   await network.backend.send({ socket: backendSocket, payload: reply(serverId), address, port });
   expect(await network.client.take(1)).toHaveLength(1);
@@ -75,7 +66,9 @@ async function roam({ proxy }: Scene, enough: (now: CountersReport, from: Counte
 
   const others = [];
   const { own, alternate } = network.topology.client;
-  for (let index = 0; index < PATHS; index++) others.push(await openClient(index % 2 === 0 ? own.v4 : alternate.v4));
+  for (let index = 0; index < PATHS; index++) {
+    others.push(await network.openClient({ address: (index % 2 === 0 ? own : alternate).v4 }));
+  }
   const upstreamPorts = new Set([port]);
   const payload = shortHeader(serverId);
   for (const client of others) upstreamPorts.add((await send(client, payload)).port);
@@ -180,15 +173,12 @@ describeProxy(
   (scene) => {
     test("what waits is received in batches of 64 and sent in one call per batch, or one train per flow", async () => {
       const { proxy } = scene();
-      const clients = [await openClient(), await openClient(), await openClient()];
+      const clients = [await network.openClient(), await network.openClient(), await network.openClient()];
       const before = await settle(proxy, () => true);
       const count = 130;
       const payloads = Array.from({ length: count }, (_, index) => shortHeader(octets(8, `waiting ${index}`)));
       await whileStopped({ proxy, device: "clients", count }, async () => {
-        const address = network.topology.edge.towardClients.v4;
-        for (const [index, payload] of payloads.entries()) {
-          await network.client.send({ socket: clients[index % 3]!, payload, address, port: LISTEN_PORT });
-        }
+        for (const [index, payload] of payloads.entries()) await network.send(clients[index % 3]!, payload);
       });
       const seen = await network.backend.take(count);
       expect(seen).toHaveLength(count);
@@ -218,7 +208,7 @@ describeProxy(
 
     test("answers of many flows leave in one call, one train for each", async () => {
       const { proxy } = scene();
-      const clients = [await openClient(), await openClient(), await openClient()];
+      const clients = [await network.openClient(), await network.openClient(), await network.openClient()];
       const upstream: Received[] = [];
       for (const client of clients) upstream.push(await send(client, shortHeader(octets(8, `many ${client}`))));
       const before = await settle(proxy, () => true);
@@ -255,7 +245,7 @@ describeProxy(
   (scene) => {
     test("an ID that finds no place is counted as such and its datagram passes", async () => {
       const { proxy } = scene();
-      const client = await openClient();
+      const client = await network.openClient();
       const { address, port } = await send(client, longHeader({ dcid: octets(8, "full"), scid: octets(8, "client") }));
       const confirming = octets(8, "confirming");
       await network.backend.send({ socket: backendSocket, payload: reply(confirming), address, port });
@@ -296,7 +286,7 @@ describeProxy(
   (scene) => {
     test("what finds the send buffer full is dropped with all that follow, not by a call for each", async () => {
       const { proxy } = scene();
-      const client = await openClient();
+      const client = await network.openClient();
       await send(client, shortHeader(octets(8, "slow")));
       const before = await settle(proxy, () => true);
       const { namespace } = network.topology.edge;
@@ -305,10 +295,7 @@ describeProxy(
         const count = 128;
         const payload = shortHeader(octets(8, "slow"), { payloadBytes: 1000 });
         await whileStopped({ proxy, device: "clients", count }, async () => {
-          const address = network.topology.edge.towardClients.v4;
-          for (let index = 0; index < count; index++) {
-            await network.client.send({ socket: client, payload, address, port: LISTEN_PORT });
-          }
+          for (let index = 0; index < count; index++) await network.send(client, payload);
         });
         const enough = before.totals.receive_datagrams + count;
         const { totals } = await settle(proxy, (now) => now.totals.receive_datagrams === enough);
@@ -335,7 +322,7 @@ describeProxy(
   (scene) => {
     test("what the kernel drops of a backend's datagrams at upstream sockets is counted there", async () => {
       const { proxy } = scene();
-      const client = await openClient();
+      const client = await network.openClient();
       const { address, port } = await send(client, shortHeader(octets(8, "overflow")));
       const before = await settle(proxy, () => true);
       const count = 500;

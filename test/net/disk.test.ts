@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { LogStream } from "../../process/log_stream.ts";
 import { lastGoodCopy } from "../../proxy/source/last_good.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
+import type { Place } from "./place.ts";
 import { untilTrue } from "./process.ts";
-import { BACKEND_PORT, manifest, Place, ProxyProcess } from "./proxy.ts";
+import { manifest, type ProxyProcess } from "./proxy.ts";
 
 /* Disks that are full or read-only: what is kept there is not, that is said, and it is kept once it can be. */
 
 const KIB = 1024;
+const KEY = "default.edge.key";
 const LIMIT = { timeout: 30_000 };
 
 let disk: string;
@@ -39,29 +41,17 @@ const remount = (how: "ro" | "rw", pid = process.pid): unknown =>
 describe("hash key", () => {
   let network: Network;
   let place: Place;
-  let proxy: ProxyProcess | undefined;
 
   beforeAll(() => {
-    network = createNetwork();
+    network = new Network();
   });
   afterAll(() => network.remove());
   beforeEach(() => {
-    place = new Place(network.topology.directory);
-    const address = network.topology.backends[0]!.v4;
-    place.write(manifest({ backends: [{ address, port: BACKEND_PORT }] }));
+    place = network.host.place(manifest({ backends: [network.service()] }));
   });
-  afterEach(async () => {
-    await proxy?.stop("SIGKILL");
-    proxy = undefined;
-    place.remove();
-  });
+  afterEach(() => network.host.clear("SIGKILL"));
 
-  async function start(): Promise<ProxyProcess> {
-    const { namespace } = network.topology.edge;
-    proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, stateDir: disk });
-    return proxy;
-  }
-
+  const start = (): Promise<ProxyProcess> => network.host.start(place, { stateDir: disk });
   const keys = (): string[] => readdirSync(disk).filter((file) => file !== "filler");
 
   test.each([
@@ -76,15 +66,15 @@ describe("hash key", () => {
       expect(keys()).toEqual([]);
       mendDisk(running.pid);
       running.process.kill("SIGHUP");
-      await untilTrue("the key is kept", () => keys().length > 0, 20);
-      const key = readFileSync(join(disk, "default.edge.key"), "utf8");
+      await untilTrue("the key is kept", () => keys().includes(KEY), 20);
+      const key = readFileSync(join(disk, KEY), "utf8");
       // The same contract: nothing was changed by it.
       await untilTrue("that is said", () => running.output.includes("manifest unchanged"), 20);
       expect((await running.stop()).code).toBe(0);
       const again = await start();
       expect(again.output).not.toContain("random for this run");
-      expect(readFileSync(join(disk, "default.edge.key"), "utf8")).toBe(key);
-      expect(keys()).toEqual(["default.edge.key"]);
+      expect(readFileSync(join(disk, KEY), "utf8")).toBe(key);
+      expect(keys()).toEqual([KEY]);
       expect((await again.stop()).code).toBe(0);
     });
   });

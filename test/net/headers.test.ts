@@ -1,12 +1,12 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { insideNamespace } from "../../proxy/lab/namespace.ts";
 import { describeProxy } from "./counter_suite.ts";
-import { addressOf, createNetwork, type Network } from "./network.ts";
+import { script } from "./inside.ts";
+import { addressOf, Network } from "./network.ts";
 import { BACKEND_PORT, LISTEN_PORT } from "./proxy.ts";
 
 /* What the IP headers say at the far end: traffic class, hop limit, no fragments. */
@@ -14,7 +14,7 @@ import { BACKEND_PORT, LISTEN_PORT } from "./proxy.ts";
 let network: Network;
 
 beforeAll(() => {
-  network = createNetwork();
+  network = new Network();
 });
 
 afterAll(() => network.remove());
@@ -31,8 +31,7 @@ class Marked {
   readonly #lines: AsyncIterator<string>;
 
   constructor(namespace: string, args: readonly string[]) {
-    const command = ["/usr/bin/python3", join(import.meta.dirname, "marked_udp.py"), ...args];
-    const [file, all] = insideNamespace(namespace, command);
+    const [file, all] = insideNamespace(namespace, script("marked_udp.py", ...args));
     this.#process = spawn(file, all, { stdio: ["ignore", "pipe", "inherit"] });
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
@@ -60,7 +59,7 @@ for (const family of [4, 6] as const) {
       name: `IPv${family}`,
       network: () => network,
       options: () => ({
-        backends: [{ address: addressOf(network.topology.backends[0]!, family), port: BACKEND_PORT }],
+        backends: [network.service({ family })],
         dataPlane: { workers: { max: 1 } },
       }),
     },

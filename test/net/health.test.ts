@@ -2,13 +2,14 @@ import { mkdirSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Child } from "../../proxy/lab/child.ts";
 import { type Certificate, type Content, createCertificate, createContent } from "../../proxy/lab/content.ts";
-import { ipInside, removeLab } from "../../proxy/lab/namespace.ts";
+import { ipInside } from "../../proxy/lab/namespace.ts";
 import { type DownloadResult, download, ngtcp2 } from "../../proxy/lab/peers.ts";
-import { createTopology, type Topology } from "../../proxy/lab/topology.ts";
+import type { Topology } from "../../proxy/lab/topology.ts";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
+import { Network } from "./network.ts";
 import { longHeader, octets, shortHeader } from "./packets.ts";
 import { Peer } from "./peer.ts";
-import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, Place, ProxyProcess } from "./proxy.ts";
+import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, type ProxyProcess } from "./proxy.ts";
 
 /* Servers that die, refuse, say nothing or speak no QUIC, and what the real proxy makes of them. */
 
@@ -16,39 +17,30 @@ const QUICK = { mode: "Enabled", interval: "300ms", timeout: "200ms" };
 const OFF = { mode: "Disabled" };
 const FIND_LIMIT_MS = 30_000;
 
+let network: Network;
 let topology: Topology;
 let certificate: Certificate;
 let content: Content;
 let client: Peer;
-let edge: Peer;
-let backendPeer: Peer;
-let place: Place;
-let proxy: ProxyProcess | undefined;
+let proxy: ProxyProcess;
 const servers: (Child | undefined)[] = [];
 const sockets: number[] = [];
 let downloads = 0;
 
 beforeAll(() => {
-  topology = createTopology({ backends: 3 });
+  network = new Network({ backends: 3 });
+  ({ topology, client } = network);
   mkdirSync(topology.directory, { recursive: true });
   certificate = createCertificate(topology.directory);
   const names = topology.backends.map(({ name }) => name);
   content = createContent(topology.directory, names, { small: 20_000 })[0]!;
-  const namespaces = [topology.client, topology.edge, topology.backends[0]!].map(({ namespace }) => namespace);
-  [client, edge, backendPeer] = namespaces.map((namespace) => new Peer(namespace)) as [Peer, Peer, Peer];
 });
-afterAll(async () => {
-  await Promise.all([client, edge, backendPeer].map((peer) => peer.stop()));
-  removeLab(topology.name);
-});
+afterAll(() => network.remove());
 afterEach(async () => {
-  await proxy?.stop();
-  proxy = undefined;
-  place?.remove();
+  await network.host.clear();
   for (const index of servers.keys()) await kill(index);
-  for (const socket of sockets.splice(0)) await backendPeer.close(socket);
-  await client.take(0);
-  await backendPeer.take(0);
+  for (const socket of sockets.splice(0)) await network.backend.close(socket);
+  await network.forget();
 });
 
 async function serve(index: number): Promise<void> {
@@ -75,18 +67,16 @@ function nameOf({ address, port }: ManifestOptions["backends"][number]): string 
 async function start(backends: ManifestOptions["backends"], health: object): Promise<ProxyProcess> {
   const document = JSON.parse(manifest({ backends }));
   document.spec.backends.health = health;
-  place = new Place();
-  place.write(JSON.stringify(document));
-  proxy = await ProxyProcess.start({ place, namespace: topology.edge.namespace, reader: edge });
+  proxy = await network.host.start(network.host.place(JSON.stringify(document)));
   return proxy;
 }
 
 async function becomes(isSo: (report: CountersReport) => boolean): Promise<CountersReport> {
   const deadline = Date.now() + FIND_LIMIT_MS;
   for (;;) {
-    const report = await proxy!.counters();
+    const report = await proxy.counters();
     if (isSo(report)) return report;
-    if (Date.now() > deadline) throw new Error(`it stays so: ${JSON.stringify(report.health)}\n${proxy!.output}`);
+    if (Date.now() > deadline) throw new Error(`it stays so: ${JSON.stringify(report.health)}\n${proxy.output}`);
     await new Promise((wake) => setTimeout(wake, 50));
   }
 }
@@ -190,7 +180,7 @@ async function askFromNewSockets(
 ): Promise<{ all: number[]; echoed: Set<number> }> {
   const all: number[] = [];
   for (let index = 0; index < count; index++) {
-    all.push((await client.open({ family: 4, address: topology.client.own.v4 })).id);
+    all.push(await network.openClient());
   }
   const echoed = new Set<number>();
   for (let time = 0; time < times; time++) for (const id of await ask(all, answers)) echoed.add(id);
@@ -200,8 +190,7 @@ async function askFromNewSockets(
 const payload = shortHeader(octets(8, "health"), { payloadBytes: 60 });
 
 async function ask(sockets: readonly number[], answers: number): Promise<Set<number>> {
-  const address = topology.edge.towardClients.v4;
-  for (const socket of sockets) await client.send({ socket, payload, address, port: LISTEN_PORT });
+  for (const socket of sockets) await network.send(socket, payload);
   const echoed = new Set<number>();
   const deadline = Date.now() + FIND_LIMIT_MS;
   do {
@@ -217,16 +206,16 @@ const closeAll = (sockets: readonly number[]): Promise<unknown> =>
 
 /** A backend that takes everything and answers nothing, on the address of the first one. */
 async function openMute(port: number): Promise<number> {
-  const { id } = await backendPeer.open({ family: 4, address: topology.backends[0]!.v4, port });
+  const id = await network.openService({ port });
   sockets.push(id);
   return id;
 }
 
 async function openEcho(port: number): Promise<void> {
-  await backendPeer.echo(await openMute(port));
+  await network.backend.echo(await openMute(port));
 }
 
-const local = (port: number): ManifestOptions["backends"][number] => ({ address: topology.backends[0]!.v4, port });
+const local = (port: number): ManifestOptions["backends"][number] => network.service({ port });
 
 test("a backend that speaks no QUIC among servers that do: no new flow, but its flows go on", async () => {
   await serve(1);
@@ -255,7 +244,7 @@ test("nobody speaks QUIC: active checks are suspended, nobody is called dead, an
   expect(report).toMatchObject({ generation: 1, health: { healthy: 2, unhealthy: 0, panic: false } });
   expect(running.output).toContain("is it QUIC?");
   expect((await running.metrics())("quicproxy_health_suspended")).toBe(1);
-  const probes = await backendPeer.take(0);
+  const probes = await network.backend.take(0);
   expect(probes.length).toBeGreaterThanOrEqual(6);
   for (const { payload: probe } of probes) {
     expect([probe.length, probe[0]! & 0x80, probe.readUInt32BE(1) & 0x0f0f0f0f]).toEqual([1200, 0x80, 0x0a0a0a0a]);
@@ -306,10 +295,9 @@ test("by default: a backend that takes everything and answers nothing is found b
 
 /** `count` new flows, each of one datagram; nothing is expected to come back. */
 async function sendFromNewSockets(datagram: Uint8Array, count: number): Promise<void> {
-  const address = topology.edge.towardClients.v4;
   for (let index = 0; index < count; index++) {
-    const { id } = await client.open({ family: 4, address: topology.client.own.v4 });
-    await client.send({ socket: id, payload: datagram, address, port: LISTEN_PORT });
+    const id = await network.openClient();
+    await network.send(id, datagram);
     await client.close(id);
   }
 }

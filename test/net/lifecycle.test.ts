@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
-import { LISTEN_PORT, METRICS, manifest, Place, ProxyProcess } from "./proxy.ts";
+import type { Place } from "./place.ts";
+import { LISTEN_PORT, METRICS, manifest, type ProxyProcess } from "./proxy.ts";
 
 /* How the proxy ends, what a restart keeps, and what goes on while its control side stands still. */
 
@@ -13,45 +14,27 @@ const BACKEND_PORTS = [4433, 4434, 4435] as const;
 
 let network: Network;
 let place: Place;
-let proxy: ProxyProcess | undefined;
 
 beforeAll(async () => {
-  network = createNetwork();
-  const address = network.topology.backends[0]!.v4;
-  for (const port of BACKEND_PORTS) {
-    await network.backend.echo((await network.backend.open({ family: 4, address, port })).id);
-  }
+  network = new Network();
+  for (const port of BACKEND_PORTS) await network.openEcho({ port });
 });
 afterAll(() => network.remove());
 
 beforeEach(() => {
-  place = new Place(network.topology.directory);
-  place.write(good());
+  place = network.host.place(good());
 });
 afterEach(async () => {
-  await proxy?.stop("SIGKILL");
-  proxy = undefined;
-  place.remove();
-  await network.client.take(0);
-  await network.backend.take(0);
+  await network.host.clear("SIGKILL");
+  await network.forget();
 });
 
-const good = (): string => {
-  const address = network.topology.backends[0]!.v4;
-  return manifest({ backends: BACKEND_PORTS.map((port) => ({ address, port })) });
-};
-
-async function start(): Promise<ProxyProcess> {
-  const { namespace } = network.topology.edge;
-  proxy = await ProxyProcess.start({ place, namespace, reader: network.edge });
-  return proxy;
-}
+const good = (): string => manifest({ backends: BACKEND_PORTS.map((port) => network.service({ port })) });
+const start = (): Promise<ProxyProcess> => network.host.start(place);
 
 async function openClients(count: number): Promise<number[]> {
   const clients: number[] = [];
-  for (let index = 0; index < count; index++) {
-    clients.push((await network.client.open({ family: 4, address: network.topology.client.own.v4 })).id);
-  }
+  for (let index = 0; index < count; index++) clients.push(await network.openClient());
   return clients;
 }
 
@@ -75,27 +58,14 @@ async function untilAnswered(count: number): Promise<void> {
 
 /** Which backend each client's datagram reaches. */
 async function backendsOf(clients: readonly number[]): Promise<number[]> {
-  const address = network.topology.edge.towardClients.v4;
   const backends: number[] = [];
   for (const socket of clients) {
-    const payload = shortHeader(octets(8, `client ${socket}`));
-    await network.client.send({ socket, payload, address, port: LISTEN_PORT });
+    await network.send(socket, shortHeader(octets(8, `client ${socket}`)));
     const [seen] = await network.backend.take(1);
     backends.push(seen!.socket);
   }
   await network.client.take(clients.length);
   return backends;
-}
-
-/** Whether another program may now have the proxy's port to itself. */
-async function expectPortFree(): Promise<void> {
-  for (const [family, address] of [
-    [4, "0.0.0.0"],
-    [6, "::"],
-  ] as const) {
-    const { id } = await network.edge.open({ family, address, port: LISTEN_PORT });
-    await network.edge.close(id);
-  }
 }
 
 test.each(["SIGTERM", "SIGINT"] as const)("%s under traffic ends it in order and frees the port", async (signal) => {
@@ -106,7 +76,7 @@ test.each(["SIGTERM", "SIGINT"] as const)("%s under traffic ends it in order and
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toContain(`stopping on ${signal}`);
   expect(JSON.parse(stdout.trimEnd().split("\n").at(-1)!)).toMatchObject({ msg: "stopped" });
-  await expectPortFree();
+  await network.borrowListenPort();
   await network.client.stopLoad(0);
   await closeClients(flows);
 });
@@ -124,7 +94,7 @@ test("a second signal ends it at once, with 1", async () => {
   const { code, stdout } = await running.ended;
   expect(code).toBe(1);
   expect(stdout).not.toContain('"msg":"stopped"');
-  await expectPortFree();
+  await network.borrowListenPort();
 });
 
 test("a client that never ends its request does not keep it from ending", async () => {
@@ -140,7 +110,7 @@ test("killed and started again it sends every client to the same backend; withou
   const before = await backendsOf(clients);
   expect(new Set(before).size).toBe(BACKEND_PORTS.length);
   expect((await running.stop("SIGKILL")).code).toBe("SIGKILL");
-  await expectPortFree();
+  await network.borrowListenPort();
 
   const again = await start();
   expect(await backendsOf(clients)).toEqual(before);

@@ -11,10 +11,12 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
+import type { Place } from "./place.ts";
 import { untilTrue } from "./process.ts";
-import { BACKEND_PORT, LISTEN_PORT, manifest, Place, ProxyProcess } from "./proxy.ts";
+import { messagesOf } from "./program.ts";
+import { manifest, type ProxyPlan, type ProxyProcess } from "./proxy.ts";
 
 /* A log that cannot be written is no reason not to start, not to forward, not to answer and not to end. */
 
@@ -22,33 +24,26 @@ const LOST = "quicproxy_log_lines_lost_total";
 
 let network: Network;
 let place: Place;
-let proxy: ProxyProcess | undefined;
-let open: number[] = [];
+const open: number[] = [];
 
 beforeAll(async () => {
-  network = createNetwork();
-  const address = network.topology.backends[0]!.v4;
-  await network.backend.echo((await network.backend.open({ family: 4, address, port: BACKEND_PORT })).id);
+  network = new Network();
+  await network.openEcho();
 });
 afterAll(() => network.remove());
 beforeEach(() => {
-  place = new Place(network.topology.directory);
-  place.write(good());
+  place = network.host.place(good());
 });
 afterEach(async () => {
-  await proxy?.stop("SIGKILL");
-  proxy = undefined;
-  for (const fd of open) closeSync(fd);
-  open = [];
-  place.remove();
+  await network.host.clear("SIGKILL");
+  for (const fd of open.splice(0)) closeSync(fd);
 });
 
-const backend = (): object => ({ address: network.topology.backends[0]!.v4, port: BACKEND_PORT });
-const good = (): string => manifest({ backends: [{ address: network.topology.backends[0]!.v4, port: BACKEND_PORT }] });
+const good = (): string => manifest({ backends: [network.service()] });
 
 /** Each refusal is some kilobytes of log. */
 function wrong(): string {
-  const backends = Array.from({ length: 30 }, () => ({ ...backend(), [`unknown${"x".repeat(50)}`]: 1 }));
+  const backends = Array.from({ length: 30 }, () => ({ ...network.service(), [`unknown${"x".repeat(50)}`]: 1 }));
   return JSON.stringify({ ...JSON.parse(good()), spec: { listeners: [], backends: { static: backends } } });
 }
 
@@ -58,17 +53,12 @@ function opened(path: string, flags: number | string): number {
   return fd;
 }
 
-async function start(stdout: number): Promise<ProxyProcess> {
-  const { namespace } = network.topology.edge;
-  proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, stdout });
-  return proxy;
-}
+const start = (options: Partial<ProxyPlan>): Promise<ProxyProcess> => network.host.start(place, options);
 
 async function expectForwarding(): Promise<void> {
-  const { id: socket } = await network.client.open({ family: 4, address: network.topology.client.own.v4 });
+  const socket = await network.openClient();
   const payload = shortHeader(octets(8, "log"));
-  const address = network.topology.edge.towardClients.v4;
-  await network.client.send({ socket, payload, address, port: LISTEN_PORT });
+  await network.send(socket, payload);
   expect((await network.client.take(1))[0]?.payload).toEqual(Buffer.from(payload));
   await network.backend.take(1);
   await network.client.close(socket);
@@ -82,13 +72,8 @@ async function reload(running: ProxyProcess): Promise<void> {
   await untilTrue("it has read it again", async () => (await running.counters()).reloads.rejected > rejected, 5);
 }
 
-function messages(text: string): string[] {
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line) => JSON.parse(line).msg as string);
-}
-
 test("log_full: it starts, forwards, reloads and ends although nothing can be written", async () => {
-  const running = await start(opened("/dev/full", "w"));
+  const running = await start({ stdout: opened("/dev/full", "w") });
   await expectForwarding();
   const lost = await lostLines(running);
   expect(lost).toBeGreaterThan(5);
@@ -104,7 +89,7 @@ test("a disk that is full for a while costs the lines of that while, and the log
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", disk]);
   try {
     const log = join(disk, "log");
-    const running = await start(openSync(log, "a"));
+    const running = await start({ stdout: openSync(log, "a") });
     writeFileSync(join(disk, "filler"), Buffer.alloc(244 * 1024));
     place.write(wrong());
     for (let count = 0; count < 5; count++) await reload(running);
@@ -117,7 +102,6 @@ test("a disk that is full for a while costs the lines of that while, and the log
     expect((await running.stop()).code).toBe(0);
     expect(readFileSync(log, "utf8").trimEnd().split("\n").at(-1)).toContain('"msg":"stopped"');
   } finally {
-    await proxy?.stop("SIGKILL");
     execFileSync("umount", ["--lazy", disk]);
   }
 });
@@ -126,7 +110,7 @@ test("a pipe that nobody reads costs the lines beyond a bound; the process answe
   const path = join(place.directory, "pipe");
   execFileSync("mkfifo", [path]);
   const unread = opened(path, constants.O_RDWR);
-  const running = await start(unread);
+  const running = await start({ stdout: unread });
   place.write(wrong());
   // A refusal is some 10 kB: the pipe and the queue are full after less than 200.
   for (let count = 0; count < 400; count++) await reload(running);
@@ -138,8 +122,7 @@ test("a pipe that nobody reads costs the lines beyond a bound; the process answe
   const reader = createReadStream(path, { encoding: "utf8" }).on("data", (part) => (text += part));
   await untilTrue("the loss is said", () => text.includes("lines of this log were lost"), 20);
   reader.destroy();
-  const said = messages(text.slice(0, text.lastIndexOf("\n")));
-  expect(said).toContainEqual(`${lost} lines of this log were lost: nobody reads the pipe`);
+  expect(messagesOf(text)).toContainEqual(`${lost} lines of this log were lost: nobody reads the pipe`);
   for (let count = 0; count < 200; count++) await reload(running);
   expect(await running.stop()).toMatchObject({ code: 0, stderr: "" });
 });
@@ -150,37 +133,33 @@ test("a reader of the log that goes away does not end it, be it of a pipe or of 
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const writer = opened(path, constants.O_WRONLY);
   closeSync(reader);
-  const ofPipe = await start(writer);
+  const ofPipe = await start({ stdout: writer });
   await expectForwarding();
   expect(await lostLines(ofPipe)).toBeGreaterThan(5);
   expect(await ofPipe.stop()).toMatchObject({ code: 0, stderr: "" });
 
   // What Node.js makes for the output of a child is a socket.
   const meanwhile = ({ process: child }: ProxyProcess): void => void child.stdout!.destroy();
-  const { namespace } = network.topology.edge;
-  proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, meanwhile });
+  const ofSocket = await start({ meanwhile });
   await expectForwarding();
-  expect(await lostLines(proxy)).toBeGreaterThan(5);
-  expect(await proxy.stop()).toMatchObject({ code: 0, stderr: "" });
+  expect(await lostLines(ofSocket)).toBeGreaterThan(5);
+  expect(await ofSocket.stop()).toMatchObject({ code: 0, stderr: "" });
 });
 
 test("a socket that nobody reads is not waited for either", async () => {
-  const { namespace } = network.topology.edge;
   const meanwhile = ({ process: child }: ProxyProcess): void => void child.stdout!.pause().removeAllListeners("data");
-  proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, meanwhile });
+  const running = await start({ meanwhile });
   place.write(wrong());
-  for (let count = 0; count < 300; count++) await reload(proxy);
-  expect(await lostLines(proxy)).toBeGreaterThan(0);
+  for (let count = 0; count < 300; count++) await reload(running);
+  expect(await lostLines(running)).toBeGreaterThan(0);
   await expectForwarding();
-  proxy.process.stdout!.resume();
-  expect(await proxy.stop()).toMatchObject({ code: 0, stderr: "" });
+  running.process.stdout!.resume();
+  expect(await running.stop()).toMatchObject({ code: 0, stderr: "" });
 });
 
 test("an output that was closed before it started is none", async () => {
-  const { namespace } = network.topology.edge;
-  const plan = { place, namespace, reader: network.edge };
-  proxy = await ProxyProcess.start({ ...plan, wrapper: ["sh", "-c", 'exec "$0" "$@" >&-'] });
+  const running = await start({ wrapper: ["sh", "-c", 'exec "$0" "$@" >&-'] });
   await expectForwarding();
-  expect(await lostLines(proxy)).toBe(0);
-  expect((await proxy.stop()).code).toBe(0);
+  expect(await lostLines(running)).toBe(0);
+  expect((await running.stop()).code).toBe(0);
 });

@@ -1,9 +1,10 @@
 import { readdirSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openFilesNeeded } from "../../proxy/apply/open_files.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
-import { BACKEND_PORT, manifest, Place, Program, ProxyProcess } from "./proxy.ts";
+import type { Place } from "./place.ts";
+import { manifest, type ProxyProcess } from "./proxy.ts";
 
 /* The limit on open files: what is needed is said, and flows leave the metrics what they need. */
 
@@ -12,22 +13,16 @@ const TO_SPARE = 64;
 
 let network: Network;
 let place: Place;
-let proxy: ProxyProcess | undefined;
 
 beforeAll(async () => {
-  network = createNetwork();
-  const address = network.topology.backends[0]!.v4;
-  await network.backend.echo((await network.backend.open({ family: 4, address, port: BACKEND_PORT })).id);
+  network = new Network();
+  await network.openEcho();
 });
 afterAll(() => network.remove());
 beforeEach(() => {
-  place = new Place(network.topology.directory);
+  place = network.host.place();
 });
-afterEach(async () => {
-  await proxy?.stop("SIGKILL");
-  proxy = undefined;
-  place.remove();
-});
+afterEach(() => network.host.clear("SIGKILL"));
 
 interface Shape {
   workers: number;
@@ -45,8 +40,7 @@ function write({ workers, listeners, upstreamLevel = "Sockets", upstreamSockets,
     ...(mode === undefined ? {} : { mode }),
   };
   const ports = Array.from({ length: listeners }, (_, index) => ({ port: FIRST_PORT + index }));
-  const backends = [{ address: network.topology.backends[0]!.v4, port: BACKEND_PORT }];
-  place.write(manifest({ listeners: ports, backends, dataPlane }));
+  place.write(manifest({ listeners: ports, backends: [network.service()], dataPlane }));
 }
 
 /** A listener without an address is an endpoint for either family. */
@@ -55,19 +49,14 @@ const neededFor = ({ workers, listeners }: Shape): number =>
 
 const limited = (files: number): readonly string[] => ["prlimit", `--nofile=${files}`];
 
-async function start(wrapper: readonly string[] = []): Promise<ProxyProcess> {
-  const { namespace } = network.topology.edge;
-  proxy = await ProxyProcess.start({ place, namespace, reader: network.edge, wrapper });
-  return proxy;
-}
+const start = (wrapper: readonly string[] = []): Promise<ProxyProcess> => network.host.start(place, { wrapper });
 
 /** Makes new flows and waits for `count` answers. Resolves with how many came. */
 async function answered(count: number, flows: number): Promise<number> {
-  const address = network.topology.edge.towardClients.v4;
   const sockets: number[] = [];
   for (let index = 0; index < flows; index++) {
-    const { id: socket } = await network.client.open({ family: 4, address: network.topology.client.own.v4 });
-    await network.client.send({ socket, payload: shortHeader(octets(8, `${index}`)), address, port: FIRST_PORT });
+    const socket = await network.openClient();
+    await network.send(socket, shortHeader(octets(8, `${index}`)), FIRST_PORT);
     sockets.push(socket);
   }
   const answers = await network.client.take(count);
@@ -96,9 +85,7 @@ describe("what a manifest needs", () => {
   test("is said where the limit is lower, in place of a start", async () => {
     const shape = { workers: 4, listeners: 30 };
     write(shape);
-    const { namespace } = network.topology.edge;
-    const args = ["run", "-f", place.file, "--state-dir", `${place.directory}/state`];
-    const { code, stdout } = await new Program(args, { namespace, wrapper: limited(200) }).ended;
+    const { code, stdout } = await network.host.launch(place.runArguments(), { wrapper: limited(200) }).ended;
     expect(code).toBe(1);
     const { msg } = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
     const needed = Number(/the limit on open files is 200, at least (\d+) are needed/.exec(msg)?.[1]);

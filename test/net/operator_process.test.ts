@@ -1,10 +1,10 @@
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { closeSync, openSync } from "node:fs";
+import { resolve } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
+import type { Place } from "./place.ts";
 import { listeningPorts, untilHandlers, untilTrue } from "./process.ts";
-import { Program, type ProgramOptions } from "./proxy.ts";
+import type { Program, ProgramOptions } from "./program.ts";
 
 /* The operator as a process: signals, debugger and log, with an API server that never answers. */
 
@@ -15,33 +15,24 @@ const NO_API_SERVER = `{ apiVersion: v1, kind: Config, current-context: none,
   clusters: [{ name: none, cluster: { server: "https://127.0.0.1:1" } }], users: [{ name: none, user: {} }] }`;
 
 let network: Network;
-let directory: string;
-let started: Program[] = [];
+let kubeconfig: Place;
 
 beforeAll(() => {
-  network = createNetwork();
+  network = new Network();
 });
 afterAll(() => network.remove());
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "quicproxy-operator-"));
-  writeFileSync(join(directory, "config"), NO_API_SERVER);
+  kubeconfig = network.host.place(NO_API_SERVER);
 });
-afterEach(async () => {
-  await Promise.all(started.map((program) => program.stop("SIGKILL")));
-  started = [];
-  rmSync(directory, { recursive: true });
-});
+afterEach(() => network.host.clear("SIGKILL"));
 
 function launch(options: Partial<ProgramOptions> = {}): Program {
   const { env, ...others } = options;
-  const launched = new Program(["--image", "quicproxy", "--leader-elect=false", "--metrics", "127.0.0.1:8080"], {
-    namespace: network.topology.edge.namespace,
+  return network.host.launch(["--image", "quicproxy", "--leader-elect=false", "--metrics", "127.0.0.1:8080"], {
     command: [process.execPath, operator],
-    env: { KUBECONFIG: join(directory, "config"), ...env },
+    env: { KUBECONFIG: kubeconfig.file, ...env },
     ...others,
   });
-  started.push(launched);
-  return launched;
 }
 
 async function isHealthy(): Promise<boolean> {

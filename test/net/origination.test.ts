@@ -1,12 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkConservation } from "../../proxy/counters/conservation.ts";
-import { insideNamespace } from "../../proxy/lab/namespace.ts";
 import { settle } from "./counter_rows.ts";
-import { addressOf, createNetwork, type Network } from "./network.ts";
+import { inside } from "./inside.ts";
+import { Network } from "./network.ts";
 import { longHeader, octets } from "./packets.ts";
-import { BACKEND_PORT, LISTEN_PORT, manifest, Place, ProxyProcess } from "./proxy.ts";
+import { manifest, type ProxyProcess } from "./proxy.ts";
+import { sendRaw } from "./raw_udp.ts";
 
 /*
  * S1, C11: a flood of first datagrams from ever other ports while every backend is down. The proxy passes on what it was
@@ -18,23 +17,15 @@ const FIRST_PORT = 10_000;
 const SETTLE_LIMIT_MS = 60_000;
 
 let network: Network;
-let place: Place;
 let proxy: ProxyProcess;
 
 beforeAll(async () => {
-  network = createNetwork();
-  const { v4, v6 } = network.topology.backends[0]!;
-  place = new Place(network.topology.directory);
-  const backends = [v4, v6].map((address) => ({ address, port: BACKEND_PORT }));
+  network = new Network();
+  const backends = ([4, 6] as const).map((family) => network.service({ family }));
   const dataPlane = { workers: { max: 2 } };
-  place.write(manifest({ backends, dataPlane }));
-  proxy = await ProxyProcess.start({ place, namespace: network.topology.edge.namespace, reader: network.edge });
+  proxy = await network.host.start(network.host.place(manifest({ backends, dataPlane })));
 });
-afterAll(async () => {
-  await proxy?.stop();
-  place?.remove();
-  await network?.remove();
-});
+afterAll(() => network?.remove());
 
 /** Address resolution, which is the kernel's. */
 const NEIGHBOUR_DISCOVERY_MAX = 30;
@@ -50,8 +41,9 @@ interface Sent {
 function sentByEdge(): Sent {
   const devices = ["clients", "backends"].map((device) => `/sys/class/net/${device}/statistics/tx_packets`);
   const files = ["/proc/net/snmp", "/proc/net/snmp6", ...devices];
-  const [file, args] = insideNamespace(network.topology.edge.namespace, ["cat", ...files]);
-  const lines = execFileSync(file, args, { encoding: "utf8" }).trimEnd().split("\n");
+  const lines = inside(network.topology.edge.namespace, ["cat", ...files])
+    .trimEnd()
+    .split("\n");
   const v4 = (protocol: string, name: string): number => {
     const [names, values] = lines.filter((line) => line.startsWith(`${protocol}: `)).map((line) => line.split(" "));
     return Number(values![names!.indexOf(name)]);
@@ -64,13 +56,9 @@ function sentByEdge(): Sent {
 }
 
 function flood(family: 4 | 6): void {
-  const { client, edge } = network.topology;
-  const ends = [addressOf(client.own, family), addressOf(edge.towardClients, family), String(LISTEN_PORT)];
-  const payload = longHeader({ dcid: octets(8, "flood"), scid: octets(8, "flooder") }).toString("hex");
-  const ports = `${FIRST_PORT}-${FIRST_PORT + DATAGRAMS_PER_FAMILY - 1}`;
-  const command = ["/usr/bin/python3", join(import.meta.dirname, "raw_udp.py"), ...ends, payload, "64", ports];
-  const [file, args] = insideNamespace(client.namespace, command);
-  execFileSync(file, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const payload = longHeader({ dcid: octets(8, "flood"), scid: octets(8, "flooder") });
+  const ports = [`${FIRST_PORT}-${FIRST_PORT + DATAGRAMS_PER_FAMILY - 1}`];
+  sendRaw(network.topology, { family, payload, ports });
 }
 
 test("S1, C11: 20,000 spoofed first datagrams before dead backends bring forth nothing, and each is counted", async () => {

@@ -42,6 +42,9 @@ export function shortHeader(dcid: Uint8Array, { first = 0x40, payloadBytes = 20 
   return Buffer.concat([Buffer.of(first & 0x7f), dcid, Buffer.alloc(payloadBytes, 0xa5)]);
 }
 
+/** One whose Connection ID, of 8 octets, is this seed's. */
+export const shortOf = (seed: string, payloadBytes = 20): Buffer => shortHeader(octets(8, seed), { payloadBytes });
+
 /** Every beginning of a datagram, from nothing to one octet less than all. */
 export function truncations(datagram: Buffer): Buffer[] {
   return Array.from({ length: datagram.length }, (_, length) => datagram.subarray(0, length));

@@ -1,11 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createNamespace, insideNamespace, ipInside, linkNamespaces } from "../../proxy/lab/namespace.ts";
+import { createNamespace, ipInside, linkNamespaces } from "../../proxy/lab/namespace.ts";
 import { movesPerWorker, settle } from "./counter_rows.ts";
-import { addressOf, createNetwork, type Network } from "./network.ts";
+import { inside } from "./inside.ts";
+import { addressOf, Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
 import { Peer, type Received } from "./peer.ts";
-import { BACKEND_PORT, LISTEN_PORT, manifest, Place, ProxyProcess } from "./proxy.ts";
+import { BACKEND_PORT, manifest, type ProxyProcess } from "./proxy.ts";
 
 /*
  * C9: client <-> edge <-> router <-> backend, where only the router knows that the last link is narrower. QUIC finds out
@@ -25,7 +25,7 @@ let backendNamespace: string;
 const sockets = {} as Record<4 | 6, number>;
 
 beforeAll(async () => {
-  network = createNetwork();
+  network = new Network();
   const { name, edge, backends } = network.topology;
   const router = backends[0]!;
   backendNamespace = `${name}-far`;
@@ -55,11 +55,6 @@ afterAll(async () => {
   await network?.remove();
 });
 
-function inside(namespace: string, command: readonly string[]): string {
-  const [file, args] = insideNamespace(namespace, command);
-  return execFileSync(file, args, { encoding: "utf8" });
-}
-
 /** Fragments made on the edge and on the router, and those that the backend received. */
 function fragments(): number {
   const { edge, backends } = network.topology;
@@ -76,32 +71,24 @@ function fragments(): number {
 }
 
 describe.each(["Auto", "Sockets"] as const)("upstream level %s", (upstreamLevel) => {
-  let place: Place;
   let proxy: ProxyProcess;
 
   beforeAll(async () => {
-    const { directory, edge } = network.topology;
-    place = new Place(directory);
     const backends = [
       { address: far.v4, port: BACKEND_PORT, weight: 1 },
       { address: far.v6, port: BACKEND_PORT, weight: 1 },
     ];
-    place.write(manifest({ backends, dataPlane: { workers: { min: 2, max: 2 }, upstreamLevel } }));
-    proxy = await ProxyProcess.start({ place, namespace: edge.namespace, reader: network.edge });
+    const text = manifest({ backends, dataPlane: { workers: { min: 2, max: 2 }, upstreamLevel } });
+    proxy = await network.host.start(network.host.place(text));
   });
-  afterAll(async () => {
-    await proxy?.stop();
-    place?.remove();
-  });
+  afterAll(() => network.host.clear());
 
   /** One flow: what fits arrives and is answered, what the router has no room for is counted, and then what fits again. */
   async function expectNarrowFlow(seed: string): Promise<4 | 6> {
-    const { client, edge } = network.topology;
-    const { id: socket } = await network.client.open({ family: 4, address: client.own.v4 });
-    const to = { socket, address: edge.towardClients.v4, port: LISTEN_PORT };
+    const socket = await network.openClient();
     const of = (payloadBytes: number): Buffer => shortHeader(octets(8, seed), { payloadBytes: payloadBytes - 9 });
     const pass = async (payload: Buffer): Promise<Received> => {
-      await network.client.send({ ...to, payload });
+      await network.send(socket, payload);
       const [seen] = await backend.take(1);
       expect(seen?.payload.equals(payload)).toBe(true);
       await backend.send({ socket: seen!.socket, payload, address: seen!.address, port: seen!.port });
@@ -112,7 +99,7 @@ describe.each(["Auto", "Sockets"] as const)("upstream level %s", (upstreamLevel)
     const { socket: seenBy } = await pass(of(1200));
     const before = await settle(proxy, ({ totals }) => totals.return_sent > start.totals.return_sent);
     const worker = movesPerWorker(start, before, "receive_datagrams").indexOf(1);
-    await network.client.send({ ...to, payload: of(1400) });
+    await network.send(socket, of(1400));
     const told = before.totals.return_path_too_big + 1;
     const after = await settle(proxy, ({ totals }) => totals.return_path_too_big === told);
     const grown = (["forward_sent", "return_path_too_big", "return_backend_refused"] as const).map((name) =>

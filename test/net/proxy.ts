@@ -1,14 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { insideNamespace } from "../../proxy/lab/namespace.ts";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
 import type { Peer } from "./peer.ts";
+import type { Place } from "./place.ts";
+import { Program } from "./program.ts";
 
-const root = resolve(import.meta.dirname, "../..");
-export const program = join(root, "proxy/cli/main.ts");
 const READY_LIMIT_MS = 50_000;
 
 /** Where every proxy of these tests serves metrics and health. */
@@ -52,93 +46,6 @@ export function manifest({
   });
 }
 
-/** A manifest file and a state directory of their own. */
-export class Place {
-  readonly directory: string;
-  readonly file: string;
-
-  /** `parent`: the directory of a lab, so that what a killed test leaves goes with the lab. */
-  constructor(parent: string = tmpdir()) {
-    this.directory = mkdtempSync(join(parent, "quicproxy-net-"));
-    this.file = join(this.directory, "edge.yaml");
-  }
-
-  /** By rename, as editors and ConfigMaps do: no reader sees half a file. */
-  write(text: string): void {
-    const draft = join(this.directory, "draft");
-    writeFileSync(draft, text);
-    renameSync(draft, this.file);
-  }
-
-  remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-}
-
-export interface Ended {
-  code: number | string;
-  stdout: string;
-  stderr: string;
-}
-
-export interface ProgramOptions {
-  namespace: string;
-  /** A command that ends in running the one after it, such as setpriv. */
-  wrapper?: readonly string[];
-  /** What is done with the program's standard output. Default: kept. */
-  stdout?: "pipe" | number;
-  /** How the program is started. Default: by the Node.js of this process. */
-  command?: readonly string[];
-  /** Beside the environment of this process. */
-  env?: Readonly<Record<string, string>>;
-}
-
-/** `quicproxy <args>`, the real program, inside a namespace. */
-export class Program {
-  readonly process: ChildProcess;
-  readonly ended: Promise<Ended>;
-  #stdout = "";
-  #stderr = "";
-
-  constructor(args: readonly string[], options: ProgramOptions) {
-    const { namespace, wrapper = [], stdout = "pipe", command = [process.execPath, program], env } = options;
-    const [file, all] = insideNamespace(namespace, [...wrapper, ...command, ...args]);
-    const cache = process.env.NODE_COMPILE_CACHE ?? join(root, "build/node-cache");
-    this.process = spawn(file, all, {
-      stdio: ["ignore", stdout, "pipe"],
-      env: { ...process.env, NODE_COMPILE_CACHE: cache, ...env },
-    });
-    this.process.stdout?.on("data", (text) => (this.#stdout += text));
-    this.process.stderr?.on("data", (text) => (this.#stderr += text));
-    this.ended = once(this.process, "close").then(([code, signal]) => {
-      return { code: code ?? signal, stdout: this.#stdout, stderr: this.#stderr };
-    });
-  }
-
-  get pid(): number {
-    return this.process.pid!;
-  }
-
-  get output(): string {
-    return this.#stdout + this.#stderr;
-  }
-
-  get running(): boolean {
-    return this.process.exitCode === null && this.process.signalCode === null;
-  }
-
-  /** Ends the program if it runs; resolves with how it ended. */
-  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Ended> {
-    if (this.running) this.process.kill(signal);
-    const forced = setTimeout(() => this.process.kill("SIGKILL"), 10_000);
-    try {
-      return await this.ended;
-    } finally {
-      clearTimeout(forced);
-    }
-  }
-}
-
 export interface ProxyPlan {
   place: Place;
   namespace: string;
@@ -160,8 +67,8 @@ export interface ProxyPlan {
 export class ProxyProcess extends Program {
   readonly #reader: Peer;
 
-  private constructor({ place, stateDir = join(place.directory, "state"), reader, ...options }: ProxyPlan) {
-    super(["run", "-f", place.file, "--state-dir", stateDir], options);
+  private constructor({ place, stateDir, reader, ...options }: ProxyPlan) {
+    super(place.runArguments(stateDir === undefined ? {} : { stateDir }), options);
     this.#reader = reader;
   }
 

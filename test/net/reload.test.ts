@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { checkConservation } from "../../proxy/counters/conservation.ts";
 import type { CountersReport } from "../../proxy/metrics/report.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
 import type { Received } from "./peer.ts";
-import { LISTEN_PORT, type ManifestOptions, manifest, Place, ProxyProcess, UPSTREAM_LEVEL } from "./proxy.ts";
+import type { Place } from "./place.ts";
+import { LISTEN_PORT, type ManifestOptions, manifest, type ProxyProcess, UPSTREAM_LEVEL } from "./proxy.ts";
 
 /* The manifest changes again and again while traffic flows; broken ones come in between. */
 
@@ -20,17 +21,13 @@ let proxy: ProxyProcess;
 let mode: "RunToCompletion" | "Decoupled" = "RunToCompletion";
 
 beforeAll(async () => {
-  network = createNetwork();
-  const address = network.topology.backends[0]!.v4;
-  for (const port of BACKEND_PORTS) {
-    await network.backend.echo((await network.backend.open({ family: 4, address, port })).id);
-  }
+  network = new Network();
+  for (const port of BACKEND_PORTS) await network.openEcho({ port });
 });
 afterAll(() => network.remove());
 
 const backend = (port: number, weight = 1): ManifestOptions["backends"][number] => ({
-  address: network.topology.backends[0]!.v4,
-  port,
+  ...network.service({ port }),
   weight,
 });
 
@@ -40,15 +37,12 @@ const first = (): ManifestOptions => ({
 });
 
 beforeEach(async () => {
-  place = new Place(network.topology.directory);
-  place.write(manifest(first()));
-  proxy = await ProxyProcess.start({ place, namespace: network.topology.edge.namespace, reader: network.edge });
+  place = network.host.place(manifest(first()));
+  proxy = await network.host.start(place);
 });
 afterEach(async () => {
-  await proxy.stop();
-  place.remove();
-  await network.client.take(0);
-  await network.backend.take(0);
+  await network.host.clear();
+  await network.forget();
 });
 
 const workersAt = (step: number): { min: number; max: number } => {
@@ -112,9 +106,8 @@ async function expectStale(stale: 0 | 1, generation: number): Promise<void> {
 }
 
 async function roundTrip(port: number): Promise<Received | undefined> {
-  const { id } = await network.client.open({ family: 4, address: network.topology.client.alternate.v4 });
-  const address = network.topology.edge.towardClients.v4;
-  await network.client.send({ socket: id, payload: shortHeader(octets(8, `new ${id}`)), address, port });
+  const id = await network.openClient({ address: network.topology.client.alternate.v4 });
+  await network.send(id, shortHeader(octets(8, `new ${id}`)), port);
   const [answer] = await network.client.take(1);
   await network.client.close(id);
   return answer;
@@ -147,9 +140,7 @@ describe.each(["RunToCompletion", "Decoupled"] as const)("%s", (described) => {
 async function reloadUnderTraffic(): Promise<void> {
   const address = network.topology.edge.towardClients.v4;
   const flows: number[] = [];
-  for (let flow = 0; flow < FLOWS; flow++) {
-    flows.push((await network.client.open({ family: 4, address: network.topology.client.own.v4 })).id);
-  }
+  for (let flow = 0; flow < FLOWS; flow++) flows.push(await network.openClient());
   const loaded = flows.map((socket) => ({ socket, prefix: requestPrefix(socket) }));
   await network.client.startLoad({ flows: loaded, intervalMs: 1, address, port: LISTEN_PORT });
   await expect

@@ -2,9 +2,11 @@ import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
+import type { Place } from "./place.ts";
 import { catches, childOf, hasLoaded, listeningPorts, untilHandlers, untilTrue } from "./process.ts";
-import { LISTEN_PORT, manifest, Place, Program, type ProxyPlan, ProxyProcess, program } from "./proxy.ts";
+import { messagesOf, type Program, program } from "./program.ts";
+import { manifest, type ProxyPlan, type ProxyProcess } from "./proxy.ts";
 
 /* Signals at every moment of a proxy's life: they do what is documented, and nothing else ever ends it. */
 
@@ -16,54 +18,24 @@ const MOMENTS_MS = [0, 50, 100, 150, 200, 250, 300, 400, 500, 700];
 
 let network: Network;
 let place: Place;
-let started: Program[] = [];
 
 beforeAll(() => {
-  network = createNetwork();
+  network = new Network();
 });
 afterAll(() => network.remove());
 beforeEach(() => {
-  place = new Place(network.topology.directory);
-  place.write(good());
+  place = network.host.place(good());
 });
-afterEach(async () => {
-  await Promise.all(started.map((program) => program.stop("SIGKILL")));
-  started = [];
-  place.remove();
-});
+afterEach(() => network.host.clear("SIGKILL"));
 
 const good = (metricsPort = 9464): string =>
   manifest({
-    backends: [{ address: network.topology.backends[0]!.v4, port: 4433 }],
+    backends: [network.service()],
     metrics: { address: "127.0.0.1", port: metricsPort },
   });
 
-function launch(wrapper: readonly string[] = []): Program {
-  const { namespace } = network.topology.edge;
-  const args = ["run", "-f", place.file, "--state-dir", `${place.directory}/state`];
-  const launched = new Program(args, { namespace, wrapper });
-  started.push(launched);
-  return launched;
-}
-
-async function start(options: Partial<ProxyPlan> = {}): Promise<ProxyProcess> {
-  const { namespace } = network.topology.edge;
-  const running = await ProxyProcess.start({ place, namespace, reader: network.edge, ...options });
-  started.push(running);
-  return running;
-}
-
-/** Of whole lines: the last may not have come to its end. */
-const messages = (text: string): string[] =>
-  text
-    .split("\n")
-    .slice(0, -1)
-    .map((line) => JSON.parse(line).msg as string);
-
-async function expectPortFree(): Promise<void> {
-  const { id } = await network.edge.open({ family: 4, address: "0.0.0.0", port: LISTEN_PORT });
-  await network.edge.close(id);
-}
+const launch = (wrapper: readonly string[] = []): Program => network.host.launch(place.runArguments(), { wrapper });
+const start = (options: Partial<ProxyPlan> = {}): Promise<ProxyProcess> => network.host.start(place, options);
 
 describe("early_sighup", () => {
   test("a SIGHUP before anything is loaded lets it start, and is answered once it can be", async () => {
@@ -86,7 +58,7 @@ describe("early_sighup", () => {
     const { code, stdout, stderr } = await early.stop();
     clearInterval(hangups);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(messages(stdout).at(-1)).toBe("stopped");
+    expect(messagesOf(stdout).at(-1)).toBe("stopped");
   });
 
   test.each([0, 1, 2, 3])("stopped in the midst of a reload that moves its metrics, it ends with 0 (%i)", async () => {
@@ -96,8 +68,8 @@ describe("early_sighup", () => {
     for (const signal of ["SIGSTOP", "SIGHUP", "SIGTERM", "SIGCONT"] as const) running.process.kill(signal);
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(messages(stdout).at(-1)).toBe("stopped");
-    await expectPortFree();
+    expect(messagesOf(stdout).at(-1)).toBe("stopped");
+    await network.borrowListenPort();
   });
 });
 
@@ -128,7 +100,7 @@ describe("a manifest that is a pipe", () => {
     await sleep(200);
     const { code, stdout, stderr } = await running.stop();
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(messages(stdout).at(-1)).toBe("stopped");
+    expect(messagesOf(stdout).at(-1)).toBe("stopped");
   });
 });
 
@@ -142,7 +114,7 @@ describe("a stop signal while it starts", () => {
       await untilHandlers(early.pid);
       await sleep(momentMs);
       expect(await early.stop(signal), `after ${momentMs} ms`).toMatchObject({ code: 0, stderr: "" });
-      await expectPortFree();
+      await network.borrowListenPort();
     }
   });
 
@@ -161,13 +133,11 @@ describe("a stop signal while it starts", () => {
 
 describe("as the node of a cluster, here without an API server", () => {
   test("it goes on through an early and a late SIGHUP and others, and SIGTERM ends it with 0", async () => {
-    const { namespace } = network.topology.edge;
     const env = { KUBERNETES_SERVICE_HOST: "127.0.0.1", KUBERNETES_SERVICE_PORT: "1" };
-    const node = new Program(["run", "--node-object", "media/edge.node-1"], { namespace, env });
-    started.push(node);
+    const node = network.host.launch(["run", "--node-object", "media/edge.node-1"], { env });
     await untilHandlers(node.pid);
     node.process.kill("SIGHUP");
-    const said = (): number => messages(node.output).filter((text) => text.startsWith("SIGHUP: mounted keys")).length;
+    const said = (): number => messagesOf(node.output).filter((text) => text.startsWith("SIGHUP: mounted keys")).length;
     await untilTrue("the early one is answered", () => said() === 1, 20);
     for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGHUP"] as const) node.process.kill(signal);
     await untilTrue("the late one is answered", () => said() === 2, 20);
@@ -186,7 +156,7 @@ describe("process 1 of a container", () => {
     await untilTrue("the reload is said", () => container.output.includes("manifest unchanged"), 20);
     process.kill(pid, "SIGTERM");
     expect((await container.ended).code).toBe(0);
-    expect(messages(container.output).at(-1)).toBe("stopped");
+    expect(messagesOf(container.output).at(-1)).toBe("stopped");
   });
 });
 

@@ -1,11 +1,11 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { insideNamespace, ip, ipInside } from "../../proxy/lab/namespace.ts";
+import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
 import { expectMoves, type Scene, settle } from "./counter_rows.ts";
 import { describeProxy } from "./counter_suite.ts";
-import { addressOf, createNetwork, type Network, setQueue } from "./network.ts";
+import { inside, script } from "./inside.ts";
+import { addressOf, Network, setQueue } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
 import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions } from "./proxy.ts";
 
@@ -15,17 +15,14 @@ let network: Network;
 const ANSWER_PORT = BACKEND_PORT + 1;
 
 beforeAll(async () => {
-  network = createNetwork();
-  for (const family of [4, 6] as const) {
-    const address = addressOf(network.topology.backends[0]!, family);
-    await network.backend.open({ family, address, port: BACKEND_PORT });
-  }
+  network = new Network();
+  for (const family of [4, 6] as const) await network.openService({ family });
 });
 
 afterAll(() => network.remove());
 
 const options = (family: 4 | 6, port = BACKEND_PORT): ManifestOptions => ({
-  backends: [{ address: addressOf(network.topology.backends[0]!, family), port }],
+  backends: [network.service({ family, port })],
   dataPlane: { workers: { max: 1 }, upstreamLevel: "Sockets" },
 });
 
@@ -42,7 +39,6 @@ const trainOf = (seed: string): Buffer[] =>
   });
 const BYTES = (COUNT - 1) * SEGMENT + LAST;
 
-const python = ["/usr/bin/python3", join(import.meta.dirname, "train_udp.py")];
 const shape = (train: readonly Buffer[]): string[] => [
   String(SEGMENT),
   TRAFFIC_CLASS,
@@ -52,15 +48,14 @@ const shape = (train: readonly Buffer[]): string[] => [
 function sendTrain(family: 4 | 6, train: readonly Buffer[]): void {
   const { client, edge } = network.topology;
   const ends = [addressOf(client.own, family), addressOf(edge.towardClients, family), String(LISTEN_PORT)];
-  const [file, args] = insideNamespace(client.namespace, [...python, "send", ...ends, ...shape(train)]);
-  execFileSync(file, args, { stdio: ["ignore", "ignore", "pipe"] });
+  inside(client.namespace, script("train_udp.py", "send", ...ends, ...shape(train)));
 }
 
 const device = (name: "clients" | "backends", ...settings: string[]): void =>
   ipInside(network.topology.edge.namespace, [`link set dev ${name} ${settings.join(" ")}`]);
 
 const offload = (namespace: string, name: string, value: "on" | "off"): void =>
-  void ip(["netns", "exec", namespace, "ethtool", "-K", name, "tx-udp-segmentation", value, "gso", value]);
+  void inside(namespace, ["ethtool", "-K", name, "tx-udp-segmentation", value, "gso", value]);
 
 /** While the device's queue has length 0: it takes nothing, and nothing passes it by. */
 async function withFullQueue<Result>(name: "clients" | "backends", act: () => Promise<Result>): Promise<Result> {
@@ -180,13 +175,13 @@ for (const family of [4, 6] as const) {
         const { topology } = network;
         const address = addressOf(topology.backends[0]!, family);
         const train = trainOf(seed);
-        const command = [...python, "answer", address, String(ANSWER_PORT), ...shape(train)];
+        const command = script("train_udp.py", "answer", address, String(ANSWER_PORT), ...shape(train));
         const [file, args] = insideNamespace(topology.backends[0]!.namespace, command);
         const backend = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"] });
         const ended = once(backend, "exit");
         await once(backend.stdout, "data");
         const before = await settle(proxy, () => true);
-        const { id } = await network.client.open({ family, address: addressOf(topology.client.own, family) });
+        const id = await network.openClient({ family });
         const request = shortHeader(octets(8, seed));
         const to = addressOf(topology.edge.towardClients, family);
         await network.client.send({ socket: id, payload: request, address: to, port: LISTEN_PORT });

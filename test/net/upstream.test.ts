@@ -1,31 +1,28 @@
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
+import { ipInside } from "../../proxy/lab/namespace.ts";
 import { settle } from "./counter_rows.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { Network } from "./network.ts";
 import { octets, shortHeader } from "./packets.ts";
 import type { Received } from "./peer.ts";
-import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, Place, Program, ProxyProcess } from "./proxy.ts";
+import type { Place } from "./place.ts";
+import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, type ProxyProcess } from "./proxy.ts";
+import { sendRaw } from "./raw_udp.ts";
 
 /* The upstream level without a socket per flow: where it is, where it is not, and what it does to its neighbours. */
 
 let network: Network;
 let backendSocket: number;
 const ECHO_PORT = BACKEND_PORT + 1;
-const started: Program[] = [];
-const places: Place[] = [];
 
 beforeAll(async () => {
-  network = createNetwork();
-  backendSocket = (await network.backend.open({ family: 4, address: backend().v4, port: BACKEND_PORT })).id;
-  await network.backend.echo((await network.backend.open({ family: 4, address: backend().v4, port: ECHO_PORT })).id);
+  network = new Network();
+  backendSocket = await network.openService();
+  await network.openEcho({ port: ECHO_PORT });
 });
 
 afterEach(async () => {
-  await Promise.all(started.splice(0).map((program) => program.stop()));
-  for (const place of places.splice(0)) place.remove();
-  for (const peer of [network.client, network.edge, network.backend]) await peer.take(0);
+  await network.host.clear();
+  await network.forget();
 });
 
 afterAll(() => network.remove());
@@ -35,29 +32,16 @@ const datagram = (seed: string): Buffer => shortHeader(octets(8, seed));
 
 function placeFor(options: Partial<ManifestOptions> = {}): Place {
   const { dataPlane, ...others } = options;
-  const place = new Place(network.topology.directory);
-  places.push(place);
   const one = { workers: { max: 1 }, sampleOneIn: 1_000_000_000, upstreamLevel: "Auto", ...dataPlane };
-  place.write(manifest({ backends: [{ address: backend().v4, port: BACKEND_PORT }], dataPlane: one, ...others }));
-  return place;
+  return network.host.place(manifest({ backends: [network.service()], dataPlane: one, ...others }));
 }
 
-async function startProxy(options: Partial<ManifestOptions> = {}, wrapper?: readonly string[]): Promise<ProxyProcess> {
-  const { namespace } = network.topology.edge;
-  const plan = { place: placeFor(options), namespace, reader: network.edge };
-  const proxy = await ProxyProcess.start({ ...plan, ...(wrapper ? { wrapper } : {}) });
-  started.push(proxy);
-  return proxy;
-}
+const startProxy = (options: Partial<ManifestOptions> = {}, wrapper: readonly string[] = []): Promise<ProxyProcess> =>
+  network.host.start(placeFor(options), { wrapper });
 
 async function sendThrough(seed: string, port = LISTEN_PORT): Promise<Received> {
-  const { id } = await network.client.open({ family: 4, address: network.topology.client.own.v4 });
-  await network.client.send({
-    socket: id,
-    payload: datagram(seed),
-    address: network.topology.edge.towardClients.v4,
-    port,
-  });
+  const id = await network.openClient();
+  await network.send(id, datagram(seed), port);
   const [seen] = await network.backend.take(1);
   expect(seen?.payload.equals(datagram(seed))).toBe(true);
   await network.backend.send({
@@ -117,15 +101,14 @@ describe("neighbours", () => {
     await startProxy({ dataPlane: { upstreamPorts } });
     const other = placeFor({ listeners: [{ port: 8443 }], dataPlane: { upstreamPorts }, metrics: { port: 9465 } });
     const third = placeFor({ listeners: [{ port: 8444 }], dataPlane: { upstreamPorts }, metrics: { port: 9466 } });
-    const { namespace } = network.topology.edge;
+    const said = [];
     for (const place of [other, third]) {
-      const args = ["run", "-f", place.file, "--state-dir", join(place.directory, "state")];
-      const program = new Program(args, { namespace });
-      started.push(program);
+      const program = network.host.launch(place.runArguments());
       await expect.poll(() => program.output, { timeout: 50_000 }).toMatch(/upstream level \w+/);
+      said.push(program.output);
     }
-    expect(started[1]!.output).toContain("upstream level RawSend");
-    expect(started[2]!.output).toContain("no block of 256 ports is free within 20480-20991");
+    expect(said[0]).toContain("upstream level RawSend");
+    expect(said[1]).toContain("no block of 256 ports is free within 20480-20991");
     const blocks = [];
     for (const port of [LISTEN_PORT, 8443]) blocks.push(Math.floor((await sendThrough(`to ${port}`, port)).port / 256));
     expect(new Set(blocks)).toEqual(new Set([80, 81]));
@@ -180,14 +163,13 @@ describe("the path", () => {
     ipInside(network.topology.client.namespace, [`link set ${clients[1]} mtu 10000`]);
     setMtu(mtu);
     const proxy = await startProxy();
-    const { id } = await network.client.open({ family: 4, address: network.topology.client.own.v4 });
-    const to = { socket: id, address: network.topology.edge.towardClients.v4, port: LISTEN_PORT };
+    const id = await network.openClient();
     const largest = shortHeader(octets(8, "mtu"), { payloadBytes: 0 });
     const payload = Buffer.alloc(mtu - 28, 0x40);
     largest.copy(payload);
-    await network.client.send({ ...to, payload });
+    await network.send(id, payload);
     expect((await network.backend.take(1))[0]?.payload.length).toBe(mtu - 28);
-    await network.client.send({ ...to, payload: Buffer.concat([payload, Buffer.of(1)]) });
+    await network.send(id, Buffer.concat([payload, Buffer.of(1)]));
     const { totals } = await settle(proxy, ({ totals: now }) => now.receive_datagrams === 2);
     expect([totals.forward_sent, totals.forward_dropped_too_big]).toEqual([1, 1]);
     setMtu(1500);
@@ -202,7 +184,7 @@ describe("many flows", () => {
     const { edge, client } = network.topology;
     ipInside(edge.namespace, ["addr add 10.79.2.101/24 dev backends"]);
     const proxy = await startProxy({
-      backends: [{ address: backend().v4, port: ECHO_PORT }],
+      backends: [network.service({ port: ECHO_PORT })],
       dataPlane: {
         upstreamPorts: { first: 1024, last: 65_535 },
         newFlowsPerSecond: 10_000_000,
@@ -210,15 +192,10 @@ describe("many flows", () => {
       },
     });
     // Of these ports none is refused as a source.
-    const sendFrom = (source: string): void => {
-      const script = ["/usr/bin/python3", join(import.meta.dirname, "raw_udp.py")];
-      const ends = [source, edge.towardClients.v4, String(LISTEN_PORT)];
-      const args = [...script, ...ends, datagram("many").toString("hex"), "64", `12001-${12_000 + FLOWS / 2}`];
-      const [file, all] = insideNamespace(client.namespace, args);
-      execFileSync(file, all, { stdio: ["ignore", "ignore", "pipe"] });
-    };
-    sendFrom(client.own.v4);
-    sendFrom(client.alternate.v4);
+    const ports = [`12001-${12_000 + FLOWS / 2}`];
+    for (const source of [client.own.v4, client.alternate.v4]) {
+      sendRaw(network.topology, { source, payload: datagram("many"), ports });
+    }
     const { totals, status } = await settle(proxy, ({ totals: now }) => now.receive_datagrams === FLOWS);
     expect(status.upstreamLevel).toBe("RawSend");
     expect(totals).toMatchObject({

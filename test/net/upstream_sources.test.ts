@@ -1,12 +1,19 @@
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
+import { ipInside } from "../../proxy/lab/namespace.ts";
 import { settle } from "./counter_rows.ts";
-import { createNetwork, type Network } from "./network.ts";
+import { inside } from "./inside.ts";
+import { Network } from "./network.ts";
 import { longHeader, octets, shortHeader } from "./packets.ts";
 import type { Received } from "./peer.ts";
-import { BACKEND_PORT, LISTEN_PORT, type ManifestOptions, manifest, Place, Program, ProxyProcess } from "./proxy.ts";
+import type { Place } from "./place.ts";
+import {
+  BACKEND_PORT,
+  LISTEN_PORT,
+  type ManifestOptions,
+  manifest,
+  type ProxyPlan,
+  type ProxyProcess,
+} from "./proxy.ts";
 
 /* From where datagrams toward backends leave: addresses, routes, ports and descriptors that come and go. */
 
@@ -15,71 +22,40 @@ const LEVELS = [["Auto"], ["Sockets"]] as const;
 const DEVICE = "backends";
 
 let network: Network;
-const started: Program[] = [];
-const places: Place[] = [];
 
 beforeAll(() => {
-  network = createNetwork();
+  network = new Network();
 });
 
 beforeEach(async () => {
-  const { v4, v6 } = backend();
-  await network.backend.open({ family: 4, address: v4, port: BACKEND_PORT });
-  await network.backend.open({ family: 6, address: v6, port: BACKEND_PORT });
+  for (const family of [4, 6] as const) await network.openService({ family });
 });
 
 afterEach(async () => {
-  await Promise.all(started.splice(0).map((program) => program.stop()));
-  for (const place of places.splice(0)) place.remove();
   await network.remove();
-  network = createNetwork();
+  network = new Network();
 });
 
 afterAll(() => network.remove());
 
 const backend = () => network.topology.backends[0]!;
+const bothFamilies = () => ([4, 6] as const).map((family) => network.service({ family }));
 const edge = (...lines: string[]): void => ipInside(network.topology.edge.namespace, lines);
-const insideEdge = (command: string): string => {
-  const [file, args] = insideNamespace(network.topology.edge.namespace, ["sh", "-c", command]);
-  return execFileSync(file, args, { encoding: "utf8" });
-};
-
-function placeFor({ dataPlane, ...others }: Partial<ManifestOptions>): Place {
-  const place = new Place(network.topology.directory);
-  places.push(place);
-  place.write(text({ ...others, ...(dataPlane ? { dataPlane } : {}) }));
-  return place;
-}
+const insideEdge = (command: string): string => inside(network.topology.edge.namespace, ["sh", "-c", command]);
 
 function text({ dataPlane, ...others }: Partial<ManifestOptions>): string {
   const one = { workers: { min: 1, max: 1 }, sampleOneIn: 1_000_000_000, upstreamLevel: "Auto", ...dataPlane };
-  return manifest({ backends: [{ address: backend().v4, port: BACKEND_PORT }], dataPlane: one, ...others });
+  return manifest({ backends: [network.service()], dataPlane: one, ...others });
 }
 
-interface StartOptions extends Partial<ManifestOptions> {
-  until?: "healthy" | "ready";
-  wrapper?: readonly string[];
-}
-
-async function startProxy({ until = "ready", wrapper, ...options }: StartOptions = {}): Promise<ProxyProcess> {
-  const place = placeFor(options);
-  const { namespace } = network.topology.edge;
-  const plan = { place, namespace, reader: network.edge, until };
-  const proxy = await ProxyProcess.start({ ...plan, ...(wrapper ? { wrapper } : {}) });
-  started.push(proxy);
-  return proxy;
-}
-
-const open = () => network.client.open({ family: 4, address: network.topology.client.own.v4 });
-
-async function send(socket: number, payload: Buffer, port = LISTEN_PORT): Promise<void> {
-  await network.client.send({ socket, payload, address: network.topology.edge.towardClients.v4, port });
-}
+const placeFor = (options: Partial<ManifestOptions>): Place => network.host.place(text(options));
+const startProxy = (options: Partial<ManifestOptions>, plan: Partial<ProxyPlan> = {}): Promise<ProxyProcess> =>
+  network.host.start(placeFor(options), plan);
 
 /** One datagram of this client there and back; undefined where it does not come through. */
 async function roundTrip(socket: number, seed: string, port = LISTEN_PORT): Promise<Received | undefined> {
   const payload = shortHeader(octets(8, seed));
-  await send(socket, payload, port);
+  await network.send(socket, payload, port);
   await new Promise((wake) => setTimeout(wake, 50));
   const seen = (await network.backend.take(0)).findLast((one) => one.payload.equals(payload));
   if (!seen) return undefined;
@@ -97,12 +73,12 @@ describe.each(LEVELS)("frozen_source, level %s", (upstreamLevel) => {
 
   test("connections old and new go on from the address that the host has now, without a reload", async () => {
     const proxy = await startProxy({ dataPlane });
-    const { id } = await open();
+    const id = await network.openClient();
     await until(() => sourceOf(id, "old")).toBe("10.79.2.1");
     edge(`addr del 10.79.2.1/24 dev ${DEVICE}`, `addr add 10.79.2.99/24 dev ${DEVICE}`);
     await until(() => sourceOf(id, "old")).toBe("10.79.2.99");
-    const fresh = await open();
-    expect(await sourceOf(fresh.id, "new")).toBe("10.79.2.99");
+    const fresh = await network.openClient();
+    expect(await sourceOf(fresh, "new")).toBe("10.79.2.99");
     const { totals, networkChanges, generation } = await proxy.counters();
     expect(totals).toMatchObject({ flow_moved_source: 1, flow_evicted: 0, flow_created: 2 });
     expect(generation).toBe(1);
@@ -112,7 +88,7 @@ describe.each(LEVELS)("frozen_source, level %s", (upstreamLevel) => {
 
   test("a route that prefers another address takes the connections along", async () => {
     await startProxy({ dataPlane });
-    const { id } = await open();
+    const id = await network.openClient();
     await until(() => sourceOf(id, "moved")).toBe("10.79.2.1");
     ipInside(backend().namespace, ["route add 10.79.5.1/32 via 10.79.2.1"]);
     edge("addr add 10.79.5.1/32 dev lo", `route add 10.79.2.11/32 dev ${DEVICE} src 10.79.5.1`);
@@ -123,11 +99,11 @@ describe.each(LEVELS)("frozen_source, level %s", (upstreamLevel) => {
 
   test("without any address toward the backends it is not ready and says so, and it serves once there is one", async () => {
     edge(`addr del 10.79.2.1/24 dev ${DEVICE}`);
-    const proxy = await startProxy({ dataPlane, until: "healthy" });
+    const proxy = await startProxy({ dataPlane }, { until: "healthy" });
     const place = `${backend().v4}:${BACKEND_PORT}`;
     const gauge = async () => (await proxy.metrics())(`quicproxy_backend_sources{backend="${place}"}`);
     const readiness = async () => (await proxy.get("/readyz")).status;
-    const { id } = await open();
+    const id = await network.openClient();
     for (let round = 0; round < 2; round++) {
       await until(readiness).toBe(503);
       expect((await proxy.get("/readyz")).body).toContain("no route");
@@ -157,7 +133,7 @@ describe("addresses that are no source", () => {
       `addr add fd79:2::53/64 dev ${DEVICE} nodad mngtmpaddr valid_lft 3600 preferred_lft 3600`,
     );
     await until(async () => insideEdge(`ip -6 addr show dev ${DEVICE}`)).toMatch(/temporary/);
-    const backends = [backend().v4, backend().v6].map((address) => ({ address, port: BACKEND_PORT }));
+    const backends = bothFamilies();
     const proxy = await startProxy({ backends });
     const [v4, v6] = (await proxy.counters()).backends;
     expect(v4!.sources).toEqual(["10.79.2.1", "10.79.2.50"]);
@@ -174,8 +150,8 @@ describe("port_exhaustion", () => {
 
   async function flood(count: number): Promise<void> {
     for (let client = 0; client < count; client++) {
-      const { id } = await open();
-      await send(id, longHeader({ dcid: octets(8, `${client}`) }));
+      const id = await network.openClient();
+      await network.send(id, longHeader({ dcid: octets(8, `${client}`) }));
       await network.client.close(id);
     }
   }
@@ -191,7 +167,7 @@ describe("port_exhaustion", () => {
     expect(totals.route_dropped_no_socket).toBe(0);
     const own = { family: 4, address: network.topology.edge.towardBackends.v4 } as const;
     for (let i = 0; i < 20; i++) await network.edge.open(own);
-    const { id } = await open();
+    const id = await network.openClient();
     expect(await sourceOf(id, "after the flood")).toBe("10.79.2.1");
   });
 
@@ -205,7 +181,7 @@ describe("port_exhaustion", () => {
     expect(totals.flow_no_source_port).toBeGreaterThan(0);
     expect(totals.flow_evicted).toBe(totals.flow_no_source_port);
     expect(totals.route_dropped_no_socket).toBe(0);
-    const { id } = await open();
+    const id = await network.openClient();
     expect(await sourceOf(id, "between others")).toBe("10.79.2.1");
   });
 });
@@ -218,15 +194,13 @@ describe("loopback", () => {
     insideEdge(command);
     // Metrics would not be reached by 127.0.0.1 then.
     const address = network.topology.edge.towardClients.v4;
-    const backends = [backend().v4, backend().v6].map((one) => ({ address: one, port: BACKEND_PORT }));
+    const backends = bothFamilies();
     const place = placeFor({ backends, metrics: { address, port: 9464 } });
-    const args = ["run", "-f", place.file, "--state-dir", join(place.directory, "state")];
-    const program = new Program(args, { namespace: network.topology.edge.namespace });
-    started.push(program);
+    const program = network.host.launch(place.runArguments());
     await until(async () => program.output).toContain("upstream level RawSend");
     const sources = new Set<string>();
     await until(async () => {
-      const { id } = await open();
+      const id = await network.openClient();
       const source = await sourceOf(id, `client ${id}`);
       if (source !== undefined) sources.add(source);
       return [...sources].toSorted();
@@ -240,7 +214,8 @@ describe("ports of this host", () => {
 
   test("reload_port: a listener comes to the port that marks a block, and goes again; the block stays ours", async () => {
     const dataPlane = { upstreamPorts };
-    const proxy = await startProxy({ dataPlane, ...listeners(443) });
+    const place = placeFor({ dataPlane, ...listeners(443) });
+    const proxy = await network.host.start(place);
     const blocks = [10_240, 10_496];
     const isTaken = async (port: number) => {
       const own = { family: 4, address: network.topology.edge.towardBackends.v4, port } as const;
@@ -254,22 +229,21 @@ describe("ports of this host", () => {
     const marked = [];
     for (const port of blocks) if (await isTaken(port)) marked.push(port);
     expect(marked.length).toBe(1);
-    const place = places[0]!;
     place.write(text({ dataPlane, ...listeners(443, marked[0]!) }));
     await until(async () => proxy.output).toContain(`listening on 0.0.0.0:${marked[0]}`);
-    const { id } = await open();
+    const id = await network.openClient();
     expect(await roundTrip(id, "by the new listener", marked[0])).toBeDefined();
     place.write(text({ dataPlane, ...listeners(443) }));
     await until(async () => (await proxy.counters()).generation).toBe(3);
     expect(await isTaken(marked[0]!)).toBe(true);
-    expect(await roundTrip((await open()).id, "by the old listener")).toBeDefined();
+    expect(await roundTrip(await network.openClient(), "by the old listener")).toBeDefined();
   });
 
   test("a listener on the first port of the only block marks it as well", async () => {
     const dataPlane = { upstreamPorts: { first: 10_240, last: 10_495 } };
     const proxy = await startProxy({ dataPlane, ...listeners(443, 10_240) });
     expect((await proxy.counters()).status.upstreamLevel).toBe("RawSend");
-    expect(await roundTrip((await open()).id, "one block")).toBeDefined();
+    expect(await roundTrip(await network.openClient(), "one block")).toBeDefined();
   });
 });
 
@@ -278,10 +252,10 @@ describe("open files", () => {
   const options = { listeners, dataPlane: { upstreamLevel: "Sockets", workers: { min: 4, max: 4 } } };
 
   test("with few of them flows are bounded, and metrics and health are still answered", async () => {
-    const proxy = await startProxy({ ...options, wrapper: ["prlimit", "--nofile=480"] });
+    const proxy = await startProxy(options, { wrapper: ["prlimit", "--nofile=480"] });
     for (let client = 0; client < 400; client++) {
-      const { id } = await open();
-      await send(id, longHeader({ dcid: octets(8, `${client}`) }), 5000);
+      const id = await network.openClient();
+      await network.send(id, longHeader({ dcid: octets(8, `${client}`) }), 5000);
       await network.client.close(id);
     }
     for (let request = 0; request < 20; request++) expect(await proxy.answers("/healthz")).toBe(true);
@@ -293,10 +267,7 @@ describe("open files", () => {
 
   test("with too few it does not start and names the number", async () => {
     const place = placeFor(options);
-    const args = ["run", "-f", place.file, "--state-dir", join(place.directory, "state")];
-    const { namespace } = network.topology.edge;
-    const program = new Program(args, { namespace, wrapper: ["prlimit", "--nofile=120"] });
-    started.push(program);
+    const program = network.host.launch(place.runArguments(), { wrapper: ["prlimit", "--nofile=120"] });
     const { code, stderr, stdout } = await program.ended;
     expect(code).toBe(1);
     expect(stderr + stdout).toMatch(/the limit on open files is 120, at least \d+ are needed.*ulimit -n/);

@@ -65,8 +65,10 @@ it("a name that is no test's is found out", () => {
   expect(hasTest("test/interop/promises.test.ts", "live connections outlast a restart of the proxy")).toBe(true);
   expect(hasTest("test/interop/promises.test.ts", "live connections outlast")).toBe(false);
   expect(hasTest("test/native/route/safety_test.cc", "Safety.S4")).toBe(false);
-  expect(hasTest("test/net/counters_drops.test.ts", "the queue of the device toward the client is full")).toBe(true);
-  expect(hasTest("test/net/counters_drops.test.ts", "the queue of the device")).toBe(false);
+  expect(hasTest("test/net/counters_undeliverable.test.ts", "the queue of the device toward the client is full")).toBe(
+    true,
+  );
+  expect(hasTest("test/net/counters_undeliverable.test.ts", "the queue of the device")).toBe(false);
 });
 
 /** The numbers of one line: `NAME` = `value`, `NAME` = `value` (`file`). */

@@ -30,6 +30,7 @@ export const OPERATOR_RULES = [
   rule("quicproxy.io", ["quicproxynodes"], ["get", "list", "watch", "create", "patch", "delete"]),
   rule("quicproxy.io", ["quicproxynodes/status"], ["patch"]),
   rule("apps", ["daemonsets"], ["list", "watch", "create", "patch"]),
+  rule("apps", ["controllerrevisions"], ["list", "watch", "create", "patch", "delete"]),
   rule("", ["serviceaccounts"], ["list", "watch", "create", "patch"]),
   rule("rbac.authorization.k8s.io", ["roles", "rolebindings"], ["list", "watch", "create", "patch"]),
   rule("", ["nodes"], ["list", "watch", "patch"]),

@@ -68,8 +68,10 @@ beforeEach(() => {
 /** No controller collects garbage here. */
 afterEach(async () => {
   await operator.stop();
-  const { quicProxies, quicProxyNodes, daemonSets, roles, roleBindings, serviceAccounts } = RESOURCES;
-  for (const resource of [quicProxies, quicProxyNodes, daemonSets, roles, roleBindings, serviceAccounts]) {
+  const { quicProxies, quicProxyNodes, daemonSets, controllerRevisions } = RESOURCES;
+  const { roles, roleBindings, serviceAccounts } = RESOURCES;
+  const made = [quicProxies, quicProxyNodes, daemonSets, controllerRevisions, roles, roleBindings, serviceAccounts];
+  for (const resource of made) {
     const { items } = await admin.client.list({ resource, namespace: NAMESPACE });
     for (const { metadata } of items)
       await admin.client.delete(resource, { namespace: NAMESPACE, name: metadata.name });
@@ -158,6 +160,50 @@ describe("an operator on a real API server", () => {
     await until("acceptance", async () => (await admin.condition("edge", "Accepted")).startsWith("True"));
     expect(await admin.condition("edge", "Ready")).toContain("False NoBackends: Service later has no ready endpoint");
     await admin.client.delete(RESOURCES.services, { namespace: NAMESPACE, name: "later" });
+  });
+
+  it("keeps following the endpoints of what it accepted last, also when it is started anew", async () => {
+    await admin.proxy("edge", SERVICE);
+    await until("backends", async () => (await backendsOf()).length === 2);
+    await admin.proxy("edge", {
+      ...SERVICE,
+      listeners: [{ port: 443 }],
+      backends: { service: { name: "none", port: 1 } },
+    });
+    await until("a refusal", async () => /^False .*last accepted/.test(await admin.condition("edge", "Accepted")));
+    await admin.slice("server", [{ address: "10.1.0.3" }]);
+    await until("its new endpoint", async () => (await backendsOf()).join() === "10.1.0.3 1");
+    await operator.stop();
+    operator = startOperator();
+    await admin.slice("server", [{ address: "10.1.0.4" }]);
+    await until("the one after that", async () => (await backendsOf()).join() === "10.1.0.4 1");
+    await admin.proxy("edge", { ...SERVICE, listeners: [{ port: 8443 }] });
+    await until("acceptance", async () => (await admin.condition("edge", "Accepted")).startsWith("True"));
+    const { items } = await admin.client.list({ resource: RESOURCES.controllerRevisions, namespace: NAMESPACE });
+    expect(items.map((item) => (item as unknown as { revision: number }).revision)).toEqual([2]);
+    await admin.slice("server", [{ address: "10.1.0.1" }, { address: "10.1.0.2" }]);
+  });
+
+  it("takes the backends away when their Service goes, and brings them back with it", async () => {
+    await admin.proxy("edge", SERVICE);
+    await until("backends", async () => (await backendsOf()).length === 2);
+    await admin.client.delete(RESOURCES.services, { namespace: NAMESPACE, name: "server" });
+    await until("none", async () => (await backendsOf()).length === 0);
+    expect(await admin.condition("edge", "Accepted")).toMatch(/^True/);
+    await admin.service("server", 443);
+    await until("all again", async () => (await backendsOf()).length === 2);
+  });
+
+  it("leaves out an endpoint that no proxy may send to, names it, and uses the others", async () => {
+    await admin.proxy("edge", SERVICE);
+    await admin.slice("server", [{ address: "10.1.0.1" }, { address: "100.100.100.200" }]);
+    await until("it is named", async () =>
+      /^True EndpointsLeftOut: 100\.100\.100\.200 of Service media\/server is left out: .*metadata/.test(
+        await admin.condition("edge", "Degraded"),
+      ),
+    );
+    expect(await backendsOf()).toEqual(["10.1.0.1 1"]);
+    await admin.slice("server", [{ address: "10.1.0.1" }, { address: "10.1.0.2" }]);
   });
 
   it("labels as many nodes as kubectl scale asks for, and takes the labels off when the QuicProxy goes", async () => {

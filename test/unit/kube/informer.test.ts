@@ -192,6 +192,33 @@ describe("an informer in trouble", () => {
     expect(informer.get("media/a")).toBe("own");
   });
 
+  it("does not believe an answer that came after the deletion of what it tells of", async () => {
+    start();
+    await synced();
+    api.set("a", 1);
+    api.delete("a");
+    api.set("b", 1);
+    await until(() => informer.get("media/b") === 1);
+    for (const resourceVersion of ["11", "12", "13"]) {
+      informer.assume({ metadata: { name: "a", namespace: "media", resourceVersion }, value: "own" } as never);
+      expect(informer.get("media/a")).toBeUndefined();
+    }
+    informer.assume({ metadata: { name: "a", namespace: "media", resourceVersion: "14" }, value: "next" } as never);
+    expect(informer.get("media/a")).toBe("next");
+  });
+
+  it("keeps what was made anew when the watch tells of the deletion of the former", async () => {
+    api.set("a", 1);
+    start();
+    await synced();
+    const metadata = { name: "a", namespace: "media", resourceVersion: "100" };
+    informer.assume({ metadata, value: "anew" } as never);
+    api.delete("a");
+    api.set("b", 1);
+    await until(() => informer.get("media/b") === 1);
+    expect(informer.get("media/a")).toBe("anew");
+  });
+
   it("stops at once, also in the middle of a wait", async () => {
     api.faults.list.push({ status: 429, retryAfter: 60 });
     start();

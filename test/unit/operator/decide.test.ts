@@ -6,8 +6,7 @@ import { accepted, decisionOf, FakeWorld, node, proxy, SERVICE_SPEC, service, sl
 const nodes = [node("node-1", { edge: "" }), node("node-2", { edge: "" }), node("node-3")];
 
 function refusal(world: FakeWorld, name = "edge"): { reason: string; message: string } {
-  const decision = decisionOf(world, name);
-  return decision.ok ? { reason: "accepted", message: "" } : decision.refusal;
+  return decisionOf(world, name).refusal ?? { reason: "accepted", message: "" };
 }
 
 describe("a spec that the CRD let through", () => {
@@ -60,7 +59,7 @@ describe("backends of a Service", () => {
     });
 
   it("are the addresses of its endpoints at the target port, sorted", () => {
-    expect(accepted(world()).backends).toEqual([
+    expect(accepted(world()).resolved.backends).toEqual([
       { address: "10.1.0.1", port: 4433, weight: 1 },
       { address: "10.1.0.2", port: 4433, weight: 1 },
     ]);
@@ -68,17 +67,19 @@ describe("backends of a Service", () => {
 
   it("keep their flows and get no new one while they terminate or are not ready", () => {
     const endpoints = [
-      { address: "10.1.0.1", ready: true, terminating: true },
-      { address: "10.1.0.2", ready: false, terminating: false },
-      { address: "10.1.0.3", ready: true, terminating: false },
+      { address: "10.1.0.1", ready: true, serving: true, terminating: true },
+      { address: "10.1.0.2", ready: false, serving: false, terminating: false },
+      { address: "10.1.0.3", ready: true, serving: true, terminating: false },
     ];
-    const weights = accepted(world({ slices: [slice([], { endpoints })] })).backends.map(({ weight }) => weight);
+    const weights = accepted(world({ slices: [slice([], { endpoints })] })).resolved.backends.map(
+      ({ weight }) => weight,
+    );
     expect(weights).toEqual([0, 0, 1]);
   });
 
   it("count once where two slices have them, and as ready where one says so", () => {
-    const stale = slice([], { endpoints: [{ address: "10.1.0.1", ready: false, terminating: false }] });
-    expect(accepted(world({ slices: [stale, slice(["10.1.0.1"])] })).backends).toEqual([
+    const stale = slice([], { endpoints: [{ address: "10.1.0.1", ready: false, serving: false, terminating: false }] });
+    expect(accepted(world({ slices: [stale, slice(["10.1.0.1"])] })).resolved.backends).toEqual([
       { address: "10.1.0.1", port: 4433, weight: 1 },
     ]);
   });
@@ -86,18 +87,18 @@ describe("backends of a Service", () => {
   it("are those of the Service's first family", () => {
     const six = slice(["2001:db8::1"], { family: "IPv6" });
     const both = world({ slices: [slice(["10.1.0.1"]), six] });
-    expect(accepted(both).backends.map(({ address }) => address)).toEqual(["10.1.0.1"]);
+    expect(accepted(both).resolved.backends.map(({ address }) => address)).toEqual(["10.1.0.1"]);
     const sixOnly = world({ services: [service({ family: "IPv6" })], slices: [slice(["10.1.0.1"]), six] });
-    expect(accepted(sixOnly).backends.map(({ address }) => address)).toEqual(["2001:db8::1"]);
+    expect(accepted(sixOnly).resolved.backends.map(({ address }) => address)).toEqual(["2001:db8::1"]);
   });
 
   it("may be none: that is accepted", () => {
-    expect(accepted(world({ slices: [] })).backends).toEqual([]);
+    expect(accepted(world({ slices: [] })).resolved.backends).toEqual([]);
   });
 
   it("are found by the name of the port too", () => {
     const proxies = [proxy("edge", { backends: { service: { name: "server", portName: "quic" } } })];
-    expect(accepted(world({ proxies })).backends).toHaveLength(2);
+    expect(accepted(world({ proxies })).resolved.backends).toHaveLength(2);
   });
 
   it.each([
@@ -125,11 +126,11 @@ describe("two QuicProxies that want one port on one node", () => {
 
   it("leave it to the older one, and the younger is told where, with whom and what to do", () => {
     const world = new FakeWorld({ nodes, proxies: [proxy("edge"), older] });
-    expect(decisionOf(world, "old").ok).toBe(true);
+    expect(refusal(world, "old").reason).toBe("accepted");
     expect(refusal(world)).toEqual({
       reason: "PortConflict",
       message:
-        "spec.listeners[0]: UDP port 443 is that of the older QuicProxy media/old on nodes node-1, node-2, node-3; " +
+        "spec.listeners[0]: UDP port 443 is that of QuicProxy media/old on nodes node-1, node-2, node-3; " +
         "choose another port, or select other nodes",
     });
   });
@@ -170,7 +171,9 @@ describe("two QuicProxies that want one port on one node", () => {
       ),
     );
     const verdicts = (proxies: typeof many) =>
-      [...decideAll(new FakeWorld({ nodes, proxies }))].map(([key, { ok }]) => `${key} ${ok}`).sort();
+      [...decideAll(new FakeWorld({ nodes, proxies }), 0).all]
+        .map(([key, { refusal: why }]) => `${key} ${why?.message}`)
+        .sort();
     fc.assert(
       fc.property(fc.shuffledSubarray(many, { minLength: 4 }), (shuffled) => {
         expect(verdicts(shuffled)).toEqual(verdicts(many));

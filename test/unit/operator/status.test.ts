@@ -86,7 +86,7 @@ describe("the status of a QuicProxy", () => {
     const { status, condition } = statusOf(world);
     expect(status).toMatchObject({ workers: 2, nodes: { ready: 1, summary: "1/2" } });
     expect(condition("Ready")).toBe(
-      "False PodNotRunning: 1 of 2 nodes run the present spec; node-2: pod edge-node-2: CrashLoopBackOff: back-off 5m0s",
+      "False PodNotRunning: 1 of 2 nodes ready; node-2: pod edge-node-2: CrashLoopBackOff: back-off 5m0s",
     );
   });
 
@@ -125,7 +125,9 @@ describe("the status of a QuicProxy", () => {
   it("says where a Service has no ready endpoint, while everything is programmed", () => {
     const world = running(SERVICE_SPEC);
     world.parts.services = [service()];
-    world.parts.slices = [slice([], { endpoints: [{ address: "10.1.0.1", ready: false, terminating: false }] })];
+    world.parts.slices = [
+      slice([], { endpoints: [{ address: "10.1.0.1", ready: false, serving: false, terminating: false }] }),
+    ];
     const after = world.applied(planOf(world));
     const { condition, status } = statusOf(after);
     expect(condition("Accepted")).toContain("True Accepted");
@@ -144,7 +146,8 @@ describe("the status of a QuicProxy", () => {
     expect(condition("Programmed")).toBe(
       "False InvalidSpec: the spec is not accepted; 2 nodes keep the last accepted spec",
     );
-    expect(condition("Ready")).toContain("2 nodes keep the last accepted spec");
+    expect(condition("Accepted")).toContain("; the last accepted spec stays in force");
+    expect(condition("Ready")).toBe("True Ready: 2 nodes forward to 1 backend by the last accepted spec");
     expect(status).toMatchObject({ observedGeneration: 2, nodes: { ready: 2, desired: 2 }, workers: 4 });
   });
 
@@ -157,7 +160,7 @@ describe("the status of a QuicProxy", () => {
   it("is degraded where the kernel grants a smaller receive buffer, or a node runs on its copy", () => {
     const clamped = { receiveBuffer: { askedBytes: 8_388_608, effectiveBytes: 425_984 } };
     expect(statusOf(running({}, clamped)).condition("Degraded")).toMatch(
-      /^True LessThanAsked: node-1: receive buffer: asked 8388608 bytes, the kernel granted 212992; .*\(and 1 node more\)$/,
+      /^True LessThanAsked: node-1: receive buffer: asked 8388608 bytes, the kernel granted 212992; .*; and 1 more$/,
     );
     expect(statusOf(running({}, { source: "LastGood" })).condition("Degraded")).toContain("last-good copy");
   });
@@ -174,7 +177,7 @@ describe("changes of a status", () => {
 
   it("are events where conditions turn or backends change, and none while something takes its time", () => {
     const good = statusOf(running()).status;
-    const waiting = statusOf(running({}, { appliedGeneration: FRESH.nowMs - 1 })).status;
+    const waiting = statusOf(running({}, { appliedGeneration: FRESH.nowMs - 1, ready: false })).status;
     expect(statusHappenings({}, waiting)).toEqual([]);
     expect(statusHappenings(waiting, good).map(({ reason, note }) => `${reason} ${note}`)).toEqual([
       "Ready Ready: 2 nodes forward to 1 backend",
@@ -188,7 +191,9 @@ describe("changes of a status", () => {
         note: "backends changed: 0 serving, 1 draining (before: 1 serving, 0 draining)",
       },
     ]);
-    const busy = statusOf(running({}, { appliedGeneration: 1, reason: "ListenPortBusy", message: "busy" })).status;
+    const busy = statusOf(
+      running({}, { appliedGeneration: 1, ready: false, reason: "ListenPortBusy", message: "busy" }),
+    ).status;
     expect(statusHappenings(good, busy).map(({ type, reason }) => `${type} ${reason}`)).toEqual([
       "Warning ListenPortBusy",
     ]);

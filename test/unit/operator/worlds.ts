@@ -1,14 +1,15 @@
 import type { Origin } from "../../../kube/informer.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
-import { type Decision, decideAll } from "../../../operator/plan/decide.ts";
+import { type Decision, decideAll, type InForce } from "../../../operator/plan/decide.ts";
 import type { DesiredObject, PodOptions } from "../../../operator/plan/desired.ts";
 import { type Plan, planProxy } from "../../../operator/plan/plan.ts";
-import { projectChild, projectNodeObject } from "../../../operator/watch/project.ts";
+import { projectChild, projectNodeObject, projectRevision } from "../../../operator/watch/project.ts";
 import type {
   ObservedNode,
   ObservedNodeObject,
   ObservedPod,
   ObservedProxy,
+  ObservedRevision,
   ObservedService,
   ObservedSlice,
   World,
@@ -31,6 +32,7 @@ export interface WorldParts {
   slices: ObservedSlice[];
   nodeObjects: ObservedNodeObject[];
   pods: ObservedPod[];
+  revisions: ObservedRevision[];
   children: KubernetesObject[];
   origin: Origin;
 }
@@ -40,7 +42,16 @@ export class FakeWorld implements World {
   readonly parts: WorldParts;
 
   constructor(parts: Partial<WorldParts> = {}) {
-    const empty = { proxies: [], nodes: [], services: [], slices: [], nodeObjects: [], pods: [], children: [] };
+    const empty = {
+      proxies: [],
+      nodes: [],
+      services: [],
+      slices: [],
+      nodeObjects: [],
+      pods: [],
+      revisions: [],
+      children: [],
+    };
     this.parts = { ...empty, origin: "watch", ...parts };
   }
 
@@ -72,6 +83,10 @@ export class FakeWorld implements World {
     return this.parts.pods.filter((pod) => pod.namespace === namespace && pod.proxy === proxy);
   }
 
+  revisions(namespace: string, proxy: string) {
+    return this.parts.revisions.filter((each) => each.namespace === namespace && each.proxy === proxy);
+  }
+
   child(kind: string, namespace: string, name: string) {
     return this.parts.children.find(({ kind: each, metadata }) => {
       return each === kind && metadata.namespace === namespace && metadata.name === name;
@@ -79,15 +94,23 @@ export class FakeWorld implements World {
   }
 
   /** The world after a plan was applied, as the API server and the caches would show it. */
-  applied({ desired, surplusNodeObjects, labels }: Plan): FakeWorld {
+  applied({ desired, surplus, labels }: Plan): FakeWorld {
     const byKey = new Map(this.parts.children.map((child) => [`${child.kind} ${child.metadata.name}`, child]));
     const nodeObjects = new Map(this.parts.nodeObjects.map((object) => [object.name, object]));
+    const revisions = new Map(this.parts.revisions.map((object) => [object.name, object]));
     for (const { object } of desired) {
       const stored = structuredClone(JSON.parse(JSON.stringify(object))) as KubernetesObject;
       if (object.kind === "QuicProxyNode") nodeObjects.set(object.metadata.name, projectNodeObject(stored)!);
-      else byKey.set(`${object.kind} ${object.metadata.name}`, projectChild(stored)!);
+      else if (object.kind === "ControllerRevision") {
+        const creationTimestamp = new Date(FRESH.nowMs).toISOString();
+        const metadata = { ...stored.metadata, creationTimestamp };
+        revisions.set(object.metadata.name, projectRevision({ ...stored, metadata })!);
+      } else byKey.set(`${object.kind} ${object.metadata.name}`, projectChild(stored)!);
     }
-    for (const name of surplusNodeObjects) nodeObjects.delete(name);
+    for (const { name } of surplus) {
+      nodeObjects.delete(name);
+      revisions.delete(name);
+    }
     const nodes = this.parts.nodes.map((node) => {
       const present = { ...node.labels };
       for (const { node: name, label, wanted } of labels) {
@@ -102,6 +125,7 @@ export class FakeWorld implements World {
       nodes,
       children: [...byKey.values()],
       nodeObjects: [...nodeObjects.values()],
+      revisions: [...revisions.values()],
     });
   }
 }
@@ -128,7 +152,7 @@ export function node(
   labels: Record<string, string> = {},
   changes: Partial<ObservedNode> = {},
 ): ObservedNode {
-  return { name, labels, taints: [], ...changes };
+  return { name, labels, taints: [], ready: true, ...changes };
 }
 
 export function service(changes: Partial<ObservedService> = {}): ObservedService {
@@ -142,7 +166,7 @@ export function slice(endpoints: readonly string[], changes: Partial<ObservedSli
     service: "server",
     family: "IPv4",
     ports: [{ name: "quic", port: 4433, protocol: "UDP" }],
-    endpoints: endpoints.map((address) => ({ address, ready: true, terminating: false })),
+    endpoints: endpoints.map((address) => ({ address, ready: true, serving: true, terminating: false })),
     ...changes,
   };
 }
@@ -161,19 +185,21 @@ export function pod(nodeName: string, changes: Partial<ObservedPod> = {}): Obser
 
 export const SERVICE_SPEC = { backends: { service: { name: "server", port: 443 } } };
 
-export function decisionOf(world: World, name = "edge"): Decision {
-  return decideAll(world).get(`media/${name}`)!;
+export function decisionOf(world: World, name = "edge", nowMs = FRESH.nowMs): Decision {
+  return decideAll(world, nowMs).all.get(`media/${name}`)!;
 }
 
-export function accepted(world: World, name = "edge"): Extract<Decision, { ok: true }> {
-  const decision = decisionOf(world, name);
-  if (!decision.ok) throw new Error(`not accepted: ${decision.refusal.message}`);
-  return decision;
+/** What is in force, of a spec that is accepted. */
+export function accepted(world: World, name = "edge"): InForce {
+  const { refusal, inForce } = decisionOf(world, name);
+  if (refusal !== undefined) throw new Error(`not accepted: ${refusal.message}`);
+  return inForce!;
 }
 
 export function planOf(world: FakeWorld, name = "edge", fresh = FRESH): Plan {
   const found = world.proxies.find((each) => each.name === name)!;
-  return planProxy(world, found, decideAll(world).get(found.key), { options: POD_OPTIONS, fresh });
+  const decision = decideAll(world, fresh.nowMs).all.get(found.key);
+  return planProxy(world, found, decision, { options: POD_OPTIONS, fresh });
 }
 
 /** A desired object by kind, or by kind and name. */

@@ -2,33 +2,45 @@ import { listenerRules } from "../../crds/rules_listeners.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import type { Refusal } from "../parse.ts";
 
-/** A QuicProxy and the nodes on which it wants its ports. */
+/** A QuicProxy and the nodes on which its ports are its own. */
 export interface Claim {
   readonly key: string;
   readonly spec: Pick<QuicProxySpec, "listeners" | "metrics">;
   readonly nodes: ReadonlySet<string>;
 }
 
-const SHOWN_NODES_MAX = 5;
-
-/** Why a claim cannot stand beside older ones, or undefined. Two processes on the network of one host share its ports. */
-export function portConflict(claim: Claim, older: readonly Claim[]): Refusal | undefined {
-  for (const other of older) {
-    const shared = [...claim.nodes].filter((node) => other.nodes.has(node)).sort();
-    if (shared.length === 0) continue;
-    const port = sharedPort(claim.spec, other.spec);
-    if (port === undefined) continue;
-    const shown = shared.slice(0, SHOWN_NODES_MAX).join(", ");
-    const more = shared.length > SHOWN_NODES_MAX ? ` and ${shared.length - SHOWN_NODES_MAX} more` : "";
-    const message =
-      `${port.what} is that of the older QuicProxy ${other.key} on ${shared.length === 1 ? "node" : "nodes"} ` +
-      `${shown}${more}; ${port.remedy}, or select other nodes`;
-    return { reason: "PortConflict", message };
-  }
-  return undefined;
+interface PortConflict {
+  readonly nodes: readonly string[];
+  readonly refusal: Refusal;
 }
 
-function sharedPort(own: Claim["spec"], other: Claim["spec"]): { what: string; remedy: string } | undefined {
+const SHOWN_NODES_MAX = 5;
+
+/** The claims that a claim cannot stand beside. Two processes on the network of one host share its ports. */
+export function portConflicts(claim: Claim, others: readonly Claim[]): PortConflict[] {
+  return others.flatMap((other) => {
+    if (other.key === claim.key) return [];
+    const nodes = [...claim.nodes].filter((node) => other.nodes.has(node)).sort();
+    const port = nodes.length === 0 ? undefined : sharedPort(claim.spec, other.spec);
+    return port === undefined ? [] : [{ nodes, refusal: refusalOf(port, other.key, nodes) }];
+  });
+}
+
+function refusalOf(port: SharedPort, holder: string, nodes: readonly string[]): Refusal {
+  const shown = nodes.slice(0, SHOWN_NODES_MAX).join(", ");
+  const more = nodes.length > SHOWN_NODES_MAX ? ` and ${nodes.length - SHOWN_NODES_MAX} more` : "";
+  const message =
+    `${port.what} is that of QuicProxy ${holder} on ${nodes.length === 1 ? "node" : "nodes"} ` +
+    `${shown}${more}; ${port.remedy}, or select other nodes`;
+  return { reason: "PortConflict", message };
+}
+
+interface SharedPort {
+  readonly what: string;
+  readonly remedy: string;
+}
+
+function sharedPort(own: Claim["spec"], other: Claim["spec"]): SharedPort | undefined {
   const index = firstOverlap(own.listeners, other.listeners);
   if (index !== undefined) {
     const what = `spec.listeners[${index}]: UDP port ${own.listeners[index]?.port}`;
