@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { ApiClient } from "./client.ts";
+import type { Event } from "./client_library.ts";
 import { microTime } from "./micro_time.ts";
-import type { KubernetesObject } from "./objects.ts";
 import { apiVersionOf, RESOURCES, type Resource } from "./resources.ts";
 
 /** Something a controller did, or found, that whoever owns the object should know. */
@@ -62,11 +62,7 @@ export class Events {
     }
   }
 
-  #eventOf(
-    { namespace, name, uid }: Regarded,
-    { type, reason, action, note }: Happening,
-    nowMs: number,
-  ): KubernetesObject {
+  #eventOf({ namespace, name, uid }: Regarded, { type, reason, action, note }: Happening, nowMs: number): Event {
     const { events } = RESOURCES;
     const { resource, controller, instance } = this.#options;
     const short = note.length > NOTE_MAX ? `${note.slice(0, NOTE_MAX - 1)}…` : note;
@@ -82,6 +78,6 @@ export class Events {
       action,
       note: short,
       regarding: { apiVersion: apiVersionOf(resource), kind: resource.kind, namespace, name, uid },
-    } as KubernetesObject;
+    };
   }
 }

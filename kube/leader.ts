@@ -1,8 +1,8 @@
 import { setTimeout as sleepFor } from "node:timers/promises";
 import type { ApiClient } from "./client.ts";
+import type { Lease } from "./client_library.ts";
 import { hasStatus } from "./errors.ts";
 import { microTime } from "./micro_time.ts";
-import type { KubernetesObject } from "./objects.ts";
 import { apiVersionOf, RESOURCES } from "./resources.ts";
 
 export interface LeaseClock {
@@ -27,16 +27,6 @@ export interface LeaderOptions {
 export const LEASE_DURATION_MS = 15_000;
 export const RENEW_DEADLINE_MS = 10_000;
 export const RETRY_MS = 2000;
-
-interface LeaseSpec {
-  readonly holderIdentity?: string;
-  readonly leaseDurationSeconds?: number;
-  readonly acquireTime?: string;
-  readonly renewTime?: string;
-  readonly leaseTransitions?: number;
-}
-
-type Lease = KubernetesObject & { readonly spec?: LeaseSpec };
 
 export const SYSTEM_CLOCK: LeaseClock = {
   wallMs: () => Date.now(),
@@ -160,7 +150,7 @@ export class LeaderElection {
     return true;
   }
 
-  #hasExpired(spec: LeaseSpec): boolean {
+  #hasExpired(spec: NonNullable<Lease["spec"]>): boolean {
     const text = JSON.stringify([spec.holderIdentity, spec.renewTime, spec.leaseTransitions]);
     const nowMs = this.#clock.steadyMs();
     if (this.#seen?.text !== text) this.#seen = { text, atMs: nowMs };
@@ -172,7 +162,7 @@ export class LeaderElection {
     return client.get<Lease>(RESOURCES.leases, { namespace, name });
   }
 
-  async #write(lease: Lease, spec: LeaseSpec): Promise<void> {
+  async #write(lease: Lease, spec: NonNullable<Lease["spec"]>): Promise<void> {
     await this.#options.client.replace<Lease>(RESOURCES.leases, { ...lease, spec });
   }
 
@@ -190,6 +180,6 @@ export class LeaderElection {
         renewTime: now,
         leaseTransitions: 0,
       },
-    } as Lease;
+    };
   }
 }

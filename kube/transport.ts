@@ -29,6 +29,15 @@ export interface ApiEndpoint {
   credentials(): Promise<RequestOptions>;
 }
 
+/** Finds the API server at the first request, and again at the next one where that failed. */
+export function lazyTransport(open: () => Promise<ApiEndpoint>): SendRequest {
+  let send: SendRequest | undefined;
+  return async (request) => {
+    send ??= httpTransport(await open());
+    return send(request);
+  };
+}
+
 const USER_AGENT = "quicproxy";
 
 /** Requests over HTTP/1.1, one connection for each watch: whoever has few of them needs no multiplexing. */

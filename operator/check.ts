@@ -2,9 +2,9 @@ import { get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { ApiClient } from "../kube/client.ts";
+import { openEndpoint } from "../kube/kubeconfig.ts";
 import { RESOURCES } from "../kube/resources.ts";
 import { httpTransport } from "../kube/transport.ts";
-import { openEndpoint } from "./kubernetes.ts";
 
 interface CheckFlags {
   host: string;
@@ -42,7 +42,7 @@ function readyz(host: string, port: string): Promise<void> {
 }
 
 async function check(flags: CheckFlags): Promise<void> {
-  const client = new ApiClient(httpTransport(await openEndpoint(process.env)));
+  const client = new ApiClient(httpTransport(openEndpoint({ env: process.env })));
   const until = performance.now() + Number(flags.seconds) * 1000;
   for (;;) {
     const problems = await problemsOf(flags, client);

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { openEndpoint } from "../kube/kubeconfig.ts";
 import { LeaderElection } from "../kube/leader.ts";
 import { httpTransport } from "../kube/transport.ts";
 import packageJson from "../package.json" with { type: "json" };
@@ -11,7 +12,6 @@ import { LogStream } from "../process/log_stream.ts";
 import { onceEach } from "../process/once_each.ts";
 import { onHangup, stopOnSignals } from "../process/signals.ts";
 import { registerCheck } from "./check.ts";
-import { openEndpoint } from "./kubernetes.ts";
 import { Operator } from "./operator.ts";
 import { CAPABILITY_LEVELS, type CapabilityLevel } from "./plan/capabilities.ts";
 import type { PodOptions } from "./plan/desired.ts";
@@ -58,7 +58,7 @@ async function run(flags: Flags): Promise<void> {
   const { image, namespace, leaseNamespace, leaseName } = flags;
   // Not a required option of commander: that would be asked of `check`, too.
   if (image === undefined) return program.error("error: required option '--image <image>' not specified");
-  const send = httpTransport(await openEndpoint(process.env));
+  const send = httpTransport(openEndpoint({ env: process.env }));
   let election: LeaderElection | undefined;
   const operator = new Operator({
     send,

@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { isatty } from "node:tty";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { inClusterEndpoint, isInCluster } from "../../kube/in_cluster.ts";
-import { httpTransport } from "../../kube/transport.ts";
+import { isInCluster } from "../../kube/in_cluster.ts";
+import { type ApiEndpoint, lazyTransport } from "../../kube/transport.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { type HostPort, parseHostPort } from "../../process/host_port.ts";
 import { closeInspector } from "../../process/inspector.ts";
@@ -121,6 +121,11 @@ async function run(flags: RunFlags): Promise<void> {
   process.exitCode = EXIT_WRONG_INPUT;
 }
 
+/** Loaded once what was kept on the node runs: a restart does not wait for the client library. */
+async function podEndpoint(): Promise<ApiEndpoint> {
+  return (await import("../../kube/kubeconfig.ts")).openEndpoint({ env: process.env });
+}
+
 /** As a node of a cluster there is nothing to be wrong at the start: whatever is missing may come. */
 async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promise<void> {
   if (!isInCluster(process.env)) {
@@ -129,7 +134,7 @@ async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promis
     return;
   }
   const processLog = openProcessLog(flags, `${namespace}/${name}`);
-  const send = httpTransport(inClusterEndpoint({ env: process.env }));
+  const send = lazyTransport(podEndpoint);
   const cpus = availableParallelism();
   const { lastGood: lastGoodDir, metrics, keyDir } = flags;
   const options = { namespace, name, lastGoodDir, metrics, keyDir, cpus, send };

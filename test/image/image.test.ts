@@ -79,18 +79,21 @@ test(`it takes at most ${UNPACKED_MAX_MIB} MiB`, () => {
   expect(octets / MIB).toBeLessThan(UNPACKED_MAX_MIB);
 });
 
-test("the operator's own code does not need the code that reads a kubeconfig", () => {
+test("a proxy starts without the client library, which it loads once it runs", () => {
   const directory = join(image.root, "usr/lib/quicproxy");
-  // All that is imported, at the start or later, but for what only a kubeconfig leads to.
+  // All that is imported, at the start or later, but for what only the first request to an API server leads to.
   const imports = /(?:from|import) "\.\/([^"]+)"|import\("\.\/(?!kubeconfig)([^"]+)"\)/g;
   const imported = (file: string): string[] => {
     const code = readFileSync(join(directory, file), "utf8");
     return [file, ...[...code.matchAll(imports)].flatMap(([, early, late]) => imported((early ?? late)!))];
   };
-  const files = imported("quicproxy-operator.mjs");
-  expect(files.some((file) => file.startsWith("command-"))).toBe(true);
-  expect(files.filter((file) => file.startsWith("kubeconfig"))).toEqual([]);
-  expect(globSync("kubeconfig-*.mjs", { cwd: directory })).toHaveLength(1);
+  const hasLibrary = (file: string): boolean =>
+    readFileSync(join(directory, file), "utf8").includes("KubeConfig = class ");
+  const files = imported("quicproxy.mjs");
+  expect(files.some((file) => file.startsWith("run-"))).toBe(true);
+  expect(files.filter(hasLibrary)).toEqual([]);
+  expect(globSync("*.mjs", { cwd: directory }).filter(hasLibrary)).toHaveLength(1);
+  expect(imported("quicproxy-operator.mjs").filter(hasLibrary)).toHaveLength(1);
 });
 
 test("every runtime finds its name, and its digest is the one that was said", () => {

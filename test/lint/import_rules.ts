@@ -35,7 +35,7 @@ interface Door {
 }
 
 const DOORS: readonly Door[] = [
-  { module: "@kubernetes/client-node", files: ["operator/kubeconfig.ts"], why: "the client library has one door" },
+  { module: "@kubernetes/client-node", files: ["kube/client_library.ts"], why: "the client library has one door" },
   { module: "node:module", files: ["proxy/apply/addon.ts"], why: "the addon has one door" },
 ];
 

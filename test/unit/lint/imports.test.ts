@@ -10,7 +10,7 @@ const root = resolve(import.meta.dirname, "../../..");
 
 /** Every door as it is, so that what a test adds is all that can be wrong. */
 const doors = [
-  { file: "operator/kubeconfig.ts", target: "@kubernetes/client-node" },
+  { file: "kube/client_library.ts", target: "@kubernetes/client-node" },
   { file: "proxy/apply/addon.ts", target: "node:module" },
 ];
 
