@@ -70,16 +70,9 @@ Opened openRaw(bool v6) {
 Opened openCatching(bool v6) {
   FileDescriptor fd(socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return {FileDescriptor(), errno};
-  SocketAddress address;
-  if (v6) {
-    address.v6.sin6_family = AF_INET6;
-    address.v6.sin6_addr = in6addr_loopback;
-    address.length = sizeof address.v6;
-  } else {
-    address.v4.sin_family = AF_INET;
-    address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.length = sizeof address.v4;
-  }
+  const in_addr loopback{htonl(INADDR_LOOPBACK)};
+  const SocketAddress address = v6 ? SocketAddress::from(in6addr_loopback.s6_addr, 6, 0)
+                                   : SocketAddress::from(reinterpret_cast<const uint8_t*>(&loopback), 4, 0);
   const bool set = (v6 ? setOption(fd.get(), IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, 1) &&
                              setOption(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, 1)
                        : setOption(fd.get(), IPPROTO_IP, IP_RECVORIGDSTADDR, 1) &&
@@ -90,9 +83,6 @@ Opened openCatching(bool v6) {
   setOption(fd.get(), SOL_UDP, UDP_GRO, 1);
   return {std::move(fd)};
 }
-
-/// Of either family: the port stands at the same place.
-uint16_t portOf(const sockaddr* address) { return ntohs(reinterpret_cast<const sockaddr_in*>(address)->sin_port); }
 
 FourTuple pathOf(const Snapshot& snapshot, const Flow& flow) {
   const SocketAddress& backend = snapshot.backends[flow.backendSlot].address;
@@ -474,8 +464,8 @@ uint32_t RawUpstream::receive(WorkerContext& context, const EventTag& tag, Recei
     const sockaddr* destination = batch.originalDestination(i);
     flows[i] = kNoFlow;
     if (destination == nullptr) continue;
-    const sockaddr* sender = &batch.sender(i).any;
-    flows[i] = findFlow(context, {mappedOf(*sender), portOf(sender), mappedOf(*destination), portOf(destination)});
+    const SocketAddress& sender = batch.sender(i);
+    flows[i] = findFlow(context, {mappedOf(sender), sender.port(), mappedOf(*destination), portOf(*destination)});
   }
   return static_cast<uint32_t>(received);
 }
