@@ -445,9 +445,7 @@ void RawUpstream::sendFamily(WorkerContext& context, bool v6, std::span<Departur
   const auto note = [&](uint32_t first, uint32_t count, int error) {
     for (uint32_t i = first; i < first + count; i++) departures[positions_[i]].error = error;
   };
-  out_.sendAll(
-      families_[v6 ? 1 : 0].raw.get(), EarlierErrors::kNone,
-      [&](uint32_t first, uint32_t count) { note(first, count, 0); }, note);
+  out_.sendAll(families_[v6 ? 1 : 0].raw.get(), EarlierErrors::kNone, note);
   context.counters.add(Counter::forward_calls, out_.tally().calls);
 }
 

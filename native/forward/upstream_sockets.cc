@@ -144,7 +144,7 @@ void UpstreamSockets::reopenOutdated(WorkerContext& context, const Departure& de
 
 void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departures) {
   for (const Departure& departure : departures) reopenOutdated(context, departure);
-  for (const FlowSender::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
+  for (const FlowGroups::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
     Pooled& pooled = sockets_[departures[group.first].flow];
     pooled.latest = PayloadMark(departures[group.last].payload);
     sender_.send(context, departures, group, pooled.fd.get(), nullptr);
