@@ -468,22 +468,14 @@ uint32_t RawUpstream::receive(WorkerContext& context, const EventTag& tag, Recei
   return static_cast<uint32_t>(received);
 }
 
-/// Only what quotes a datagram that was sent lately on a live flow counts: everybody can send ICMP errors.
 void RawUpstream::receiveErrors(WorkerContext& context, bool v6) {
   for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
     const auto error = families_[v6 ? 1 : 0].icmp.next();
     if (!error) return;
     const uint32_t flow = findFlow(context, error->path);
     if (flow == kNoFlow) continue;
-    if (!sent_.has(flow, error->udp) && !trains_.quotes(flow, error->quotedPayload())) {
-      context.counters.add(Counter::return_icmp_unmatched);
-      continue;
-    }
-    if (error->kind == IcmpError::Kind::kTooBig) {
-      context.counters.add(Counter::return_path_too_big);
-    } else {
-      context.countRefused(context.flows.at(flow).backendSlot);
-    }
+    const bool quotesSent = sent_.has(flow, error->udp) || trains_.quotes(flow, error->quotedPayload());
+    context.countIcmpError(flow, error->kind, quotesSent);
   }
 }
 
