@@ -7,6 +7,7 @@
 #include "context/sample_ring.h"
 #include "context/upstream.h"
 #include "context/worker_counters.h"
+#include "io/icmp_kind.h"
 #include "route/flow_table.h"
 #include "route/learner.h"
 #include "route/router.h"
@@ -46,10 +47,16 @@ struct WorkerContext {
   /// Null: the kernel's hash alone spreads datagrams over workers.
   [[nodiscard]] Steering* steering() const { return snapshot->steering; }
 
-  /// A backend answered with an ICMP error.
-  void countRefused(uint16_t backendSlot) {
-    counters.add(Counter::return_backend_refused);
-    counters.add(backendSlot, BackendCounter::kRefused);
+  /// An ICMP error about a flow. Everybody can send such: only what quotes a datagram that was sent lately counts.
+  void countIcmpError(uint32_t flow, IcmpKind kind, bool quotesSent) {
+    if (!quotesSent) {
+      counters.add(Counter::return_icmp_unmatched);
+    } else if (kind == IcmpKind::kTooBig) {
+      counters.add(Counter::return_path_too_big);
+    } else {
+      counters.add(Counter::return_backend_refused);
+      counters.add(flows.at(flow).backendSlot, BackendCounter::kRefused);
+    }
   }
 
   /// Ends a flow: its upstream port and its places in the tables are free.

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "context/upstream.h"
-#include "forward/icmp_socket.h"
+#include "forward/port_blocks.h"
 #include "forward/port_table.h"
+#include "forward/raw_sockets.h"
 #include "forward/sent_datagrams.h"
 #include "forward/train_sockets.h"
 #include "forward/udp_headers.h"
@@ -37,8 +38,6 @@ class RawUpstream final : public Upstream {
 
   /// The text says which step failed and why.
   static std::variant<std::unique_ptr<RawUpstream>, std::string> create(const Options& options, UpstreamPorts& ports);
-  /// Gives its ports back.
-  ~RawUpstream() override;
 
   bool announceTo(int epollFd) override;
   Outcome open(WorkerContext& context, uint32_t flow, uint8_t hopLimit) override;
@@ -60,34 +59,17 @@ class RawUpstream final : public Upstream {
                    std::span<uint32_t> flows) override;
 
  private:
-  /// What an address family needs; empty where the host has no such family.
-  struct Family {
-    FileDescriptor raw;
-    FileDescriptor catching;
-    IcmpSocket icmp;
-    // What of the kernel's drops there has been counted.
-    uint32_t catchingDrops = 0;
-    uint32_t icmpDrops = 0;
-  };
   struct Header {
     uint8_t octets[kMaxUdpHeadersBytes];
   };
-  static constexpr uint16_t kNone = 0xffff;
 
   RawUpstream(const Options& options, UpstreamPorts& ports);
 
-  std::string openFamily(bool v6);
-  void setFamilyBuffers(const Family& family) const;
-  void countKernelDrops(WorkerContext& context);
+  [[nodiscard]] const RawSockets& familyOf(const SocketAddress& backend) const {
+    return families_[backend.family() == AF_INET6 ? 1 : 0];
+  }
   bool chooseFrom(WorkerContext& context, uint32_t flow, uint8_t source);
-  bool takeInTurn(WorkerContext& context, uint32_t flow, uint32_t tries);
-  bool takeHereAndThere(WorkerContext& context, uint32_t flow);
   bool take(WorkerContext& context, uint32_t flow, uint16_t port);
-  [[nodiscard]] uint16_t nextPort(uint32_t& cursor) const;
-  bool claim(uint32_t nowMs, UpstreamPorts::Need need);
-  [[nodiscard]] uint16_t portAt(uint32_t place) const;
-  void giveBack(size_t position);
-  void countUsable();
   void emptyLeavingBlock(WorkerContext& context);
   [[nodiscard]] bool isOutdated(const WorkerContext& context, const Flow& flow) const;
   void reopen(WorkerContext& context, uint32_t flow);
@@ -98,33 +80,20 @@ class RawUpstream final : public Upstream {
   [[nodiscard]] uint32_t findFlow(const WorkerContext& context, const FourTuple& path) const;
   void prepare(const WorkerContext& context, const Departure& departure);
   void sendFamily(WorkerContext& context, bool v6, std::span<Departure> departures);
-  void receiveErrors(WorkerContext& context, bool v6);
+  void receiveErrors(WorkerContext& context, IcmpSocket& icmp);
 
-  uint32_t worker_;
   BufferSizes buffers_;
   UpstreamPorts& ports_;
-  Family families_[2];  ///< IPv4, IPv6
+  std::array<RawSockets, 2> families_{RawSockets(false), RawSockets(true)};  ///< IPv4, IPv6
   PortTable table_;
   TrainSockets trains_;
-  std::vector<uint8_t> blocks_;  ///< that this worker takes ports from
-  /// Of each block that this worker has.
-  struct BlockUse {
-    uint32_t flows = 0;
-    uint32_t emptySinceMs = 0;
-  };
-  std::array<BlockUse, 256> blockUse_{};
-  uint16_t leavingBlock_ = kNone;  ///< its flows go over to other ports, so that another worker gets it
-  uint32_t leavingNext_ = 0;       ///< the flow that is looked at next, to empty it
-  MappedMemory portsUsed_;         ///< 16-bit numbers of flows by backend slot and source: touched where there are any
-  uint32_t usable_ = 0;            ///< ports of blocks_ that may be sent from
-  uint32_t countedAtMs_ = 0;
-  uint16_t lastClosed_ = 0;
-  uint32_t cursor_;            ///< in the ports of blocks_: the longest unused port comes next
-  uint32_t victimCursor_ = 0;  ///< the same, of ports whose flow may give way
+  uint32_t leavingNext_ = 0;  ///< the flow that is looked at next, to empty the block that is given up
+  MappedMemory portsUsed_;    ///< 16-bit numbers of flows by backend slot and source: touched where there are any
   std::vector<Header> headers_;
   SendBatch out_;
   SentDatagrams sent_;
   std::vector<uint16_t> positions_;  ///< of the departures of one family, by place in out_
+  PortBlocks blocks_;                ///< the first to go: while a port is this worker's, its socket catches replies
 };
 
 }  // namespace quicproxy

@@ -40,7 +40,7 @@ TrainSockets::TrainSockets(uint32_t flowCapacity)
 void TrainSockets::send(WorkerContext& context, std::span<Departure> departures) {
   if (count_ == 0) return;
   const auto isMine = [this](uint32_t flow) { return isLentTo(flow); };
-  for (const FlowSender::Group& group : sender_.group(departures, isMine)) {
+  for (const FlowGroups::Group& group : sender_.group(departures, isMine)) {
     const Departure& last = departures[group.last];
     Lent& lent = lent_[lease_[last.flow]];
     if (lent.hopLimit != last.hopLimit) {

@@ -23,19 +23,13 @@ constexpr uint32_t kForeignRetryMs = 1000;
 /// this process that are about to be closed may still be there.
 FileDescriptor markerOn(uint16_t port, bool beside) {
   FileDescriptor fd(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  SocketAddress address;
+  const SocketAddress address = SocketAddress::from(MappedAddress{}.data(), fd ? 6 : 4, port);
   if (fd) {
-    address.v6.sin6_family = AF_INET6;
-    address.length = sizeof address.v6;
     setOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
   } else {
     fd = FileDescriptor(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    address.v4.sin_family = AF_INET;
-    address.length = sizeof address.v4;
   }
   if (!fd) return fd;
-  // Port numbers stand at the same place in both.
-  address.v4.sin_port = htons(port);
   if (beside) setOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
   if (!takeNothing(fd.get()) || bind(fd.get(), &address.any, address.length) != 0) return {};
   if (beside) setOption(fd.get(), SOL_SOCKET, SO_REUSEPORT, 0);

@@ -144,7 +144,7 @@ void UpstreamSockets::reopenOutdated(WorkerContext& context, const Departure& de
 
 void UpstreamSockets::send(WorkerContext& context, std::span<Departure> departures) {
   for (const Departure& departure : departures) reopenOutdated(context, departure);
-  for (const FlowSender::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
+  for (const FlowGroups::Group& group : sender_.group(departures, [](uint32_t) { return true; })) {
     Pooled& pooled = sockets_[departures[group.first].flow];
     pooled.latest = PayloadMark(departures[group.last].payload);
     sender_.send(context, departures, group, pooled.fd.get(), nullptr);
@@ -175,20 +175,15 @@ void UpstreamSockets::countKernelDrops(WorkerContext& context, Pooled& pooled, u
   pooled.countedDrops = drops;
 }
 
-/// Only what quotes the latest datagram of the flow counts: everybody can send ICMP errors.
+/// A datagram's payload alone is quoted here: that of the latest has to do.
 void UpstreamSockets::takeErrors(WorkerContext& context, uint32_t flow) const {
   std::array<uint8_t, PayloadMark::kPayloadBytes> payload;
   for (int taken = 0; taken < kFlowErrorsPerTurn; taken++) {
     const auto error = takeQueuedError(sockets_[flow].fd.get(), payload);
     if (!error) return;
-    if (error->kind == QueuedError::Kind::kLocal || error->kind == QueuedError::Kind::kOther) continue;
-    if (!sockets_[flow].latest.begins({payload.data(), error->payloadBytes})) {
-      context.counters.add(Counter::return_icmp_unmatched);
-    } else if (error->kind == QueuedError::Kind::kTooBig) {
-      context.counters.add(Counter::return_path_too_big);
-    } else {
-      context.countRefused(context.flows.at(flow).backendSlot);
-    }
+    if (!error->icmp || *error->icmp == IcmpKind::kOther) continue;
+    const bool quotesSent = sockets_[flow].latest.begins({payload.data(), error->payloadBytes});
+    context.countIcmpError(flow, *error->icmp, quotesSent);
   }
 }
 

@@ -6,8 +6,6 @@
 #include <netinet/in.h>
 #include <linux/errqueue.h>
 // clang-format on
-#include <linux/icmp.h>
-#include <netinet/icmp6.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -31,18 +29,10 @@ std::optional<sock_extended_err> extendedErrorOf(msghdr& message) {
   return std::nullopt;
 }
 
-QueuedError::Kind kindOf(const sock_extended_err& error) {
-  using Kind = QueuedError::Kind;
-  switch (error.ee_origin) {
-    case SO_EE_ORIGIN_ICMP:
-      if (error.ee_type != ICMP_DEST_UNREACH) return Kind::kOther;
-      return error.ee_code == ICMP_FRAG_NEEDED ? Kind::kTooBig : Kind::kUnreachable;
-    case SO_EE_ORIGIN_ICMP6:
-      if (error.ee_type == ICMP6_PACKET_TOO_BIG) return Kind::kTooBig;
-      return error.ee_type == ICMP6_DST_UNREACH ? Kind::kUnreachable : Kind::kOther;
-    default:
-      return Kind::kLocal;
-  }
+std::optional<IcmpKind> kindOf(const sock_extended_err& error) {
+  const bool v6 = error.ee_origin == SO_EE_ORIGIN_ICMP6;
+  if (!v6 && error.ee_origin != SO_EE_ORIGIN_ICMP) return std::nullopt;
+  return icmpKindOf(v6, error.ee_type, error.ee_code);
 }
 
 }  // namespace
@@ -59,7 +49,7 @@ std::optional<QueuedError> takeQueuedError(int fd, std::span<uint8_t> payload) {
   const ssize_t size = recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
   if (size < 0) return std::nullopt;
   const auto error = extendedErrorOf(message);
-  return QueuedError{error ? kindOf(*error) : QueuedError::Kind::kLocal, static_cast<uint32_t>(size)};
+  return QueuedError{error ? kindOf(*error) : std::nullopt, static_cast<uint32_t>(size)};
 }
 
 uint32_t drainErrorQueue(int fd) {
@@ -67,7 +57,7 @@ uint32_t drainErrorQueue(int fd) {
   for (int taken = 0; taken < kMaxErrorsPerTurn; taken++) {
     const auto error = takeQueuedError(fd, {});
     if (!error) break;
-    fromIcmp += error->kind == QueuedError::Kind::kLocal ? 0 : 1;
+    fromIcmp += error->icmp ? 1 : 0;
   }
   return fromIcmp;
 }

@@ -4,18 +4,14 @@
 #include <optional>
 #include <span>
 
+#include "io/icmp_kind.h"
+
 namespace quicproxy {
 
 /// An entry of a socket's error queue (IP_RECVERR, ip(7)).
 struct QueuedError {
-  enum class Kind : uint8_t {
-    kUnreachable,  ///< ICMP destination unreachable
-    kTooBig,       ///< ICMP fragmentation needed, packet too big
-    kOther,        ///< any other ICMP error
-    kLocal,        ///< this host's own kernel, about a datagram that the send call has refused
-  };
-  Kind kind;
-  uint32_t payloadBytes;  ///< of the quoted datagram, as far as it was quoted and there was room
+  std::optional<IcmpKind> icmp;  ///< none: of this host's own kernel, about a datagram that the send call has refused
+  uint32_t payloadBytes;         ///< of the quoted datagram, as far as it was quoted and there was room
 };
 
 /// Takes one; none when the queue is empty. A socket's error that waits for its next call (SO_ERROR) goes with the last

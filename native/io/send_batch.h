@@ -41,35 +41,33 @@ class SendBatch {
 
   void clear();
   [[nodiscard]] uint32_t size() const { return added_; }
-  [[nodiscard]] bool full() const { return added_ == datagrams_.size(); }
-  [[nodiscard]] std::span<const uint8_t> datagram(uint32_t index) const { return datagrams_[index]; }
 
   /// Adds a datagram as a message of its own.
   void begin(std::span<const uint8_t> datagram, const Heading& heading);
   /// Adds a datagram to the message begun last, which has the same heading. False if they make no train together.
   [[nodiscard]] bool join(std::span<const uint8_t> datagram);
 
-  /// Sends everything; what the kernel does not take is given up. Calls sent(first, count) and
-  /// dropped(first, count, error) with places of datagrams, each of which is in one of these calls.
+  /// Sends everything; what the kernel does not take is given up. Calls fared(first, count, error) with places of
+  /// datagrams, each of which is in one of these calls; error: errno of the kernel, 0 when they were sent.
   ///
   /// A socket buffer that is full (EAGAIN) is full for all that follow, and a call for each would cost most where CPU
   /// is scarce: they are given up together. A full device queue (ENOBUFS) may be that of one flow, class or device
   /// alone: given up is what follows at once of the same flow.
-  template <typename Sent, typename Dropped>
-  void sendAll(int fd, EarlierErrors earlier, Sent&& sent, Dropped&& dropped) {
+  template <typename Fared>
+  void sendAll(int fd, EarlierErrors earlier, Fared&& fared) {
     Attempt attempt{};
     while (!done()) {
       const uint32_t first = front();
       const int count = send(fd);
       if (count > 0) {
         attempt = {};
-        sent(first, static_cast<uint32_t>(count));
+        fared(first, static_cast<uint32_t>(count), 0);
         continue;
       }
       const int error = errno;
       if (earlier == EarlierErrors::kPossible && isWorthAnother(attempt, error)) continue;
       attempt.times = 0;
-      dropped(first, giveUp(error), error);
+      fared(first, giveUp(error), error);
     }
   }
 

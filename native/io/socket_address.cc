@@ -43,8 +43,6 @@ std::string SocketAddress::addressText() const {
   return text;
 }
 
-uint16_t SocketAddress::port() const { return ntohs(family() == AF_INET ? v4.sin_port : v6.sin6_port); }
-
 MappedAddress mappedOf(const sockaddr& address) {
   MappedAddress mapped{};
   if (address.sa_family == AF_INET) {

@@ -10,6 +10,13 @@
 
 namespace quicproxy {
 
+/// Of either family: the port stands at the same place.
+inline uint16_t portOf(const sockaddr& address) {
+  in_port_t port;
+  std::memcpy(&port, address.sa_data, sizeof port);
+  return ntohs(port);
+}
+
 /// An IPv4 or IPv6 address and port as the kernel takes it.
 struct SocketAddress {
   union {
@@ -34,7 +41,7 @@ struct SocketAddress {
   }
 
   [[nodiscard]] std::string addressText() const;
-  [[nodiscard]] uint16_t port() const;
+  [[nodiscard]] uint16_t port() const { return portOf(any); }
 };
 
 /// The IPv4-mapped form of an address of either family.

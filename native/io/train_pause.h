@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "io/send_batch.h"
+
 namespace quicproxy {
 
 /// After a device refused a train (EIO: no checksum offload before Linux 6.11, or IPsec) datagrams are sent one by one
@@ -10,6 +12,10 @@ namespace quicproxy {
 /// sent.
 class TrainPause {
  public:
+  /// tally: of what was just sent.
+  void heed(const SendBatch::Tally& tally, uint32_t nowMs) {
+    if (tally.deviceRefused || tally.queueFull) begin(nowMs);
+  }
   void begin(uint32_t nowMs) {
     untilMs_ = nowMs + kPauseMs;
     paused_ = true;

@@ -39,18 +39,9 @@ Value load(const uint8_t* at) {
 
 MappedAddress mapped(std::span<const uint8_t> octets) {
   MappedAddress result{};
-  if (octets.size() == 4) {
-    result[10] = result[11] = 0xff;
-    std::memcpy(result.data() + 12, octets.data(), 4);
-  } else if (octets.size() == 16) {
-    std::memcpy(result.data(), octets.data(), 16);
-  }
+  if (octets.size() == 4) mapAddress(result.data(), load<in_addr>(octets.data()));
+  if (octets.size() == 16) result = load<MappedAddress>(octets.data());
   return result;
-}
-
-MappedAddress mapped(const SocketAddress& address) {
-  if (address.family() == AF_INET) return mapped({reinterpret_cast<const uint8_t*>(&address.v4.sin_addr), 4});
-  return mapped({reinterpret_cast<const uint8_t*>(&address.v6.sin6_addr), 16});
 }
 
 void takeAttribute(LocalAddress& address, bool& hasLocal, uint16_t type, std::span<const uint8_t> value) {
@@ -144,7 +135,7 @@ MappedAddress localAddressOf(int fd) {
   SocketAddress source;
   source.length = sizeof source.v6;
   if (getsockname(fd, &source.any, &source.length) != 0) return {};
-  return mapped(source);
+  return mappedOf(source);
 }
 
 std::vector<LocalAddress> readLocalAddresses() {
@@ -183,7 +174,7 @@ std::vector<MappedAddress> LocalAddresses::toward(const SocketAddress& backend) 
 bool isOnThisHost(const SocketAddress& backend, const std::vector<MappedAddress>& sources) {
   if (sources.empty()) return false;
   if (backend.family() == AF_INET && sources.front()[12] == IN_LOOPBACKNET) return true;
-  return sources.front() == mapped(backend);
+  return sources.front() == mappedOf(backend);
 }
 
 }  // namespace quicproxy

@@ -21,9 +21,8 @@ ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
       batch_(batch),
       flows_(batch),
       out_(kDatagramsPerRound),
-      groupOfFlow_(context.flows.capacity()),
-      gathered_(kDatagramsPerRound) {
-  groups_.reserve(kDatagramsPerRound);
+      groups_(context.flows.capacity(), kDatagramsPerRound) {
+  clients_.reserve(kDatagramsPerRound);
   datagrams_.reserve(kDatagramsPerRound);
 }
 
@@ -87,18 +86,11 @@ void ReturnPath::countAnswered(const Flow& flow) {
 
 void ReturnPath::enqueue(uint32_t index, const Datagram& datagram) {
   if (datagrams_.size() == kDatagramsPerRound) sendRound();
-  const auto at = static_cast<uint32_t>(datagrams_.size());
-  datagrams_.push_back(datagram);
   const Flow& flow = context_.flows.at(index);
-  const uint16_t guess = groupOfFlow_[index];
-  if (guess < groups_.size() && groups_[guess].flow == index && groups_[guess].flowEpoch == flow.epoch) {
-    Group& group = groups_[guess];
-    datagrams_[group.last].next = at;
-    group.last = at;
-    return;
-  }
-  groupOfFlow_[index] = static_cast<uint16_t>(groups_.size());
-  groups_.push_back({index, at, at, flow.backendSlot, flow.epoch, flow.endpoint, flow.tuple});
+  const uint16_t group = groups_.add(index, flow.epoch, static_cast<uint16_t>(datagrams_.size()));
+  if (group == clients_.size()) clients_.push_back({flow.tuple, flow.backendSlot, flow.endpoint});
+  datagrams_.push_back(datagram);
+  datagrams_.back().group = group;
 }
 
 void ReturnPath::flush() {
@@ -109,55 +101,46 @@ void ReturnPath::flush() {
 void ReturnPath::sendRound() {
   static_assert(kMaxEndpoints <= 64);
   uint64_t endpoints = 0;
-  for (const Group& group : groups_) endpoints |= uint64_t{1} << group.endpoint;
+  for (const Client& client : clients_) endpoints |= uint64_t{1} << client.endpoint;
   for (; endpoints != 0; endpoints &= endpoints - 1) send(static_cast<uint8_t>(std::countr_zero(endpoints)));
   groups_.clear();
+  clients_.clear();
   datagrams_.clear();
-}
-
-/// The group's datagrams in order, those that may leave as one train together.
-void ReturnPath::gather(const Group& group, bool trains) {
-  const auto groupIndex = static_cast<uint16_t>(&group - groups_.data());
-  uint32_t index = group.first;
-  for (bool first = true;; first = false) {
-    const Datagram& datagram = datagrams_[index];
-    const bool sameClass =
-        !first && datagrams_[gathered_[out_.size() - 1].datagram].trafficClass == datagram.trafficClass;
-    gathered_[out_.size()] = {index, groupIndex};
-    const bool joins = trains && sameClass && out_.join(datagram.payload);
-    if (!joins) out_.begin(datagram.payload, {&group.tuple, datagram.trafficClass, nullptr, groupIndex, {}});
-    if (index == group.last) return;
-    index = datagram.next;
-  }
 }
 
 void ReturnPath::send(uint8_t endpoint) {
   TrainPause& pause = trainPauses_[endpoint];
   const bool trains = !pause.holds(context_.nowMs);
   out_.clear();
-  for (const Group& group : groups_) {
-    if (group.endpoint == endpoint) gather(group, trains);
+  const std::span<const FlowGroups::Group> groups = groups_.all();
+  for (uint32_t i = 0; i < groups.size(); i++) {
+    if (clients_[i].endpoint != endpoint) continue;
+    groups_.gather(groups[i], datagrams_, {.client = &clients_[i].tuple, .flow = i}, trains, out_);
   }
   const int fd = context_.listenFd(endpoint);
-  out_.sendAll(
-      fd, EarlierErrors::kPossible, [this](uint32_t first, uint32_t count) { countSent(first, count); },
-      [this](uint32_t first, uint32_t count, int error) { countDropped(first, count, error); });
+  out_.sendAll(fd, EarlierErrors::kPossible, [this](uint32_t first, uint32_t count, int error) {
+    if (error == 0) {
+      countSent(first, count);
+    } else {
+      countDropped(first, count, error);
+    }
+  });
   const SendBatch::Tally& tally = out_.tally();
   context_.counters.add(Counter::return_calls, tally.calls);
   context_.counters.add(Counter::return_trains, tally.trains);
   context_.counters.add(Counter::return_trains_refused, tally.trainsRefused);
-  if (tally.deviceRefused || tally.queueFull) pause.begin(context_.nowMs);
+  pause.heed(tally, context_.nowMs);
 }
 
 void ReturnPath::countSent(uint32_t first, uint32_t count) {
   uint64_t bytes = 0;
   for (uint32_t i = first; i < first + count; i++) {
-    const uint64_t size = out_.datagram(i).size();
-    const Group& group = groups_[gathered_[i].group];
-    bytes += size;
-    note(group.flow, datagrams_[gathered_[i].datagram], SampleOutcome::kSent);
-    context_.counters.add(group.backendSlot, BackendCounter::kReturned);
-    context_.counters.add(group.backendSlot, BackendCounter::kReturnedBytes, size);
+    const Datagram& datagram = datagrams_[groups_.gathered(i)];
+    const uint16_t slot = clients_[datagram.group].backendSlot;
+    bytes += datagram.payload.size();
+    note(groups_.all()[datagram.group].flow, datagram, SampleOutcome::kSent);
+    context_.counters.add(slot, BackendCounter::kReturned);
+    context_.counters.add(slot, BackendCounter::kReturnedBytes, datagram.payload.size());
   }
   context_.counters.add(Counter::return_sent, count);
   context_.counters.add(Counter::return_bytes, bytes);
@@ -165,9 +148,9 @@ void ReturnPath::countSent(uint32_t first, uint32_t count) {
 
 void ReturnPath::countDropped(uint32_t first, uint32_t count, int error) {
   for (uint32_t i = first; i < first + count; i++) {
-    const Group& group = groups_[gathered_[i].group];
-    note(group.flow, datagrams_[gathered_[i].datagram], SampleOutcome::kDropped);
-    context_.counters.add(group.backendSlot, BackendCounter::kDropped);
+    const Datagram& datagram = datagrams_[groups_.gathered(i)];
+    note(groups_.all()[datagram.group].flow, datagram, SampleOutcome::kDropped);
+    context_.counters.add(clients_[datagram.group].backendSlot, BackendCounter::kDropped);
   }
   context_.counters.add(kReturnDrops.of(error), count);
 }

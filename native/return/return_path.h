@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "context/flow_groups.h"
 #include "context/worker_context.h"
 #include "io/receive_batch.h"
 #include "io/send_batch.h"
@@ -31,18 +32,14 @@ class ReturnPath {
   struct Datagram {
     std::span<const uint8_t> payload;
     uint64_t receivedNs;  ///< 0 where its flow is not sampled
-    uint32_t next;        ///< of its group
+    uint16_t group;       ///< that it was added to
     uint8_t trafficClass;
   };
-  /// What one flow's client gets, in order. Holds what it takes from the flow, which may end before it is sent.
-  struct Group {
-    uint32_t flow;
-    uint32_t first;
-    uint32_t last;
-    uint16_t backendSlot;
-    uint8_t flowEpoch;
-    uint8_t endpoint;
+  /// Whom a group goes to: what it takes from the flow, which may end before it is sent.
+  struct Client {
     FourTuple tuple;
+    uint16_t backendSlot;
+    uint8_t endpoint;
   };
 
   uint32_t receiveOnce(const EventTag& tag);
@@ -50,27 +47,19 @@ class ReturnPath {
   void countAnswered(const Flow& flow);
   void enqueue(uint32_t flow, const Datagram& datagram);
   void sendRound();
-  void gather(const Group& group, bool trains);
   void send(uint8_t endpoint);
   void countSent(uint32_t first, uint32_t count);
   void countDropped(uint32_t first, uint32_t count, int error);
   void note(uint32_t flow, const Datagram& datagram, SampleOutcome outcome);
-
-  /// Where a datagram in out_ comes from.
-  struct Gathered {
-    uint32_t datagram;
-    uint16_t group;
-  };
 
   WorkerContext& context_;
   ReceiveBatch batch_;
   std::vector<uint32_t> flows_;  ///< by slot of batch_
   uint32_t used_ = 0;            ///< slots of batch_ whose datagrams have not been sent
   SendBatch out_;
-  std::vector<Group> groups_;
+  FlowGroups groups_;
+  std::vector<Client> clients_;  ///< by group
   std::vector<Datagram> datagrams_;
-  std::vector<uint16_t> groupOfFlow_;  ///< by flow: a guess that groups_ confirms
-  std::vector<Gathered> gathered_;     ///< by place in out_
   std::array<TrainPause, kMaxEndpoints> trainPauses_{};
 };
 

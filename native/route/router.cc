@@ -219,14 +219,8 @@ std::optional<Router::CidHit> Router::findElsewhere(const Arrival& arrival, cons
 void Router::decideElsewhere(const RouteView& view, const FourTuple& tuple, std::span<const uint8_t> datagram,
                              uint32_t nowMs, Decision& decision) const {
   const Arrival arrival{view, tuple, datagram, Invariants::parse(datagram), nowMs};
-  if (decision.rule == Rule::kTuple) {
-    if (const auto hit = findElsewhere(arrival, nullptr)) {
-      decision.foundElsewhere = true;
-      take(arrival, *hit, decision);
-    }
-    return;
-  }
-  const auto owner = findOwner(arrival, own_.tupleKey(tuple));
+  // A tuple that has a flow here borrows none.
+  const auto owner = decision.rule == Rule::kTuple ? std::nullopt : findOwner(arrival, own_.tupleKey(tuple));
   if (decision.rule == Rule::kQuicLb) {
     if (!owner || owner->reference.backendSlot != decision.backendSlot) return;
     decision.owner = owner;

@@ -1,4 +1,4 @@
-#include "forward/icmp_socket.h"
+#include "forward/icmp_error.h"
 
 #include <gtest/gtest.h>
 
@@ -46,7 +46,7 @@ TEST_P(IcmpErrors, NameThePathOfTheDatagramThatTheyQuote) {
   const bool v6 = GetParam();
   const auto refused = parseIcmpError(errorOf(v6, v6 ? 1 : 3, v6 ? 4 : 3), v6);
   ASSERT_TRUE(refused);
-  EXPECT_EQ(refused->kind, IcmpError::Kind::kUnreachable);
+  EXPECT_EQ(refused->kind, IcmpKind::kUnreachable);
   EXPECT_EQ(refused->path.localAddress(), headersOf(v6).source);
   EXPECT_EQ(refused->path.remoteAddress(), headersOf(v6).destination);
   EXPECT_EQ(refused->path.localPort(), 10241);
@@ -57,7 +57,7 @@ TEST_P(IcmpErrors, NameThePathOfTheDatagramThatTheyQuote) {
   EXPECT_TRUE(refused->quotedPayload().empty());
   const auto tooBig = parseIcmpError(errorOf(v6, v6 ? 2 : 3, v6 ? 0 : 4), v6);
   ASSERT_TRUE(tooBig);
-  EXPECT_EQ(tooBig->kind, IcmpError::Kind::kTooBig);
+  EXPECT_EQ(tooBig->kind, IcmpKind::kTooBig);
 }
 
 TEST_P(IcmpErrors, OfOtherTypesAndProtocolsAreNone) {
