@@ -119,6 +119,15 @@ export class AttackScene {
     await Promise.all(ending);
   }
 
+  /** Takes what comes, and says nothing until it is resumed. */
+  suspend(server: string): void {
+    this.#speakers.get(server)!.kill("SIGSTOP");
+  }
+
+  resume(server: string): void {
+    this.#speakers.get(server)!.kill("SIGCONT");
+  }
+
   async start(options: Partial<ManifestOptions> = {}): Promise<ProxyProcess> {
     this.#place = new Place(this.topology.directory);
     this.#place.write(this.#text(options));
