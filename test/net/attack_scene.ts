@@ -131,8 +131,18 @@ export class AttackScene {
   async start(options: Partial<ManifestOptions> = {}): Promise<ProxyProcess> {
     this.#place = new Place(this.topology.directory);
     this.#place.write(this.#text(options));
+    return this.#run(this.#place);
+  }
+
+  /** Ends the proxy and starts it again on the same manifest and state. */
+  async restart(): Promise<ProxyProcess> {
+    await this.proxy.stop();
+    return this.#run(this.#place!);
+  }
+
+  async #run(place: Place): Promise<ProxyProcess> {
     const { namespace } = this.topology.edge;
-    this.#proxy = await ProxyProcess.start({ place: this.#place, namespace, reader: this.network.edge });
+    this.#proxy = await ProxyProcess.start({ place, namespace, reader: this.network.edge });
     return this.#proxy;
   }
 
