@@ -69,7 +69,15 @@ test.each([
   const before = await proxy.restingCounters();
   for (const [victim, attacker] of attackersOf(held).entries()) {
     const { port } = held[victim]!;
-    await forger.forge({ connection: attacker, address: client.own.v4, port, count: 1, seconds: 0, path: null });
+    await forger.forge({
+      connection: attacker,
+      address: client.own.v4,
+      port,
+      count: 1,
+      seconds: 0,
+      path: null,
+      challenge: false,
+    });
   }
   const { totals } = await proxy.restingCounters();
   expect(totals.flow_readdressed - before.totals.flow_readdressed, "all led to the attackers' servers").toBe(victims);

@@ -4,9 +4,10 @@ Prints `ready` once all are connected, then answers each line of standard input,
 
 {"do": "ask", "first": 6}    so many connections fetch `--path`: their local ports and the body, null where that failed
 {"do": "fresh", "first": 6}  so many take an ID of their server that they have not used, and use it; how many could
-{"do": "forge", "connection": 0, "address": ..., "port": ..., "count": 2, "seconds": 1, "path": ...}
+{"do": "forge", "connection": 0, "address": ..., "port": ..., "count": 2, "seconds": 1, "path": ..., "challenge": false}
                  sends so many valid datagrams of a connection as if they came from there, spread over the time, and none
-                 from its own socket from then on: the first asks for the path, the others are PINGs; their octets
+                 from its own socket from then on: the first asks for the path, the others are PINGs, each with a
+                 PATH_CHALLENGE if that is said; their octets
 """
 
 import argparse
@@ -75,7 +76,12 @@ class Connection(QuicConnectionProtocol):
             return False
         return self._quic._peer_cid.cid != before
 
-    def datagram_of(self, path: str | None) -> bytes:
+    def datagram_of(self, path: str | None, challenge: bool) -> bytes:
+        if challenge:
+            network_path = self._quic._network_paths[0]
+            network_path.is_validated = network_path.local_challenge_sent = False
+            # Its own limit, which is for servers (RFC 9000 section 8.1).
+            network_path.bytes_received = 1 << 30
         if path is None:
             self._quic.send_ping(0)
         else:
@@ -97,7 +103,7 @@ async def forge(connection: Connection, target: tuple[str, int], order: dict) ->
         for number in range(order["count"]):
             if number > 0:
                 await asyncio.sleep(order["seconds"] / (order["count"] - 1))
-            payload = connection.datagram_of(order["path"] if number == 0 else None)
+            payload = connection.datagram_of(order["path"] if number == 0 else None, order["challenge"])
             octets += len(payload)
             # The kernel fills in length, identification and checksum; a UDP checksum of 0 is none.
             ip = struct.pack("!BBHHHBBH", 0x45, 0, 0, 0, 0, 64, socket.IPPROTO_UDP, 0) + ends

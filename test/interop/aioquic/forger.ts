@@ -24,6 +24,8 @@ export interface Forgery {
   seconds: number;
   /** What the first asks for; null: it is a PING, as the others are. */
   path: string | null;
+  /** Each carries a PATH_CHALLENGE as well. */
+  challenge: boolean;
 }
 
 /** Connections of aioquic in one process, which can write other people's addresses into their datagrams. */
