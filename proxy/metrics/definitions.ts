@@ -120,6 +120,12 @@ export const STATE_METRICS = {
     [],
     "Changes of this host's addresses and routes that changed how backends are reached",
   ),
+  networkEvents: define(
+    "quicproxy_network_events",
+    "gauge",
+    [],
+    "1 where the kernel tells when this host's addresses and routes change; 0: they are looked at every second",
+  ),
   backendWeight: define(
     "quicproxy_backend_weight",
     "gauge",

@@ -132,6 +132,7 @@ export class Metrics {
       [this.#state.kernelDropsOfClosed, status.kernelDropsOfClosed],
       [this.#state.upstreamSocketMax, status.upstreamSocketMax],
       [this.#state.networkChanges, report.networkChanges],
+      [this.#state.networkEvents, status.networkEvents ? 1 : 0],
     ];
     for (const [metric, value] of values) metric.set({}, value);
     for (const [result, count] of Object.entries(report.reloads)) this.#state.reloads.set({ result }, count);

@@ -118,9 +118,28 @@ export class AttackScene {
     await Promise.all(ending);
   }
 
+  /** Takes what comes, and says nothing until it is resumed. */
+  suspend(server: string): void {
+    this.#speakers.get(server)!.kill("SIGSTOP");
+  }
+
+  resume(server: string): void {
+    this.#speakers.get(server)!.kill("SIGCONT");
+  }
+
   async start(options: Partial<ManifestOptions> = {}): Promise<ProxyProcess> {
     this.#place = this.network.host.place(this.#text(options));
-    this.#proxy = await this.network.host.start(this.#place);
+    return this.#run(this.#place);
+  }
+
+  /** Ends the proxy and starts it again on the same manifest and state. */
+  async restart(): Promise<ProxyProcess> {
+    await this.proxy.stop();
+    return this.#run(this.#place!);
+  }
+
+  async #run(place: Place): Promise<ProxyProcess> {
+    this.#proxy = await this.network.host.start(place);
     return this.#proxy;
   }
 

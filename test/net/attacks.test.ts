@@ -4,7 +4,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Answered, AttackScene, beginning, flood, goingOn } from "./attack_scene.ts";
 import { settle } from "./counter_rows.ts";
 import { longHeader } from "./packets.ts";
-import { BACKEND_PORT } from "./proxy.ts";
 
 /*
  * Attacks and accidents, each named after what is done: what one client, or one who writes other people's addresses, can
@@ -37,36 +36,6 @@ async function connect(by = scene.network.client): Promise<Connection> {
   expect(again.server).toBe(answered.server);
   return { ...answered, socket, port };
 }
-
-describe("stuck: a client reconnects from the socket of an old connection", () => {
-  const gone = { backends: (rest: string[]) => rest.map((address) => ({ address, port: BACKEND_PORT })) };
-  const weightless = {
-    backends: (rest: string[], old: string) => [
-      { address: old, port: BACKEND_PORT, weight: 0 },
-      ...rest.map((address) => ({ address, port: BACKEND_PORT })),
-    ],
-  };
-
-  test.each([
-    ["that left", gone, 8],
-    ["that left, with zero-length IDs of its own", gone, 0],
-    ["of weight 0", weightless, 8],
-    ["of weight 0, with zero-length IDs of its own", weightless, 0],
-  ] as const)("stuck: its server is one %s; the new connections go elsewhere, the old one stays", async (_, change, own) => {
-    await scene.serve("8");
-    await scene.start();
-    const { id: socket } = await scene.open();
-    const old = await scene.ask(socket, beginning(randomBytes(own)));
-    await scene.ask(socket, goingOn(old.id));
-    const rest = scene.servers.filter((address) => address !== old.server);
-    await scene.change({ backends: change.backends(rest, old.server) });
-    for (let attempt = 0; attempt < 10; attempt++) {
-      const { server } = await scene.ask(socket, beginning(randomBytes(own)));
-      expect(server).not.toBe(old.server);
-      expect((await scene.ask(socket, goingOn(old.id))).server).toBe(old.server);
-    }
-  });
-});
 
 describe.each(both)("%s", (_, workers) => {
   test("forged_datagram: the victim's address before the attacker's own ID takes nothing from the victim", async () => {

@@ -19,6 +19,7 @@ export interface ManifestOptions {
   /** Default: port 443 on all addresses. */
   listeners?: readonly { port: number; address?: string }[];
   backends: readonly { address: string; port: number; weight?: number; serverId?: string }[];
+  health?: Record<string, unknown>;
   routing?: Record<string, unknown>;
   dataPlane?: Record<string, unknown>;
   metrics?: Record<string, unknown>;
@@ -28,6 +29,7 @@ export interface ManifestOptions {
 export function manifest({
   listeners = [{ port: LISTEN_PORT }],
   backends,
+  health,
   routing,
   dataPlane,
   metrics,
@@ -38,7 +40,7 @@ export function manifest({
     metadata: { name: "edge" },
     spec: {
       listeners,
-      backends: { static: backends },
+      backends: { static: backends, ...(health ? { health } : {}) },
       ...(routing ? { routing } : {}),
       dataPlane: { upstreamLevel: UPSTREAM_LEVEL, ...dataPlane },
       ...(metrics ? { metrics } : {}),

@@ -45,13 +45,15 @@ export interface QuicGoLabOptions {
   zeroLengthIds?: boolean;
   /** Forwarding threads. Default 2. */
   workers?: number;
+  /** Of the manifest, beside what `ids` need. */
+  routing?: object;
   /** Of the one file. Default 1 MiB. */
   fileBytes?: number;
 }
 
 /** Namespaces with a quic-go server on each of three backends and the proxy before them. Needs root. */
 export async function createQuicGoLab(options: QuicGoLabOptions): Promise<QuicGoLab> {
-  const { programs, ids, zeroLengthIds = false, workers = 2, fileBytes = 1024 * 1024 } = options;
+  const { programs, ids, zeroLengthIds = false, workers = 2, routing, fileBytes = 1024 * 1024 } = options;
   const topology = createTopology();
   try {
     const { directory, backends } = topology;
@@ -64,7 +66,7 @@ export async function createQuicGoLab(options: QuicGoLabOptions): Promise<QuicGo
     });
     const manifestFile = join(directory, "quicgo.yaml");
     const serve = (served: readonly number[] = [...backends.keys()], count = workers): void =>
-      writeManifest(manifestFile, { topology, workers: count, ids, served });
+      writeManifest(manifestFile, { topology, workers: count, ids, routing, served });
     serve();
     const usualPlan = (family: "v4" | "v6"): QuicGoClientPlan => ({
       namespace: topology.client.namespace,
@@ -106,12 +108,13 @@ interface Served {
   topology: Topology;
   workers: number;
   ids: IdLayout | undefined;
+  routing: object | undefined;
   /** Numbers of backends. */
   served: readonly number[];
 }
 
 /** The key, when there is one, is in a file beside the manifest. */
-function writeManifest(file: string, { topology, workers, ids, served }: Served): void {
+function writeManifest(file: string, { topology, workers, ids, routing, served }: Served): void {
   const { directory, backends } = topology;
   if (ids?.key !== undefined) writeFileSync(join(directory, "cid.key"), ids.key, { mode: 0o600 });
   const manifest = {
@@ -127,7 +130,7 @@ function writeManifest(file: string, { topology, workers, ids, served }: Served)
           ...(ids && { serverId: serverIdOf(ids.serverIdLength, index) }),
         })),
       },
-      ...(ids && { routing: { quicLB: [configOf(ids)] } }),
+      routing: { ...routing, ...(ids && { quicLB: [configOf(ids)] }) },
       dataPlane: { workers: { min: workers, max: workers } },
     },
   };

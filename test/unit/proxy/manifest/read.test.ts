@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseIpAddress } from "../../../../crds/ip_address.ts";
 import { formatFault } from "../../../../proxy/manifest/fault.ts";
 import { loadManifest } from "../../../../proxy/manifest/load.ts";
-import { localAddresses } from "../../../../proxy/manifest/local_addresses.ts";
+import { addressesOfProc, localAddresses } from "../../../../proxy/manifest/local_addresses.ts";
 import { MAX_MANIFEST_BYTES, type ReadResult, readManifestText } from "../../../../proxy/manifest/read.ts";
 
 let directory: string;
@@ -107,5 +108,12 @@ describe("loadManifest", () => {
 
   it("knows this host's own addresses", async () => {
     expect(localAddresses()).toContain("127.0.0.1");
+  });
+
+  it("finds the same addresses without a netlink socket", () => {
+    const canonical = (addresses: string[]) => addresses.map((text) => parseIpAddress(text)?.text);
+    const found = canonical(addressesOfProc());
+    expect(found).toEqual(expect.arrayContaining(canonical(localAddresses())));
+    expect(found).not.toContain(undefined);
   });
 });
