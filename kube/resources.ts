@@ -31,6 +31,8 @@ export const RESOURCES = {
   roles: resource("rbac.authorization.k8s.io", "v1", "roles", "Role"),
   roleBindings: resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"),
   leases: resource("coordination.k8s.io", "v1", "leases", "Lease"),
+  /** As whoever reads them by what they are about wants them: the other group has no such field selectors. */
+  coreEvents: resource("", "v1", "events", "Event"),
   events: resource("events.k8s.io", "v1", "events", "Event"),
 } as const;
 

@@ -6,6 +6,7 @@ import { type Need, needOf } from "./diff.ts";
 import { FIELD_MANAGER, NODE_LABELS_FINALIZER } from "./names.ts";
 import type { DesiredObject } from "./plan/desired.ts";
 import { contentDigest } from "./plan/node_objects.ts";
+import { EXCLUDED } from "./plan/nodes.ts";
 import type { Plan } from "./plan/plan.ts";
 import type { Caches } from "./watch/caches.ts";
 import type { ObservedProxy } from "./world.ts";
@@ -47,17 +48,21 @@ export class Applier {
     };
     const hasFinalizer = proxy.finalizers.includes(NODE_LABELS_FINALIZER);
     if (plan.finalizer && !hasFinalizer) await attempt(() => this.#applyFinalizer(proxy, [NODE_LABELS_FINALIZER]));
-    const isHeld = faults.length === 0;
+    const labels = faults.length === 0 ? plan.labels : [];
+    const label = (excluded: boolean): (() => Promise<void>)[] =>
+      labels.filter((change) => change.excluded === excluded).map((change) => () => this.#label(change));
+    // A DaemonSet that came before them would put pods on nodes that are to have none.
+    for (const act of label(true)) await attempt(act);
     for (const desired of plan.desired) await attempt(() => this.#applyObject(desired, done.written));
-    for (const change of isHeld ? plan.labels : []) await attempt(() => this.#label(change));
+    for (const act of label(false)) await attempt(act);
     if (faults.length > 0) return done;
     for (const surplus of plan.surplus) await attempt(() => this.#remove(proxy, surplus, done.removed));
     if (!plan.finalizer && hasFinalizer && faults.length === 0) await attempt(() => this.#applyFinalizer(proxy, []));
     return done;
   }
 
-  async #label({ node, label, wanted }: Plan["labels"][number]): Promise<void> {
-    const patch = { metadata: { labels: { [label]: wanted ? "true" : null } } };
+  async #label({ node, label, excluded }: Plan["labels"][number]): Promise<void> {
+    const patch = { metadata: { labels: { [label]: excluded ? EXCLUDED : null } } };
     await this.#client.mergePatch(RESOURCES.nodes, { name: node }, patch);
   }
 

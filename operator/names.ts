@@ -27,6 +27,10 @@ export function childName(proxy: string): string {
   return `quicproxy-${proxy}`;
 }
 
+export function proxyOfChild(name: string): string {
+  return name.replace(/^quicproxy-/, "");
+}
+
 export function childLabels(proxy: string): Record<string, string> {
   return { [NAME_LABEL]: APP_NAME, [MANAGED_BY_LABEL]: FIELD_MANAGER, [PROXY_LABEL]: proxy };
 }

@@ -117,6 +117,15 @@ export interface ObservedRevision {
   readonly data: unknown;
 }
 
+/** An event about a DaemonSet that cannot make pods. */
+export interface ObservedRefusal {
+  readonly namespace: string;
+  readonly daemonSet: string;
+  /** Since 1970. */
+  readonly atMs: number;
+  readonly message: string;
+}
+
 /** A DaemonSet, ServiceAccount, Role or RoleBinding of ours, whole. */
 export interface ObservedChild {
   readonly kind: string;
@@ -136,5 +145,7 @@ export interface World {
   backendObjects(namespace: string, proxy: string): readonly ObservedBackends[];
   pods(namespace: string, proxy: string): readonly ObservedPod[];
   revisions(namespace: string, proxy: string): readonly ObservedRevision[];
+  /** Why a DaemonSet could not make pods lately, in the words of who refused them. */
+  podRefusals(namespace: string, daemonSet: string): readonly ObservedRefusal[];
   child(kind: string, namespace: string, name: string): KubernetesObject | undefined;
 }

@@ -15,6 +15,7 @@ import {
 import type { ObservedProxy } from "../world.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
+import { EXCLUDED } from "./nodes.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
 const LAST_GOOD_VOLUME = "last-good";
@@ -61,7 +62,8 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
     hostNetwork: true,
     dnsPolicy: "ClusterFirstWithHostNet",
     terminationGracePeriodSeconds: 10,
-    nodeSelector: nodeSelector(proxy, spec),
+    nodeSelector: { ...spec.nodes?.selector },
+    affinity: notExcluded(proxy),
     ...(tolerations.length === 0 ? {} : { tolerations }),
     ...(priorityClass === undefined ? {} : { priorityClassName: priorityClass }),
     ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
@@ -92,9 +94,11 @@ function keyMounts({ routing }: QuicProxySpec): KeyMount[] {
   });
 }
 
-function nodeSelector({ namespace, name }: ObservedProxy, { nodes, scaling }: QuicProxySpec): Record<string, string> {
-  const chosen = scaling?.nodes === undefined ? {} : { [nodeLabel(namespace, name)]: "true" };
-  return { ...nodes?.selector, ...chosen };
+/** Where spec.scaling.nodes says how many, the other nodes carry a label. */
+function notExcluded({ namespace, name }: ObservedProxy): object {
+  const expression = { key: nodeLabel(namespace, name), operator: "NotIn", values: [EXCLUDED] };
+  const nodeSelectorTerms = [{ matchExpressions: [expression] }];
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
 }
 
 function memoryMibOf({ dataPlane }: QuicProxySpec): number {

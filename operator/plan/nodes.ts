@@ -23,15 +23,18 @@ export interface ChosenNodes {
   readonly chosen: readonly string[];
   /** How many nodes could. */
   readonly eligible: number;
-  /** Label changes that make the DaemonSet follow; none where the number of nodes is not set. */
+  /** Label changes that make the DaemonSet follow. */
   readonly labels: readonly NodeLabelChange[];
 }
 
+/** The DaemonSet keeps away from nodes with this label, and goes to others without one: then its template never changes. */
 export interface NodeLabelChange {
   readonly node: string;
   readonly label: string;
-  readonly wanted: boolean;
+  readonly excluded: boolean;
 }
+
+export const EXCLUDED = "false";
 
 interface Subject {
   readonly namespace: string;
@@ -47,21 +50,24 @@ interface Subject {
 export function chooseNodes(nodes: readonly ObservedNode[], proxy: Subject, spec: QuicProxySpec): ChosenNodes {
   const label = nodeLabel(proxy.namespace, proxy.name);
   const eligible = nodes.filter((node) => isEligible(node, proxy, spec));
-  const count = spec.scaling?.nodes;
-  if (count === undefined)
-    return { chosen: namesOf(eligible), eligible: eligible.length, labels: withoutLabel(nodes, label) };
-  const rank = (node: ObservedNode): number => (node.ready ? 0 : 2) + (label in node.labels ? 0 : 1);
+  const rank = ({ name, ready }: ObservedNode): number => (ready ? 0 : 2) + (proxy.podNodes.has(name) ? 0 : 1);
   const ranked = [...eligible].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1));
-  const chosen = new Set(ranked.slice(0, count).map(({ name }) => name));
-  const labels = nodes
-    .filter((node) => label in node.labels !== chosen.has(node.name))
-    .map(({ name }) => ({ node: name, label, wanted: chosen.has(name) }));
-  return { chosen: [...chosen].sort(), eligible: eligible.length, labels };
+  const count = spec.scaling?.nodes ?? ranked.length;
+  const excluded = new Set(ranked.slice(count).map(({ name }) => name));
+  const chosen = ranked.slice(0, count).map(({ name }) => name);
+  return { chosen: chosen.sort(), eligible: eligible.length, labels: labelChanges(nodes, label, excluded) };
 }
 
 /** Label changes that leave no trace of a QuicProxy. */
 export function withoutLabel(nodes: readonly ObservedNode[], label: string): NodeLabelChange[] {
-  return nodes.filter(({ labels }) => label in labels).map(({ name }) => ({ node: name, label, wanted: false }));
+  return labelChanges(nodes, label, new Set());
+}
+
+function labelChanges(nodes: readonly ObservedNode[], label: string, excluded: ReadonlySet<string>): NodeLabelChange[] {
+  return nodes.flatMap(({ name, labels }) => {
+    const wanted = excluded.has(name) ? EXCLUDED : undefined;
+    return labels[label] === wanted ? [] : [{ node: name, label, excluded: excluded.has(name) }];
+  });
 }
 
 /** A taint that came after the pod drives it away only with the effect NoExecute, and then not at once. */
@@ -80,8 +86,4 @@ function isTolerated(taint: ObservedTaint, tolerations: readonly Toleration[]): 
     if (key === undefined) return operator === "Exists";
     return key === taint.key && (operator === "Exists" || (value ?? "") === taint.value);
   });
-}
-
-function namesOf(nodes: readonly ObservedNode[]): string[] {
-  return nodes.map(({ name }) => name).sort();
 }

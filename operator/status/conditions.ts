@@ -1,5 +1,6 @@
 import { CONDITION_MESSAGE_MAX, type Condition, type ConditionType } from "../../crds/status_schema.ts";
 import type { Decision, InForce } from "../plan/decide.ts";
+import { PODS_REFUSED } from "./absence.ts";
 import type { NodeState } from "./nodes.ts";
 
 /** A condition before it is held against the one before it. */
@@ -17,6 +18,8 @@ export interface Findings {
   readonly applyError: string | undefined;
 }
 
+/** What keeps a pod from running says more than that there is nothing to forward to. */
+const POD_TROUBLES: ReadonlySet<string> = new Set([PODS_REFUSED, "PodNotRunning"]);
 const SHOWN_MAX = 5;
 /** Reason of Accepted where the spec asks for something in vain, or for what its author should know of. */
 export const ACCEPTED_WITH_NOTES = "AcceptedWithNotes";
@@ -68,6 +71,8 @@ function judgeReady({ decision, states }: Findings, accepted: Verdict, programme
   }
   const all = inForce.nodes.chosen.length;
   if (all === 0) return { type, status: "False", ...noNodes(inForce) };
+  const podless = states.filter(({ trouble }) => trouble !== undefined && POD_TROUBLES.has(trouble.reason));
+  if (podless.length === all) return { type, status: "False", ...troubles(podless, `0 of ${counted(all)} ready`, "") };
   const serving = inForce.resolved.backends.filter(({ weight }) => weight > 0).length;
   if (serving === 0) return { type, status: "False", ...noBackends(inForce) };
   const ready = states.filter((state) => state.ready).length;
@@ -129,10 +134,21 @@ function nodeLacks(states: readonly NodeState[]): Reasoned[] {
 }
 
 function troubles(states: readonly NodeState[], head: string, otherwise: string): Reasoned {
-  const found = states.flatMap(({ nodeName, trouble }) => (trouble === undefined ? [] : [{ nodeName, ...trouble }]));
-  const shown = found.slice(0, SHOWN_MAX).map(({ nodeName, message }) => `; ${nodeName}: ${message}`);
-  const more = found.length > SHOWN_MAX ? `; and ${found.length - SHOWN_MAX} more` : "";
-  return { reason: found[0]?.reason ?? otherwise, message: head + shown.join("") + more };
+  // What nodes have in common is said once.
+  const nodesByMessage = new Map<string, string[]>();
+  const found = states.flatMap(({ trouble }) => trouble ?? []);
+  for (const { nodeName, trouble } of states) {
+    if (trouble === undefined) continue;
+    nodesByMessage.set(trouble.message, [...(nodesByMessage.get(trouble.message) ?? []), nodeName]);
+  }
+  const said = [...nodesByMessage].map(([message, nodes]) => `; ${listed(nodes)}: ${message}`);
+  const more = said.length > SHOWN_MAX ? `; and ${said.length - SHOWN_MAX} more` : "";
+  return { reason: found[0]?.reason ?? otherwise, message: head + said.slice(0, SHOWN_MAX).join("") + more };
+}
+
+function listed(names: readonly string[]): string {
+  const more = names.length > SHOWN_MAX ? ` and ${names.length - SHOWN_MAX} more` : "";
+  return names.slice(0, SHOWN_MAX).join(", ") + more;
 }
 
 function noNodes(inForce: InForce | undefined): Reasoned {

@@ -19,12 +19,14 @@ export interface NodeState {
 export interface Reports {
   readonly objects: readonly ObservedNodeObject[];
   readonly pods: readonly ObservedPod[];
+  /** Why a node without a pod has none. */
+  readonly absence: NodeState["trouble"];
   /** Generation of the QuicProxyBackends; undefined where there are none yet. */
   readonly backends: number | undefined;
 }
 
 /** The state of each node that should run the proxy. A report counts only while the pod that made it is ready. */
-export function nodeStates({ objects, pods, backends }: Reports): NodeState[] {
+export function nodeStates({ objects, pods, absence, backends }: Reports): NodeState[] {
   const podOf = new Map([...pods].sort((a, b) => Number(a.ready) - Number(b.ready)).map((pod) => [pod.nodeName, pod]));
   return objects.map((object) => {
     const pod = podOf.get(object.nodeName);
@@ -32,7 +34,7 @@ export function nodeStates({ objects, pods, backends }: Reports): NodeState[] {
     // The object keeps the report of a pod that is gone: one that does not run has nothing in force.
     const programmed = pod !== undefined && pod.trouble === undefined && isUpToDate(object, backends);
     const ready = pod?.ready === true && status.ready === true;
-    const trouble = ready && programmed ? undefined : troubleOf(object, pod, backends);
+    const trouble = ready && programmed ? undefined : pod === undefined ? absence : troubleOf(object, pod, backends);
     const report = pod?.ready === true ? status : undefined;
     return { nodeName, ready, programmed, report, trouble, degraded: report && degradedOf(report) };
   });
@@ -43,13 +45,8 @@ function isUpToDate({ status, generation, hasBackends }: ObservedNodeObject, bac
   return status.appliedBackends === undefined ? hasBackends : status.appliedBackends === backends;
 }
 
-function troubleOf(
-  object: ObservedNodeObject,
-  pod: ObservedPod | undefined,
-  backends: number | undefined,
-): NodeState["trouble"] {
+function troubleOf(object: ObservedNodeObject, pod: ObservedPod, backends: number | undefined): NodeState["trouble"] {
   const { status, generation } = object;
-  if (pod === undefined) return { reason: "Pending", message: "has no proxy pod yet; see the events of the DaemonSet" };
   if (pod.trouble !== undefined) return { reason: "PodNotRunning", message: `pod ${pod.name}: ${pod.trouble}` };
   if (status.message !== undefined && status.message !== "") {
     return { reason: status.reason ?? "NodeError", message: status.message };

@@ -2,6 +2,7 @@ import type { QuicProxyStatus } from "../../crds/status_schema.ts";
 import { APP_NAME, NAME_LABEL, PROXY_LABEL } from "../names.ts";
 import type { Decision } from "../plan/decide.ts";
 import type { ObservedProxy, World } from "../world.ts";
+import { absenceOfPods } from "./absence.ts";
 import { judge, toConditions } from "./conditions.ts";
 import { nodeStates, sumReports } from "./nodes.ts";
 
@@ -23,7 +24,12 @@ export function planStatus(
   const wanted = inForce && new Set(inForce.nodes.chosen);
   const objects = world.nodeObjects(namespace, name).filter(({ nodeName }) => wanted?.has(nodeName) ?? true);
   const backends = world.backendObject(namespace, name)?.index?.generation;
-  const states = nodeStates({ objects, pods: world.pods(namespace, name), backends });
+  const states = nodeStates({
+    objects,
+    pods: world.pods(namespace, name),
+    absence: absenceOfPods(world, proxy),
+    backends,
+  });
   const verdicts = judge({ decision, states, applyError });
   const desired = inForce?.nodes.chosen.length ?? states.length;
   const ready = states.filter((state) => state.ready).length;

@@ -3,12 +3,13 @@ import type { ApiClient } from "../../kube/client.ts";
 import { type Change, Informer, type InformerStats, type InformerTimes } from "../../kube/informer.ts";
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { RESOURCES, type Resource } from "../../kube/resources.ts";
-import { ACCEPTED_SELECTOR, MANAGED_SELECTOR } from "../names.ts";
+import { ACCEPTED_SELECTOR, MANAGED_SELECTOR, proxyOfChild } from "../names.ts";
 import type {
   ObservedBackends,
   ObservedNodeObject,
   ObservedPod,
   ObservedProxy,
+  ObservedRefusal,
   ObservedRevision,
   ObservedSlice,
   World,
@@ -22,6 +23,7 @@ import {
   projectNodeObject,
   projectPod,
   projectProxy,
+  projectRefusal,
   projectRevision,
   projectService,
   projectSlice,
@@ -59,6 +61,7 @@ export class Caches implements World {
   readonly #nodeObjectsOf = new Groups<ObservedNodeObject>(ownerKey);
   readonly #backendObjectsOf = new Groups<ObservedBackends>(ownerKey);
   readonly #podsOf = new Groups<ObservedPod>(ownerKey);
+  readonly #refusalsOf = new Groups<ObservedRefusal>(({ namespace, daemonSet }) => `${namespace}/${daemonSet}`);
   readonly #revisionsOf = new Groups<ObservedRevision>(ownerKey);
   readonly #children: ReadonlyMap<string, Informer<KubernetesObject>>;
   #version = 0;
@@ -75,6 +78,11 @@ export class Caches implements World {
     });
     this.#backendObjects = this.#follow(RESOURCES.quicProxyBackends, projectBackends, grouped(this.#backendObjectsOf));
     this.#follow(RESOURCES.pods, projectPod, grouped(this.#podsOf));
+    this.#follow(RESOURCES.coreEvents, projectRefusal, (change) => {
+      this.#refusalsOf.take(change);
+      const { namespace, daemonSet } = (change.value ?? change.before) as ObservedRefusal;
+      return { kind: "proxy", key: `${namespace}/${proxyOfChild(daemonSet)}` };
+    });
     this.#follow(RESOURCES.controllerRevisions, projectRevision, grouped(this.#revisionsOf));
     const { daemonSets, roles, roleBindings, serviceAccounts } = RESOURCES;
     this.#children = new Map(
@@ -156,6 +164,10 @@ export class Caches implements World {
     return this.#revisionsOf.of(`${namespace}/${proxy}`);
   }
 
+  podRefusals(namespace: string, daemonSet: string): readonly ObservedRefusal[] {
+    return this.#refusalsOf.of(`${namespace}/${daemonSet}`);
+  }
+
   child(kind: string, namespace: string, name: string): KubernetesObject | undefined {
     return this.#children.get(kind)?.get(`${namespace}/${name}`);
   }
@@ -173,6 +185,7 @@ export class Caches implements World {
         resource,
         ...(namespace === undefined || resource.plural === "nodes" ? {} : { namespace }),
         ...(labelSelector === undefined ? {} : { labelSelector }),
+        ...(resource === RESOURCES.coreEvents ? { fieldSelector: POD_REFUSALS } : {}),
       },
       project,
       onChange: (change) => {
@@ -210,6 +223,8 @@ function grouped<T extends Owned>(groups: Groups<T>): (change: Change<T>) => Con
     return ownerOf(change);
   };
 }
+
+const POD_REFUSALS = "involvedObject.kind=DaemonSet,reason=FailedCreate";
 
 /** Kinds of which only our own are watched. */
 const SELECTORS: ReadonlyMap<string, string> = new Map([

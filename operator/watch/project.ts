@@ -11,6 +11,7 @@ import type {
   ObservedNodeObject,
   ObservedPod,
   ObservedProxy,
+  ObservedRefusal,
   ObservedRevision,
   ObservedService,
   ObservedSlice,
@@ -184,6 +185,20 @@ export function projectRevision(raw: KubernetesObject): ObservedRevision | undef
   const { ownerReferences = [] } = metadata as { ownerReferences?: { uid: string; controller?: boolean }[] };
   const ownerUid = ownerReferences.find(({ controller }) => controller === true)?.uid ?? "";
   return { namespace, name, proxy, ownerUid, revision, createdAtMs: Date.parse(creationTimestamp) || 0, data };
+}
+
+type RawEvent = {
+  involvedObject?: { name?: string };
+  message?: string;
+  lastTimestamp?: string | null;
+  eventTime?: string | null;
+};
+
+export function projectRefusal(raw: KubernetesObject): ObservedRefusal | undefined {
+  const { metadata, involvedObject, message = "", lastTimestamp, eventTime } = raw as Raw<RawEvent>;
+  if (involvedObject?.name === undefined) return undefined;
+  const atMs = Date.parse(lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? "") || 0;
+  return { namespace: metadata.namespace ?? "", daemonSet: involvedObject.name, atMs, message };
 }
 
 /** A child whole, but without the bookkeeping that is often longer than the object. */

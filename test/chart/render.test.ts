@@ -131,7 +131,7 @@ describe("the CRDs", () => {
   const committed = (plural: string): Rendered =>
     parse(readFileSync(resolve(chart, `../../crds/quicproxy.io_${plural}.yaml`), "utf8")) as Rendered;
 
-  test.each(["quicproxies", "quicproxynodes"])("%s are the generated ones, and stay", (plural) => {
+  test.each(["quicproxies", "quicproxynodes", "quicproxybackends"])("%s are the generated ones, and stay", (plural) => {
     const crd = find(render("Helm 4"), "CustomResourceDefinition", `${plural}.quicproxy.io`);
     expect(crd.metadata.annotations).toEqual({ "helm.sh/resource-policy": "keep" });
     const { metadata, ...rest } = committed(plural);
@@ -140,7 +140,7 @@ describe("the CRDs", () => {
 
   test("go with the release only where that is asked for", () => {
     const crds = render("Helm 4", { crds: { keep: false } }).filter(({ kind }) => kind === "CustomResourceDefinition");
-    expect(crds.map(({ metadata }) => metadata.annotations)).toEqual([undefined, undefined]);
+    expect(crds.map(({ metadata }) => metadata.annotations)).toEqual([undefined, undefined, undefined]);
     expect(render("Helm 4", { crds: { install: false } }).map(({ kind }) => kind)).not.toContain(
       "CustomResourceDefinition",
     );

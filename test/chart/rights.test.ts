@@ -17,6 +17,7 @@ function rightsOf(role: Rendered): Rights {
 }
 
 const IN_NAMESPACES: Rights = [
+  "/events: list watch",
   "/pods: list watch",
   "/serviceaccounts: list watch create patch",
   "/services: list watch",
@@ -86,6 +87,7 @@ test("who may view sees QuicProxies, and no QuicProxyNode: its spec holds the ha
         "quicproxy.io/quicproxies/scale: get",
         "quicproxy.io/quicproxies/status: get",
         "quicproxy.io/quicproxies: get list watch",
+        "quicproxy.io/quicproxybackends: get list watch",
       ],
     ],
     [

@@ -268,6 +268,7 @@ test("helm uninstall leaves what its notes name, and nothing else", async () => 
   await uninstall(cluster);
   const kept = [
     "CustomResourceDefinition/quicproxies.quicproxy.io",
+    "CustomResourceDefinition/quicproxybackends.quicproxy.io",
     "CustomResourceDefinition/quicproxynodes.quicproxy.io",
     "Lease/quicproxy-operator",
   ];

@@ -40,6 +40,7 @@ export const OPERATOR_RULES = [
   rule("", ["nodes"], ["list", "watch", "patch"]),
   rule("", ["pods", "services"], ["list", "watch"]),
   rule("discovery.k8s.io", ["endpointslices"], ["list", "watch"]),
+  rule("", ["events"], ["list", "watch"]),
   rule("events.k8s.io", ["events"], ["create"]),
 ];
 

@@ -219,17 +219,19 @@ describe("an operator on a real API server", () => {
     await admin.slice("server", [{ address: "10.1.0.1" }, { address: "10.1.0.2" }]);
   });
 
-  it("labels as many nodes as kubectl scale asks for, and takes the labels off when the QuicProxy goes", async () => {
+  it("keeps off as many nodes as kubectl scale leaves over, and takes the labels off when the QuicProxy goes", async () => {
     const label = "edge.media.quicproxy.io/node";
     const labelled = async (): Promise<string[]> => {
       const { items } = await admin.client.list({ resource: RESOURCES.nodes });
-      return items.filter(({ metadata }) => metadata.labels?.[label] === "true").map(({ metadata }) => metadata.name);
+      return items.filter(({ metadata }) => metadata.labels?.[label] === "false").map(({ metadata }) => metadata.name);
     };
     await admin.proxy("edge", { ...STATIC, scaling: { nodes: 1 } });
     await until("one node", async () => (await labelled()).length === 1 && (await admin.nodeObjects()).length === 1);
     const place = { namespace: NAMESPACE, name: "edge", subresource: "scale" as never };
     await admin.client.mergePatch(RESOURCES.quicProxies, place, { spec: { replicas: 2 } });
-    await until("two nodes", async () => (await labelled()).length === 2 && (await admin.nodeObjects()).length === 2);
+    await until("two nodes", async () => (await labelled()).length === 0 && (await admin.nodeObjects()).length === 2);
+    await admin.client.mergePatch(RESOURCES.quicProxies, place, { spec: { replicas: 0 } });
+    await until("no node", async () => (await labelled()).length === 2 && (await admin.nodeObjects()).length === 0);
     await admin.client.delete(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" });
     await until("no labels", async () => (await labelled()).length === 0);
     await until(

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decideAll } from "../../../operator/plan/decide.ts";
-import { accepted, decisionOf, FakeWorld, node, proxy, SERVICE_SPEC, service, slice } from "./worlds.ts";
+import { accepted, decisionOf, FakeWorld, node, pod, proxy, SERVICE_SPEC, service, slice } from "./worlds.ts";
 
 const nodes = [node("node-1", { edge: "" }), node("node-2", { edge: "" }), node("node-3")];
 
@@ -216,10 +216,15 @@ describe("the nodes of a QuicProxy", () => {
   it("are as many as scaling.nodes says, and those that have the proxy stay", () => {
     const label = "edge.media.quicproxy.io/node";
     const first = chosen({ scaling: { nodes: 2 } });
-    expect(first.labels).toEqual(["node-1", "node-2"].map((name) => ({ node: name, label, wanted: true })));
-    const running = [node("node-1"), node("node-2"), node("node-3", { [label]: "true" })];
-    const fewer = chosen({ scaling: { nodes: 1 } }, running);
-    expect(fewer).toEqual({ chosen: ["node-3"], eligible: 3, labels: [] });
-    expect(chosen({}, running).labels).toEqual([{ node: "node-3", label, wanted: false }]);
+    expect(first.labels).toEqual([{ node: "node-3", label, excluded: true }]);
+    const all = ["node-1", "node-2"].map((name) => node(name));
+    const running = new FakeWorld({
+      nodes: [...all, node("node-3")],
+      pods: [pod("node-3")],
+      proxies: [proxy("edge", { scaling: { nodes: 1 } })],
+    });
+    expect(accepted(running).nodes.chosen).toEqual(["node-3"]);
+    const labelled = [node("node-1", { [label]: "false" }), node("node-2", { [label]: "true" })];
+    expect(chosen({}, labelled).labels).toEqual(labelled.map(({ name }) => ({ node: name, label, excluded: false })));
   });
 });

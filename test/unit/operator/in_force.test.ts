@@ -194,12 +194,11 @@ describe("the nodes of what runs", () => {
   });
 
   it("that are not ready give way where spec.scaling.nodes says how many, to such as are", () => {
-    const label = "edge.media.quicproxy.io/node";
     const scaled = { ...SERVICE_SPEC, scaling: { nodes: 1 } };
-    const world = running(scaled);
-    world.parts.nodes = [node("node-1", { [label]: "true" }, { ready: false }), node("node-2")];
+    const world = running(scaled, { pods: [pod("node-1")] });
+    world.parts.nodes = [node("node-1", {}, { ready: false }), node("node-2")];
     expect(decisionOf(world).inForce?.nodes.chosen).toEqual(["node-2"]);
-    world.parts.nodes = [node("node-1", { [label]: "true" }, { ready: false }), node("node-2", {}, { ready: false })];
+    world.parts.nodes = [node("node-1", {}, { ready: false }), node("node-2", {}, { ready: false })];
     expect(decisionOf(world).inForce?.nodes.chosen).toEqual(["node-1"]);
   });
 
@@ -218,7 +217,12 @@ describe("the nodes of what runs", () => {
     }
     const { spec } = find<{ spec: { index: { generation: number } } }>(plan, "QuicProxyBackends", "edge");
     expect(spec.index.generation).toBe(laterMs);
-    const [state] = nodeStates({ objects: world.parts.nodeObjects, pods: world.parts.pods, backends: 1 });
+    const [state] = nodeStates({
+      objects: world.parts.nodeObjects,
+      pods: world.parts.pods,
+      absence: undefined,
+      backends: 1,
+    });
     expect(state?.programmed).toBe(false);
   });
 });

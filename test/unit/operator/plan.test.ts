@@ -80,6 +80,15 @@ interface PodTemplate {
 }
 
 describe("the DaemonSet", () => {
+  it("has the same pods whatever number of nodes is asked for: kubectl scale restarts none", () => {
+    const [all, one, two] = [{}, { scaling: { nodes: 1 } }, { scaling: { nodes: 2 } }].map((spec) => template(spec));
+    expect(one).toEqual(all);
+    expect(two).toEqual(all);
+    expect(JSON.stringify(all?.spec.affinity)).toContain(
+      '{"key":"edge.media.quicproxy.io/node","operator":"NotIn","values":["false"]}',
+    );
+  });
+
   const template = (spec: object = {}) => find<PodTemplate>(planOf(world(spec)), "DaemonSet").spec.template;
 
   it("runs on the host's network with the least rights and no declared port", () => {
@@ -142,7 +151,7 @@ describe("the DaemonSet", () => {
       scaling: { nodes: 1 },
     };
     expect(template(spec).spec).toMatchObject({
-      nodeSelector: { edge: "", "edge.media.quicproxy.io/node": "true" },
+      nodeSelector: { edge: "" },
       tolerations: [{ key: "a", operator: "Exists" }],
     });
   });
@@ -268,9 +277,9 @@ describe("a plan on what was applied", () => {
     const label = "edge.media.quicproxy.io/node";
     const gone = world(
       {},
-      { nodes: [node("node-1", { [label]: "true" })], proxies: [proxy("edge", {}, { deleting: true })] },
+      { nodes: [node("node-1", { [label]: "false" })], proxies: [proxy("edge", {}, { deleting: true })] },
     );
-    expect(planOf(gone)).toMatchObject({ labels: [{ node: "node-1", label, wanted: false }], finalizer: false });
+    expect(planOf(gone)).toMatchObject({ labels: [{ node: "node-1", label, excluded: false }], finalizer: false });
     expect(planOf(world()).finalizer).toBe(false);
     expect(planOf(world({ scaling: { nodes: 1 } })).finalizer).toBe(true);
   });

@@ -111,9 +111,29 @@ describe("the status of a QuicProxy", () => {
       message: "0.0.0.0:443: another process has this UDP port",
     };
     expect(statusOf(running({}, problem)).condition("Programmed")).toBe(
-      "False ListenPortBusy: 0 of 2 nodes run the present spec; node-1: 0.0.0.0:443: another process has this UDP port; " +
-        "node-2: 0.0.0.0:443: another process has this UDP port",
+      "False ListenPortBusy: 0 of 2 nodes run the present spec; node-1, node-2: 0.0.0.0:443: " +
+        "another process has this UDP port",
     );
+  });
+
+  it("names the DaemonSet and who refuses its pods, once for all nodes, also where there is no backend", () => {
+    const world = running({ backends: { static: [] } });
+    world.parts.pods = [];
+    expect(statusOf(world).condition("Programmed")).toContain("node-1, node-2: has no proxy pod yet");
+    const message =
+      'Error creating: pods "quicproxy-edge-" is forbidden: violates PodSecurity "baseline:latest": hostPort';
+    const refusal = { namespace: "media", daemonSet: "quicproxy-edge", message };
+    world.parts.refusals = [
+      { ...refusal, atMs: 1, message: "exceeded quota: pods" },
+      { ...refusal, atMs: 2 },
+    ];
+    const { condition } = statusOf(world);
+    expect(condition("Ready")).toBe(
+      `False PodsRefused: 0 of 2 nodes ready; node-1, node-2: DaemonSet quicproxy-edge cannot make a pod: ${message}; allow it: ` +
+        "kubectl label namespace media --overwrite pod-security.kubernetes.io/enforce=privileged",
+    );
+    expect(condition("Programmed")).toMatch(/^False PodsRefused: /);
+    expect(condition("Degraded")).toBe("Unknown NothingRuns: no node has reported yet");
   });
 
   it("says what to do where no node matches", () => {

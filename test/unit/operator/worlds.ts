@@ -10,6 +10,7 @@ import type {
   ObservedNodeObject,
   ObservedPod,
   ObservedProxy,
+  ObservedRefusal,
   ObservedRevision,
   ObservedService,
   ObservedSlice,
@@ -34,6 +35,7 @@ export interface WorldParts {
   nodeObjects: ObservedNodeObject[];
   pods: ObservedPod[];
   revisions: ObservedRevision[];
+  refusals: ObservedRefusal[];
   children: KubernetesObject[];
   backendObjects: ObservedBackends[];
   /** Addresses that a watch saw go. */
@@ -53,6 +55,7 @@ export class FakeWorld implements World {
       nodeObjects: [],
       pods: [],
       revisions: [],
+      refusals: [],
       children: [],
       backendObjects: [],
       seenToGo: [],
@@ -104,6 +107,10 @@ export class FakeWorld implements World {
     return this.parts.revisions.filter((each) => each.namespace === namespace && each.proxy === proxy);
   }
 
+  podRefusals(namespace: string, daemonSet: string) {
+    return this.parts.refusals.filter((each) => each.namespace === namespace && each.daemonSet === daemonSet);
+  }
+
   child(kind: string, namespace: string, name: string) {
     return this.parts.children.find(({ kind: each, metadata }) => {
       return each === kind && metadata.namespace === namespace && metadata.name === name;
@@ -133,9 +140,9 @@ export class FakeWorld implements World {
     }
     const nodes = this.parts.nodes.map((node) => {
       const present = { ...node.labels };
-      for (const { node: name, label, wanted } of labels) {
+      for (const { node: name, label, excluded } of labels) {
         if (name !== node.name) continue;
-        if (wanted) present[label] = "true";
+        if (excluded) present[label] = "false";
         else delete present[label];
       }
       return { ...node, labels: present };
