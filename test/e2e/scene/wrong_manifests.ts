@@ -128,7 +128,7 @@ const shownAsCondition: WrongManifest[] = [
   {
     what: "a port that an older QuicProxy has",
     changes: { listeners: [{ port: 443 }] },
-    shown: /^Accepted False PortConflict: .*UDP port 443 is that of the older QuicProxy/,
+    shown: /^Accepted False PortConflict: .*UDP port 443 is that of QuicProxy/,
   },
   {
     what: "a metrics port that an older QuicProxy has",
