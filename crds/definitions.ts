@@ -36,23 +36,27 @@ function column(name: string, type: string, jsonPath: string, description: strin
   return { name, type, jsonPath, description };
 }
 
+const ACCEPTED_CONDITION = '.status.conditions[?(@.type=="Accepted")]';
+
 const QUIC_PROXY_COLUMNS = [
+  column("Accepted", "string", `${ACCEPTED_CONDITION}.status`, "Whether the present spec can be run."),
   column("Ready", "string", `${READY_CONDITION}.status`, "Whether every node takes traffic."),
   column("Nodes", "string", ".status.nodes.summary", "Nodes ready of those desired."),
+  column("Backends", "integer", ".status.backends.serving", "Backends that get new flows."),
   column("Workers", "integer", ".status.workers", "Forwarding threads of all nodes."),
   column("Drops/s", "integer", ".status.dropsPerSecond", "Datagrams lost per second on all nodes."),
   AGE,
-  { ...column("Reason", "string", `${READY_CONDITION}.message`, "Why it is ready or not."), priority: 1 },
+  { ...column("Message", "string", `${READY_CONDITION}.message`, "Why it is ready or not."), priority: 1 },
 ];
 
 const NODE_COLUMNS = [
   column("Ready", "boolean", ".status.ready", "Whether this node is ready for traffic."),
-  column("Generation", "integer", ".spec.generation", "Generation asked for."),
-  column("Applied", "integer", ".status.appliedGeneration", "Generation in force."),
   column("Workers", "integer", ".status.workers", "Forwarding threads."),
   column("Drops/s", "integer", ".status.rates.droppedPerSecond", "Datagrams lost per second."),
   AGE,
-  { ...column("Message", "string", ".status.message", "Why it is not ready."), priority: 1 },
+  { ...column("Message", "string", ".status.message", "Why it is not ready, or not as asked."), priority: 1 },
+  { ...column("Generation", "integer", ".spec.generation", "Generation asked for."), priority: 1 },
+  { ...column("Applied", "integer", ".status.appliedGeneration", "Generation in force."), priority: 1 },
 ];
 
 const BACKENDS_COLUMNS = [

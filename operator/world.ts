@@ -138,7 +138,7 @@ export interface World {
   service(namespace: string, name: string): ObservedService | undefined;
   slices(namespace: string, service: string): readonly ObservedSlice[];
   /** Whether a watch told that an address of a Service stopped being ready. A list shows only that it is not. */
-  wasSeenToGo(namespace: string, service: string, address: string): boolean;
+  wasSeenToGo(namespace: string, service: string, target: { readonly address: string; readonly port: number }): boolean;
   nodeObjects(namespace: string, proxy: string): readonly ObservedNodeObject[];
   nodeObject(namespace: string, name: string): ObservedNodeObject | undefined;
   backendObject(namespace: string, name: string): ObservedBackends | undefined;

@@ -90,7 +90,8 @@ function isRemovalSeen(
   );
   const held = new Set(chunks);
   const before = objects.flatMap(({ name, backends }) => (held.has(name) ? (backends ?? []) : []));
-  return before.every(({ address, port, weight }) => {
-    return weight === 0 || serving.has(`${address} ${port}`) || resolved.wasSeenToGo(address);
+  return before.every((backend) => {
+    const { address, port, weight } = backend;
+    return weight === 0 || serving.has(`${address} ${port}`) || resolved.wasSeenToGo(backend);
   });
 }

@@ -11,8 +11,8 @@ export interface ResolvedBackends {
   readonly backends: Backends;
   /** Where they come from, for people; another source is another intent. */
   readonly source: string;
-  /** Whether an address that gets no new flows any more was seen to go, and is not merely missing from a list. */
-  wasSeenToGo(address: string): boolean;
+  /** Whether a backend that gets no new flows any more was seen to go, and is not merely missing from a list. */
+  wasSeenToGo(backend: Backends[number]): boolean;
   /** What no proxy may or can send to, each with the reason. */
   readonly leftOut: readonly string[];
   /** Why the Service gives none at all. */
@@ -32,12 +32,16 @@ export function resolveBackends(world: World, namespace: string, { backends }: Q
   const source = `Service ${namespace}/${reference.name} ${reference.portName ?? reference.port}`;
   const origin = {
     source,
-    wasSeenToGo: (address: string) => world.wasSeenToGo(namespace, reference.name, address),
+    wasSeenToGo: (backend: Backends[number]) => world.wasSeenToGo(namespace, reference.name, backend),
   };
   const service = world.service(namespace, reference.name);
   const problem = serviceProblem(service, namespace, reference);
   const port = service && targetPortOf(service, reference);
-  if (problem !== undefined || port === undefined) return { ...origin, backends: [], leftOut: [], problem };
+  if (problem !== undefined || port === undefined) {
+    // A Service that is there and gives none says so itself.
+    const wasSeenToGo = service === undefined ? origin.wasSeenToGo : () => true;
+    return { source, wasSeenToGo, backends: [], leftOut: [], problem };
+  }
   const found = backendsOfSlices(world.slices(namespace, reference.name), service!, port);
   return { ...origin, ...sift(found, `Service ${namespace}/${reference.name}`), problem: undefined };
 }

@@ -14,7 +14,7 @@ import type {
   ObservedSlice,
   World,
 } from "../world.ts";
-import { Departures } from "./departures.ts";
+import { Departures, type Target } from "./departures.ts";
 import { Groups } from "./groups.ts";
 import {
   projectBackends,
@@ -70,7 +70,10 @@ export class Caches implements World {
     this.#options = options;
     this.#proxies = this.#follow(RESOURCES.quicProxies, projectProxy, concernOfProxy);
     this.#nodes = this.#follow(RESOURCES.nodes, projectNode, () => ({ kind: "all" }));
-    this.#services = this.#follow(RESOURCES.services, projectService, ({ key }) => ({ kind: "service", key }));
+    this.#services = this.#follow(RESOURCES.services, projectService, (change) => {
+      this.#departures.observeService(change);
+      return { kind: "service", key: change.key };
+    });
     this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
     this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, (change) => {
       this.#nodeObjectsOf.take(change);
@@ -136,8 +139,8 @@ export class Caches implements World {
     return this.#slicesOf.of(`${namespace}/${service}`);
   }
 
-  wasSeenToGo(namespace: string, service: string, address: string): boolean {
-    return this.#departures.wasSeenToGo(namespace, service, address);
+  wasSeenToGo(namespace: string, service: string, target: Target): boolean {
+    return this.#departures.wasSeenToGo(namespace, service, target);
   }
 
   nodeObjects(namespace: string, proxy: string): readonly ObservedNodeObject[] {

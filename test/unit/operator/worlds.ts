@@ -79,7 +79,7 @@ export class FakeWorld implements World {
     return this.parts.slices.filter((slice) => slice.namespace === namespace && slice.service === service);
   }
 
-  wasSeenToGo(_namespace: string, _service: string, address: string) {
+  wasSeenToGo(_namespace: string, _service: string, { address }: { address: string }) {
     return this.parts.seenToGo.includes(address);
   }
 

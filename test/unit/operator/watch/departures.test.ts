@@ -3,7 +3,9 @@ import type { Origin } from "../../../../kube/informer.ts";
 import { Departures } from "../../../../operator/watch/departures.ts";
 import { Groups } from "../../../../operator/watch/groups.ts";
 import type { ObservedSlice } from "../../../../operator/world.ts";
-import { slice } from "../worlds.ts";
+import { service, slice } from "../worlds.ts";
+
+const at = (address: string, port = 4433) => ({ address, port });
 
 describe("departures", () => {
   const observe = (
@@ -18,10 +20,10 @@ describe("departures", () => {
   it("are seen by a watch and not by a list", () => {
     const seen = new Departures();
     observe(seen, two, one, "list");
-    expect(seen.wasSeenToGo("media", "server", "10.0.0.2")).toBe(false);
+    expect(seen.wasSeenToGo("media", "server", at("10.0.0.2"))).toBe(false);
     observe(seen, one, undefined, "watch");
-    expect(seen.wasSeenToGo("media", "server", "10.0.0.1")).toBe(true);
-    expect(seen.wasSeenToGo("media", "other", "10.0.0.1")).toBe(false);
+    expect(seen.wasSeenToGo("media", "server", at("10.0.0.1"))).toBe(true);
+    expect(seen.wasSeenToGo("media", "other", at("10.0.0.1"))).toBe(false);
   });
 
   it("are forgotten where the address is ready again", () => {
@@ -29,21 +31,39 @@ describe("departures", () => {
     observe(seen, two, one, "watch");
     observe(seen, one, two, "list");
     observe(seen, two, one, "list");
-    expect(seen.wasSeenToGo("media", "server", "10.0.0.2")).toBe(false);
+    expect(seen.wasSeenToGo("media", "server", at("10.0.0.2"))).toBe(false);
   });
 
   it("are those of addresses that are not ready any more, too", () => {
     const seen = new Departures();
     const endpoints = [{ address: "10.0.0.1", ready: true, serving: true, terminating: true }];
     observe(seen, one, slice([], { endpoints }), "watch");
-    expect(seen.wasSeenToGo("media", "server", "10.0.0.1")).toBe(true);
+    expect(seen.wasSeenToGo("media", "server", at("10.0.0.1"))).toBe(true);
+  });
+
+  it("are those of all addresses of a Service that a watch saw being deleted, until it is there again", () => {
+    const seen = new Departures();
+    const gone = { key: "media/server", value: undefined, before: service() };
+    seen.observeService({ ...gone, origin: "list" });
+    expect(seen.wasSeenToGo("media", "server", at("10.0.0.1"))).toBe(false);
+    seen.observeService({ ...gone, origin: "watch" });
+    expect(seen.wasSeenToGo("media", "server", at("10.0.0.1"))).toBe(true);
+    seen.observeService({ key: "media/server", value: service(), before: undefined, origin: "list" });
+    expect(seen.wasSeenToGo("media", "server", at("10.0.0.1"))).toBe(false);
+  });
+
+  it("are those of a port that the slice has no more", () => {
+    const seen = new Departures();
+    observe(seen, one, slice(["10.0.0.1"], { ports: [{ name: "quic", port: 4434, protocol: "UDP" }] }), "watch");
+    const [former, present] = [at("10.0.0.1"), at("10.0.0.1", 4434)];
+    expect([former, present].map((target) => seen.wasSeenToGo("media", "server", target))).toEqual([true, false]);
   });
 
   it("are bounded, the oldest forgotten first", () => {
     const seen = new Departures();
     const many = Array.from({ length: 20_001 }, (_, at) => `a${at}`);
     observe(seen, slice(many), undefined, "watch");
-    expect([seen.wasSeenToGo("media", "server", "a0"), seen.wasSeenToGo("media", "server", "a1")]).toEqual([
+    expect([seen.wasSeenToGo("media", "server", at("a0")), seen.wasSeenToGo("media", "server", at("a1"))]).toEqual([
       false,
       true,
     ]);

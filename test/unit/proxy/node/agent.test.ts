@@ -307,6 +307,11 @@ describe("the loss of most backends that nobody saw go", () => {
     expect(agent.state).toMatchObject({ appliedBackends: 8, problem: undefined });
   });
 
+  it("is not held where others came in their place, as in a rollout while the operator was away", async () => {
+    await backends(8, ["10.0.1.1", "10.0.1.2"], unseen);
+    expect(agent.state).toMatchObject({ appliedBackends: 8, problem: undefined });
+  });
+
   it("is the same where they are there with weight 0", async () => {
     await backends(8, four, { ...unseen, weight: 0 });
     expect(agent.state.problem?.message).toContain("4 of 4 backends are gone");
