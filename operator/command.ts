@@ -86,6 +86,7 @@ async function run(flags: Flags): Promise<void> {
       name: leaseName,
       identity,
       onError,
+      onAnswer: () => onError.forget(),
     });
   }
   const stop = async (): Promise<void> => {
