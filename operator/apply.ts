@@ -1,14 +1,14 @@
 import type { ApiClient } from "../kube/client.ts";
 import { hasStatus } from "../kube/errors.ts";
+import { FencedError } from "../kube/fence.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
-import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
+import { apiVersionOf, RESOURCES, type Resource } from "../kube/resources.ts";
 import { type Need, needOf } from "./diff.ts";
 import { FIELD_MANAGER, NODE_LABELS_FINALIZER } from "./names.ts";
 import type { DesiredObject } from "./plan/desired.ts";
 import { contentDigest } from "./plan/node_objects.ts";
 import type { Plan } from "./plan/plan.ts";
-import type { Caches } from "./watch/caches.ts";
-import type { ObservedProxy } from "./world.ts";
+import type { ObservedProxy, World } from "./world.ts";
 
 /** What was done of a plan, as far as it came. */
 export interface Applied {
@@ -16,6 +16,11 @@ export interface Applied {
   /** Names of QuicProxyNodes that are gone. */
   readonly removed: readonly string[];
   readonly faults: readonly Error[];
+}
+
+/** What is observed, and takes the answers to own writes at once. */
+export interface ObservedWorld extends World {
+  assume(resource: Resource, object: KubernetesObject): void;
 }
 
 interface Written {
@@ -28,9 +33,9 @@ const FINALIZER_FIELD_MANAGER = "quicproxy-operator-finalizer";
 /** Makes the API server hold what plan/ says. Writes nothing that is so already. */
 export class Applier {
   readonly #client: ApiClient;
-  readonly #caches: Caches;
+  readonly #caches: ObservedWorld;
 
-  constructor({ client, caches }: { readonly client: ApiClient; readonly caches: Caches }) {
+  constructor({ client, caches }: { readonly client: ApiClient; readonly caches: ObservedWorld }) {
     this.#client = client;
     this.#caches = caches;
   }
@@ -38,12 +43,16 @@ export class Applier {
   /**
    * One object that the API server refuses keeps no other from being written; but what is to be replaced stays until what
    * replaces it is there. The finalizer comes before the labels it stands for, and goes only after they are gone.
+   * @throws FencedError where leadership is lost on the way.
    */
   async apply(proxy: ObservedProxy, plan: Plan): Promise<Applied> {
     const faults: Error[] = [];
     const done: Applied & { written: Written[]; removed: string[] } = { written: [], removed: [], faults };
     const attempt = async (act: () => Promise<unknown>): Promise<void> => {
-      await act().catch((error: Error) => faults.push(error));
+      await act().catch((error: Error) => {
+        if (error instanceof FencedError) throw error;
+        faults.push(error);
+      });
     };
     const hasFinalizer = proxy.finalizers.includes(NODE_LABELS_FINALIZER);
     if (plan.finalizer && !hasFinalizer) await attempt(() => this.#applyFinalizer(proxy, [NODE_LABELS_FINALIZER]));

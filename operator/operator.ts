@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { ApiClient } from "../kube/client.ts";
 import { Events } from "../kube/events.ts";
+import { fenced } from "../kube/fence.ts";
 import type { InformerTimes } from "../kube/informer.ts";
 import { RESOURCES } from "../kube/resources.ts";
 import type { SendRequest } from "../kube/transport.ts";
@@ -33,6 +34,7 @@ const SYNC_POLL_MS = 50;
 
 /** Watches, plans, applies and reports, from `start` until `stop`. */
 export class Operator {
+  /** Not fenced: for the lease. */
   readonly client: ApiClient;
   readonly metrics: OperatorMetrics;
   readonly #options: OperatorOptions;
@@ -52,8 +54,9 @@ export class Operator {
       logLinesLost: options.logLinesLost ?? (() => 0),
     });
     this.client = new ApiClient(send, this.metrics.observeCall);
+    const client = new ApiClient(fenced(send, options.isLeading), this.metrics.observeCall);
     this.#caches = new Caches({
-      client: this.client,
+      client,
       namespace,
       onConcern: (concern) => this.#enqueue(concern),
       onError: (resource, error) => this.#sayError(resource, error),
@@ -61,8 +64,8 @@ export class Operator {
     });
     const onError = (error: Error): void => log.warn({ err: error }, `an event was not recorded: ${error.message}`);
     const about = { resource: RESOURCES.quicProxies, controller: CONTROLLER_NAME, instance };
-    const events = new Events({ client: this.client, ...about, now, onError });
-    const reconciler = new Reconciler({ client: this.client, caches: this.#caches, events, pods, now });
+    const events = new Events({ client, ...about, now, onError });
+    const reconciler = new Reconciler({ client, caches: this.#caches, events, pods, now });
     this.#queue = new WorkQueue({
       work: (key) => reconciler.reconcile(key, this.#logOf(key)),
       onDone: (attempt) => {
