@@ -1,4 +1,5 @@
 import { backendsSpecShape } from "./backends_schema.ts";
+import { keySpecShape } from "./key_schema.ts";
 import { nodeSpecShape } from "./node_schema.ts";
 import { specShape } from "./schema.ts";
 import { quicProxyNodeStatusShape, quicProxyStatusShape } from "./status_schema.ts";
@@ -62,6 +63,8 @@ const BACKENDS_COLUMNS = [
   AGE,
 ];
 
+const KEY_COLUMNS = [column("Proxy", "string", ".spec.proxy", "The QuicProxy whose key it is."), AGE];
+
 /** All kinds of the API group, as the API server and the documentation want them. */
 export function kindDefinitions(): KindDefinition[] {
   return [
@@ -98,6 +101,16 @@ export function kindDefinitions(): KindDefinition[] {
       nameMaxLength: 253,
       spec: toStructural(backendsSpecShape),
       columns: BACKENDS_COLUMNS,
+    }),
+    define({
+      kind: "QuicProxyKey",
+      plural: "quicproxykeys",
+      shortNames: ["qpk"],
+      about:
+        "A QuicProxyKey is the hash key of one QuicProxy. The operator makes it once; it is a secret of its proxies.",
+      nameMaxLength: 63,
+      spec: toStructural(keySpecShape),
+      columns: KEY_COLUMNS,
     }),
   ];
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { QuicProxyStatus } from "../crds/status_schema.ts";
 import type { ApiClient } from "../kube/client.ts";
@@ -7,13 +6,13 @@ import type { Events } from "../kube/events.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
 import type { Log } from "../process/log.ts";
-import { HASH_KEY_BYTES } from "../proxy/contract/contract.ts";
 import { type Applied, Applier } from "./apply.ts";
 import { statusHappenings } from "./happenings.ts";
+import { HashKeys } from "./hash_keys.ts";
 import { STATUS_FIELD_MANAGER } from "./names.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
-import { type Plan, planProxy } from "./plan/plan.ts";
+import { planProxy } from "./plan/plan.ts";
 import { differOnlyInNumbers } from "./status/nodes.ts";
 import { planStatus } from "./status/status.ts";
 import type { Caches } from "./watch/caches.ts";
@@ -37,26 +36,29 @@ const NUMBERS_EVERY_MS = 10_000;
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #applier: Applier;
+  readonly #hashKeys: HashKeys;
   readonly #statusWrittenAtMs = new Map<string, number>();
   #decisions: (Decisions & { readonly version: number }) | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#applier = new Applier(options);
+    this.#hashKeys = new HashKeys(options);
   }
 
   /** Returns after how many milliseconds to come again, or undefined. Throws what should be tried again. */
   async reconcile(key: string, log: Log): Promise<number | undefined> {
-    const { caches, pods, now } = this.#options;
+    const { caches, now } = this.#options;
     const proxy = caches.proxies.find((each) => each.key === key);
     if (proxy === undefined) {
       this.#statusWrittenAtMs.delete(key);
       return undefined;
     }
     const decision = this.#decide(now()).get(key);
-    const fresh = { nowMs: now(), hashKey: randomBytes(HASH_KEY_BYTES).toString("hex") };
-    const plan = planProxy(caches, proxy, decision, { options: pods, fresh });
-    const error = await this.#applyAndTell(proxy, plan, log);
+    const error = await this.#apply(proxy, decision, log).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
     const againMs = decision === undefined ? undefined : await this.#writeStatus(proxy, decision, error);
     if (error !== undefined) throw error;
     return isInAnothersWay(decision) ? Math.min(againMs ?? CONFLICT_EVERY_MS, CONFLICT_EVERY_MS) : againMs;
@@ -71,7 +73,11 @@ export class Reconciler {
     return this.#decisions.all;
   }
 
-  async #applyAndTell(proxy: ObservedProxy, plan: Plan, log: Log): Promise<Error | undefined> {
+  /** Throws what was not done, once everything else is. */
+  async #apply(proxy: ObservedProxy, decision: Decision | undefined, log: Log): Promise<void> {
+    const { caches, pods, now } = this.#options;
+    const hashKey = needsKey(proxy, decision) ? await this.#hashKeys.of(proxy) : "";
+    const plan = planProxy(caches, proxy, decision, { options: pods, fresh: { nowMs: now(), hashKey } });
     const applied = await this.#applier.apply(proxy, plan);
     for (const { need, object } of applied.written) {
       const { kind, metadata } = object;
@@ -79,7 +85,8 @@ export class Reconciler {
     }
     await this.#tell(proxy, applied);
     const [first, ...others] = applied.faults;
-    return others.length === 0 ? first : new Error(`${first?.message}; and ${others.length} more`, { cause: first });
+    if (first === undefined) return;
+    throw others.length === 0 ? first : new Error(`${first.message}; and ${others.length} more`, { cause: first });
   }
 
   async #tell(proxy: ObservedProxy, { written, removed }: Applied): Promise<void> {
@@ -127,6 +134,10 @@ export class Reconciler {
       await events.record(proxy, happening);
     return undefined;
   }
+}
+
+function needsKey({ deleting }: ObservedProxy, decision: Decision | undefined): boolean {
+  return !deleting && decision?.inForce !== undefined;
 }
 
 function isInAnothersWay(decision: Decision | undefined): boolean {

@@ -92,6 +92,13 @@ export interface ObservedBackends {
   readonly metadata: ObjectMeta;
 }
 
+/** The QuicProxyKey of a QuicProxy. */
+export interface ObservedKey {
+  readonly namespace: string;
+  readonly proxy: string;
+  readonly hashKey: string;
+}
+
 export interface ObservedPod {
   readonly namespace: string;
   readonly name: string;
@@ -134,6 +141,7 @@ export interface World {
   nodeObject(namespace: string, name: string): ObservedNodeObject | undefined;
   backendObject(namespace: string, name: string): ObservedBackends | undefined;
   backendObjects(namespace: string, proxy: string): readonly ObservedBackends[];
+  hashKey(namespace: string, proxy: string): string | undefined;
   pods(namespace: string, proxy: string): readonly ObservedPod[];
   revisions(namespace: string, proxy: string): readonly ObservedRevision[];
   child(kind: string, namespace: string, name: string): KubernetesObject | undefined;

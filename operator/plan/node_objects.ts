@@ -9,7 +9,7 @@ import { nextGeneration } from "./generation.ts";
 /** What a plan takes from outside, so that it stays a function of its arguments. */
 export interface Fresh {
   readonly nowMs: number;
-  /** 32 hexadecimal digits, used where no node of a QuicProxy has a key yet. */
+  /** The hash key of the QuicProxy. */
   readonly hashKey: string;
 }
 
@@ -26,7 +26,7 @@ export function planNodeObjects(
   observed: readonly ObservedNodeObject[],
   fresh: Fresh,
 ): NodeObjects {
-  const hashKey = keyOfProxy(observed) ?? fresh.hashKey;
+  const { hashKey } = fresh;
   const { listeners, routing, dataPlane, metrics, backends } = inForce.spec;
   const settings = { listeners, routing, dataPlane, metrics };
   const intent = { ...settings, backends: { health: backends.health } };
@@ -67,10 +67,4 @@ function sharedDigest(intent: object): string {
 /** Digest of what makes a new generation. */
 export function contentDigest({ proxy, nodeName, hashKey, intent = {} as never }: Partial<QuicProxyNodeSpec>): string {
   return digestOf([proxy, nodeName, hashKey, sharedDigest(intent)]);
-}
-
-/** The key lives on in the nodes' objects, so that a restarted operator finds it without reading a Secret. */
-function keyOfProxy(observed: readonly ObservedNodeObject[]): string | undefined {
-  const keys = [...observed].sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ hashKey }) => hashKey);
-  return keys.find((key) => /^[0-9a-f]{32}$/.test(key));
 }

@@ -18,6 +18,7 @@ import { Groups } from "./groups.ts";
 import {
   projectBackends,
   projectChild,
+  projectKey,
   projectNode,
   projectNodeObject,
   projectPod,
@@ -55,6 +56,7 @@ export class Caches implements World {
   readonly #services;
   readonly #nodeObjects;
   readonly #backendObjects;
+  readonly #keys;
   readonly #slicesOf = new Groups<ObservedSlice>(({ namespace, service }) => `${namespace}/${service}`);
   readonly #nodeObjectsOf = new Groups<ObservedNodeObject>(ownerKey);
   readonly #backendObjectsOf = new Groups<ObservedBackends>(ownerKey);
@@ -74,6 +76,7 @@ export class Caches implements World {
       return isReport(change) ? { ...ownerOf(change), settleMs: REPORTS_SETTLE_MS } : ownerOf(change);
     });
     this.#backendObjects = this.#follow(RESOURCES.quicProxyBackends, projectBackends, grouped(this.#backendObjectsOf));
+    this.#keys = this.#follow(RESOURCES.quicProxyKeys, projectKey, ownerOf);
     this.#follow(RESOURCES.pods, projectPod, grouped(this.#podsOf));
     this.#follow(RESOURCES.controllerRevisions, projectRevision, grouped(this.#revisionsOf));
     const { daemonSets, roles, roleBindings, serviceAccounts } = RESOURCES;
@@ -146,6 +149,10 @@ export class Caches implements World {
 
   backendObject(namespace: string, name: string): ObservedBackends | undefined {
     return this.#backendObjects.get(`${namespace}/${name}`);
+  }
+
+  hashKey(namespace: string, proxy: string): string | undefined {
+    return this.#keys.get(`${namespace}/${proxy}`)?.hashKey;
   }
 
   pods(namespace: string, proxy: string): readonly ObservedPod[] {

@@ -7,6 +7,7 @@ import { digestOf, PROXY_LABEL } from "../names.ts";
 import { contentDigest } from "../plan/node_objects.ts";
 import type {
   ObservedBackends,
+  ObservedKey,
   ObservedNode,
   ObservedNodeObject,
   ObservedPod,
@@ -131,6 +132,13 @@ export function projectBackends(raw: KubernetesObject): ObservedBackends | undef
     digest: digestOf(spec ?? {}),
     metadata: { name, namespace, labels, annotations, ownerReferences } as ObservedBackends["metadata"],
   };
+}
+
+export function projectKey(raw: KubernetesObject): ObservedKey | undefined {
+  const { metadata, spec } = raw as Raw<{ spec?: { hashKey?: string } }>;
+  const { namespace = "", name, deletionTimestamp } = metadata;
+  if (deletionTimestamp !== undefined || spec?.hashKey === undefined) return undefined;
+  return { namespace, proxy: name, hashKey: spec.hashKey };
 }
 
 interface ContainerStatus {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { kindDefinitions } from "../../crds/definitions.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { chart, find, type Helm, helm, helms, namespace, type Rendered, render, type Values } from "./helm.ts";
 
@@ -131,7 +132,9 @@ describe("the CRDs", () => {
   const committed = (plural: string): Rendered =>
     parse(readFileSync(resolve(chart, `../../crds/quicproxy.io_${plural}.yaml`), "utf8")) as Rendered;
 
-  test.each(["quicproxies", "quicproxynodes"])("%s are the generated ones, and stay", (plural) => {
+  const plurals = kindDefinitions().map(({ plural }) => plural);
+
+  test.each(plurals)("%s are the generated ones, and stay", (plural) => {
     const crd = find(render("Helm 4"), "CustomResourceDefinition", `${plural}.quicproxy.io`);
     expect(crd.metadata.annotations).toEqual({ "helm.sh/resource-policy": "keep" });
     const { metadata, ...rest } = committed(plural);
@@ -140,7 +143,7 @@ describe("the CRDs", () => {
 
   test("go with the release only where that is asked for", () => {
     const crds = render("Helm 4", { crds: { keep: false } }).filter(({ kind }) => kind === "CustomResourceDefinition");
-    expect(crds.map(({ metadata }) => metadata.annotations)).toEqual([undefined, undefined]);
+    expect(crds.map(({ metadata }) => metadata.annotations)).toEqual(plurals.map(() => undefined));
     expect(render("Helm 4", { crds: { install: false } }).map(({ kind }) => kind)).not.toContain(
       "CustomResourceDefinition",
     );

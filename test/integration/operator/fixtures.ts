@@ -16,7 +16,7 @@ const CRDS: Resource = {
   plural: "customresourcedefinitions",
   kind: "CustomResourceDefinition",
 };
-const CRD_PLURALS = ["quicproxies", "quicproxynodes", "quicproxybackends"];
+const CRD_PLURALS = ["quicproxies", "quicproxynodes", "quicproxybackends", "quicproxykeys"];
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 const ROOT = new URL("../../../", import.meta.url);
 
@@ -33,6 +33,7 @@ export const OPERATOR_RULES = [
   rule("quicproxy.io", ["quicproxybackends"], ["get", "list", "watch", "create", "patch", "delete"]),
   rule("quicproxy.io", ["quicproxynodes"], ["get", "list", "watch", "create", "patch", "delete"]),
   rule("quicproxy.io", ["quicproxynodes/status"], ["patch"]),
+  rule("quicproxy.io", ["quicproxykeys"], ["get", "list", "watch", "create"]),
   rule("apps", ["daemonsets"], ["list", "watch", "create", "patch"]),
   rule("apps", ["controllerrevisions"], ["list", "watch", "create", "patch", "delete"]),
   rule("", ["serviceaccounts"], ["list", "watch", "create", "patch"]),
@@ -69,6 +70,7 @@ export class Admin {
       await this.client.list({ resource: RESOURCES.quicProxies, ...namespaced });
       await this.client.list({ resource: RESOURCES.quicProxyNodes, ...namespaced });
       await this.client.list({ resource: RESOURCES.quicProxyBackends, ...namespaced });
+      await this.client.list({ resource: RESOURCES.quicProxyKeys, ...namespaced });
       return true;
     });
   }

@@ -7,7 +7,7 @@ import { openLog } from "../../../process/log.ts";
 import { LogStream } from "../../../process/log_stream.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
-import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
+import { Admin, NAMESPACE, type NodeObject, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
 
 const PODS = {
   image: "quicproxy:test",
@@ -71,12 +71,13 @@ beforeEach(() => {
 /** No controller collects garbage here. */
 afterEach(async () => {
   await operator.stop();
-  const { quicProxies, quicProxyNodes, quicProxyBackends, daemonSets, controllerRevisions } = RESOURCES;
+  const { quicProxies, quicProxyNodes, quicProxyBackends, quicProxyKeys, daemonSets, controllerRevisions } = RESOURCES;
   const { roles, roleBindings, serviceAccounts } = RESOURCES;
   const made = [
     quicProxies,
     quicProxyNodes,
     quicProxyBackends,
+    quicProxyKeys,
     daemonSets,
     controllerRevisions,
     roles,
@@ -236,6 +237,39 @@ describe("an operator on a real API server", () => {
       "it is gone",
       async () => (await admin.client.get(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" })) === undefined,
     );
+  });
+
+  it("keeps the hash key without a node to hold it, and lets nobody change it", async () => {
+    const hashKeys = async () => (await admin.nodeObjects()).map(({ spec }) => spec.hashKey);
+    await admin.proxy("edge", { ...STATIC, scaling: { nodes: 1 } });
+    await until("one node", async () => (await admin.nodeObjects()).length === 1);
+    const [before] = await hashKeys();
+    await admin.proxy("edge", { ...STATIC, scaling: { nodes: 0 } });
+    await until("no node", async () => (await admin.nodeObjects()).length === 0);
+    await admin.proxy("edge", { ...STATIC, scaling: { nodes: 2 } });
+    await until("two nodes", async () => (await admin.nodeObjects()).length === 2);
+    expect(await hashKeys()).toEqual([before, before]);
+    const change = { spec: { hashKey: "f".repeat(32) } };
+    await expect(
+      admin.client.mergePatch(RESOURCES.quicProxyKeys, { namespace: NAMESPACE, name: "edge" }, change),
+    ).rejects.toThrow("a key never changes");
+    await admin.client.delete(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" });
+  });
+
+  it("has one hash key, also where two operators make the first plan at the same time", async () => {
+    const other = startOperator();
+    await until("both are ready", async () => operator.notReady() === undefined && other.notReady() === undefined);
+    for (const [index, name] of ["edge", "b", "c", "d"].entries()) {
+      await admin.proxy(name, { ...STATIC, listeners: [{ port: 1000 + index }], metrics: { port: 2000 + index } });
+    }
+    await until("all nodes", async () => (await admin.nodeObjects()).length === 8);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await other.stop();
+    const { items } = await admin.client.list({ resource: RESOURCES.quicProxyKeys, namespace: NAMESPACE });
+    const keys = new Map(items.map((item) => [item.metadata.name, (item as unknown as NodeObject).spec.hashKey]));
+    expect([...new Set(keys.values())]).toHaveLength(4);
+    for (const { metadata, spec } of await admin.nodeObjects())
+      expect(spec.hashKey).toBe(keys.get(metadata.name.split(".")[0]!));
   });
 
   it("goes on after an outage of the API server, with nothing cleared", async () => {

@@ -1,19 +1,23 @@
 import { ApiClient } from "../../../kube/client.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
+import type { Resource } from "../../../kube/resources.ts";
 import type { ApiRequest, SendRequest } from "../../../kube/transport.ts";
 import type { ObservedWorld } from "../../../operator/apply.ts";
+import { projectKey } from "../../../operator/watch/project.ts";
 import { FakeWorld } from "./worlds.ts";
 
 type Stored = KubernetesObject & Record<string, unknown>;
 
 /** An API server that answers every write with what was written, or with what `change` makes of it. */
 export class EchoApi {
-  /** `METHOD name` of each write. */
+  /** `METHOD name` of each request. */
   readonly writes: string[] = [];
   readonly bodies: Stored[] = [];
   change: (object: Stored) => Stored = (object) => object;
-  /** Status of the answer to a write, in place of success. */
+  /** Status of an answer, in place of success. */
   refuse: (write: string, object: Stored | undefined) => number | undefined = () => undefined;
+  /** What a GET answers. */
+  stored: Stored | undefined;
   #version = 100;
 
   readonly send: SendRequest = async (request: ApiRequest) => {
@@ -24,6 +28,7 @@ export class EchoApi {
     if (object !== undefined) this.bodies.push(object);
     const status = this.refuse(write, object);
     if (status !== undefined) return answer(status, { message: "refused", reason: "Refused" });
+    if (request.method === "GET") return answer(200, this.stored);
     const resourceVersion = String(++this.#version);
     return answer(200, object && this.change({ ...object, metadata: { ...object.metadata, resourceVersion } }));
   };
@@ -46,8 +51,9 @@ function answer(status: number, body: unknown) {
 
 /** A world that takes what is assumed, as caches do. */
 export class AssumingWorld extends FakeWorld implements ObservedWorld {
-  assume(_: unknown, object: KubernetesObject): void {
-    const desired = [{ resource: _ as never, object }];
+  assume(resource: Resource, object: KubernetesObject): void {
+    if (resource.kind === "QuicProxyKey") return void this.parts.keys.push(projectKey(object)!);
+    const desired = [{ resource, object }];
     const { parts } = this.applied({ desired, surplus: [], labels: [], finalizer: false });
     Object.assign(this.parts, parts);
   }

@@ -166,7 +166,7 @@ describe("a plan on what was applied", () => {
       fc.property(spec, (chosen) => {
         const before = world(chosen);
         const after = before.applied(planOf(before));
-        const again = planOf(after, "edge", { nowMs: FRESH.nowMs + 1000, hashKey: "f".repeat(32) });
+        const again = planOf(after, "edge", { ...FRESH, nowMs: FRESH.nowMs + 1000 });
         expect(needs(after, again)).toEqual([]);
         expect([...again.surplus, ...again.labels]).toEqual([]);
       }),
@@ -192,14 +192,13 @@ describe("a plan on what was applied", () => {
     );
   });
 
-  it("gives changed content a higher generation and keeps the key", () => {
+  it("gives changed content a higher generation", () => {
     const before = world();
     const applied = before.applied(planOf(before));
     applied.parts.proxies = [proxy("edge", { listeners: [{ port: 8443 }] }, { generation: 2 })];
-    const plan = planOf(applied, "edge", { nowMs: 5, hashKey: "f".repeat(32) });
-    const { generation, hashKey } = find<NodeSpec>(plan, "QuicProxyNode").spec;
+    const plan = planOf(applied, "edge", { ...FRESH, nowMs: 5 });
+    const { generation } = find<NodeSpec>(plan, "QuicProxyNode").spec;
     expect(generation).toBe(FRESH.nowMs + 1);
-    expect(hashKey).toBe(FRESH.hashKey);
     expect(needs(applied, plan)).toEqual([
       expect.stringMatching(/^create ControllerRevision /),
       "update QuicProxyNode edge.node-1",

@@ -6,6 +6,7 @@ import { type Plan, planProxy } from "../../../operator/plan/plan.ts";
 import { projectBackends, projectChild, projectNodeObject, projectRevision } from "../../../operator/watch/project.ts";
 import type {
   ObservedBackends,
+  ObservedKey,
   ObservedNode,
   ObservedNodeObject,
   ObservedPod,
@@ -35,6 +36,7 @@ export interface WorldParts {
   pods: ObservedPod[];
   revisions: ObservedRevision[];
   children: KubernetesObject[];
+  keys: ObservedKey[];
   backendObjects: ObservedBackends[];
   /** Addresses that a watch saw go. */
   seenToGo: string[];
@@ -54,6 +56,7 @@ export class FakeWorld implements World {
       pods: [],
       revisions: [],
       children: [],
+      keys: [],
       backendObjects: [],
       seenToGo: [],
     };
@@ -94,6 +97,10 @@ export class FakeWorld implements World {
 
   nodeObjects(namespace: string, proxy: string) {
     return this.parts.nodeObjects.filter((object) => object.namespace === namespace && object.proxy === proxy);
+  }
+
+  hashKey(namespace: string, proxy: string) {
+    return this.parts.keys.find((key) => key.namespace === namespace && key.proxy === proxy)?.hashKey;
   }
 
   pods(namespace: string, proxy: string) {
