@@ -11,6 +11,7 @@ import { CONTROLLER_NAME } from "./names.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { WorkQueue } from "./queue.ts";
 import { Reconciler } from "./reconcile.ts";
+import { Troubles } from "./troubles.ts";
 import { Caches, type Concern } from "./watch/caches.ts";
 import type { ObservedProxy } from "./world.ts";
 
@@ -40,13 +41,14 @@ export class Operator {
   readonly #options: OperatorOptions;
   readonly #caches: Caches;
   readonly #queue: WorkQueue;
-  readonly #saidErrors = new Map<string, string>();
+  readonly #troubles: Troubles;
   #started = false;
   #syncTimer: NodeJS.Timeout | undefined;
 
   constructor(options: OperatorOptions) {
     const { send, log, pods, namespace, instance, now = Date.now, times } = options;
     this.#options = options;
+    this.#troubles = new Troubles(log);
     this.metrics = new OperatorMetrics({
       queue: () => this.#queue,
       caches: () => this.#caches.stats(),
@@ -59,13 +61,21 @@ export class Operator {
       client,
       namespace,
       onConcern: (concern) => this.#enqueue(concern),
-      onError: (resource, error) => this.#sayError(resource, error),
+      onError: (resource, error) => this.#troubles.say(resource, error),
+      onRecovered: (resource) => this.#troubles.over(resource),
       ...(times === undefined ? {} : { times }),
     });
     const onError = (error: Error): void => log.warn({ err: error }, `an event was not recorded: ${error.message}`);
     const about = { resource: RESOURCES.quicProxies, controller: CONTROLLER_NAME, instance };
     const events = new Events({ client, ...about, now, onError });
-    const reconciler = new Reconciler({ client, caches: this.#caches, events, pods, now });
+    const reconciler = new Reconciler({
+      client,
+      caches: this.#caches,
+      events,
+      pods,
+      now,
+      steadyMs: () => performance.now(),
+    });
     this.#queue = new WorkQueue({
       work: (key) => reconciler.reconcile(key, this.#logOf(key)),
       onDone: (attempt) => {
@@ -95,7 +105,7 @@ export class Operator {
     if (!this.#started) return undefined;
     const problems = [...this.#caches.stats()].flatMap(([resource, { synced, connected }]) => {
       if (synced && connected) return [];
-      return [`${resource}: ${this.#saidErrors.get(resource) ?? "not listed yet"}`];
+      return [`${resource}: ${this.#troubles.of(resource) ?? "not listed yet"}`];
     });
     return problems.length === 0 ? undefined : problems.join("\n");
   }
@@ -122,13 +132,6 @@ export class Operator {
   #logOf(key: string): Log {
     const [namespace, name] = key.split("/");
     return this.#options.log.child({ namespace, name, reconcileID: randomBytes(8).toString("hex") });
-  }
-
-  /** The same trouble of one resource is said once; the informer goes on trying in silence. */
-  #sayError(resource: string, error: Error): void {
-    if (this.#saidErrors.get(resource) === error.message) return;
-    this.#saidErrors.set(resource, error.message);
-    this.#options.log.warn({ resource, err: error }, `${resource}: ${error.message}`);
   }
 }
 

@@ -1,4 +1,7 @@
 import { nodeObjectName, type QuicProxyNodeSpec } from "../../crds/node_schema.ts";
+import { pruned } from "../../crds/pruning.ts";
+import { intentShape } from "../../crds/schema.ts";
+import { toStructural } from "../../crds/structural.ts";
 import { RESOURCES } from "../../kube/resources.ts";
 import { digestOf } from "../names.ts";
 import type { ObservedNodeObject, ObservedProxy } from "../world.ts";
@@ -53,18 +56,20 @@ function isOfOldVersion(before: ObservedNodeObject | undefined): boolean {
   return before?.hasBackends === true && before.status.appliedBackends === undefined;
 }
 
+const INTENT_SCHEMA = toStructural(intentShape);
+
 const digests = new WeakMap<object, string>();
 
 /** The same object is the intent of many nodes. */
 function sharedDigest(intent: object): string {
   const known = digests.get(intent);
   if (known !== undefined) return known;
-  const digest = digestOf(intent);
+  const digest = digestOf(pruned(intent, INTENT_SCHEMA));
   digests.set(intent, digest);
   return digest;
 }
 
-/** Digest of what makes a new generation. */
+/** Digest of what makes a new generation, as far as this version knows it. */
 export function contentDigest({ proxy, nodeName, hashKey, intent = {} as never }: Partial<QuicProxyNodeSpec>): string {
   return digestOf([proxy, nodeName, hashKey, sharedDigest(intent)]);
 }

@@ -40,6 +40,7 @@ export interface CachesOptions {
   readonly namespace: string | undefined;
   onConcern(concern: Concern): void;
   onError(resource: string, error: Error): void;
+  onRecovered(resource: string): void;
   readonly times?: Partial<InformerTimes>;
 }
 
@@ -172,7 +173,7 @@ export class Caches implements World {
     project: (raw: KubernetesObject) => T | undefined,
     concern: (change: Change<T>) => Concern,
   ): Informer<T> {
-    const { client, namespace, onConcern, onError, times } = this.#options;
+    const { client, namespace, onConcern, onError, onRecovered, times } = this.#options;
     const labelSelector = SELECTORS.get(resource.plural);
     const informer = new Informer<T>({
       client,
@@ -190,6 +191,7 @@ export class Caches implements World {
         onConcern(about);
       },
       onError: (error) => onError(resource.plural, error),
+      onRecovered: () => onRecovered(resource.plural),
       times: { ...OPERATOR_TIMES, ...times },
     });
     this.#informers.set(resource.plural, informer as Informer<unknown>);

@@ -4,6 +4,7 @@ import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_sch
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { digestOf, PROXY_LABEL } from "../names.ts";
+import { knownBackends } from "../plan/backend_objects.ts";
 import { contentDigest } from "../plan/node_objects.ts";
 import type {
   ObservedBackends,
@@ -119,17 +120,18 @@ export function projectNodeObject(raw: KubernetesObject): ObservedNodeObject | u
 }
 
 export function projectBackends(raw: KubernetesObject): ObservedBackends | undefined {
-  const { metadata, spec } = raw as Raw<{ spec?: Partial<BackendsSpec> }>;
+  const { metadata, spec: stored = {} } = raw as Raw<{ spec?: Partial<BackendsSpec> }>;
   if (metadata.deletionTimestamp !== undefined) return undefined;
+  const spec = knownBackends(stored);
   const { namespace = "", name, labels, annotations } = metadata;
   const { ownerReferences } = metadata as { ownerReferences?: unknown };
   return {
     namespace,
     name,
-    proxy: spec?.proxy ?? "",
-    index: spec?.index,
-    backends: spec?.backends,
-    digest: digestOf(spec ?? {}),
+    proxy: spec.proxy ?? "",
+    index: spec.index,
+    backends: spec.backends,
+    digest: digestOf(spec),
     metadata: { name, namespace, labels, annotations, ownerReferences } as ObservedBackends["metadata"],
   };
 }

@@ -3,7 +3,7 @@ import type { KubernetesObject } from "../../../kube/objects.ts";
 import type { Resource } from "../../../kube/resources.ts";
 import type { ApiRequest, SendRequest } from "../../../kube/transport.ts";
 import type { ObservedWorld } from "../../../operator/apply.ts";
-import { projectKey } from "../../../operator/watch/project.ts";
+import { projectKey, projectProxy } from "../../../operator/watch/project.ts";
 import { FakeWorld } from "./worlds.ts";
 
 type Stored = KubernetesObject & Record<string, unknown>;
@@ -51,10 +51,22 @@ function answer(status: number, body: unknown) {
 
 /** A world that takes what is assumed, as caches do. */
 export class AssumingWorld extends FakeWorld implements ObservedWorld {
+  version = 0;
+
   assume(resource: Resource, object: KubernetesObject): void {
-    if (resource.kind === "QuicProxyKey") return void this.parts.keys.push(projectKey(object)!);
-    const desired = [{ resource, object }];
-    const { parts } = this.applied({ desired, surplus: [], labels: [], finalizer: false });
-    Object.assign(this.parts, parts);
+    this.version++;
+    if (resource.kind === "QuicProxyKey") this.parts.keys.push(projectKey(object)!);
+    else if (resource.kind === "QuicProxy") this.#assumeStatus(object);
+    else {
+      const plan = { desired: [{ resource, object }], surplus: [], labels: [], finalizer: false };
+      Object.assign(this.parts, this.applied(plan).parts);
+    }
+  }
+
+  #assumeStatus(object: KubernetesObject): void {
+    const { status } = projectProxy(object);
+    this.parts.proxies = this.parts.proxies.map((each) =>
+      each.name === object.metadata.name ? { ...each, status } : each,
+    );
   }
 }
