@@ -122,6 +122,12 @@ describe("the operator's pod", () => {
   });
 });
 
+test("is for API servers that take its CRDs: isIP() in a new rule needs 1.31", () => {
+  const at = (version: string) => helm("Helm 4", ["template", "q", chart, "--kube-version", version], {});
+  expect(at("1.30.9")).toMatchObject({ status: 1, said: expect.stringContaining("kubeVersion: >=1.31.0") });
+  expect(at("1.31.0")).toMatchObject({ status: 0 });
+});
+
 test("a single replica has no disruption budget, which would keep its node from being drained", () => {
   const kinds = (replicas: number) => render("Helm 4", { operator: { replicas } }).map(({ kind }) => kind);
   expect(kinds(2)).toContain("PodDisruptionBudget");

@@ -44,6 +44,13 @@ const indexOf = async () => {
   return (object as unknown as { spec: { index: BackendsIndex } }).spec.index;
 };
 
+/** One with a finalizer goes only while an operator is there. */
+const removeEdge = async (): Promise<void> => {
+  const place = { namespace: NAMESPACE, name: "edge" };
+  await admin.client.delete(RESOURCES.quicProxies, place);
+  await until("it is gone", async () => (await admin.client.get(RESOURCES.quicProxies, place)) === undefined);
+};
+
 const writes = async (): Promise<number> => {
   const text = await operator.metrics.registry.getSingleMetricAsString("rest_client_requests_total");
   const counts = [...text.matchAll(/method="(?:PATCH|POST|PUT|DELETE)".*\} (\d+)/g)].map(([, count]) => Number(count));
@@ -231,12 +238,8 @@ describe("an operator on a real API server", () => {
     const place = { namespace: NAMESPACE, name: "edge", subresource: "scale" as never };
     await admin.client.mergePatch(RESOURCES.quicProxies, place, { spec: { replicas: 2 } });
     await until("two nodes", async () => (await labelled()).length === 2 && (await admin.nodeObjects()).length === 2);
-    await admin.client.delete(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" });
-    await until("no labels", async () => (await labelled()).length === 0);
-    await until(
-      "it is gone",
-      async () => (await admin.client.get(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" })) === undefined,
-    );
+    await removeEdge();
+    expect(await labelled()).toEqual([]);
   });
 
   it("keeps the hash key without a node to hold it, and lets nobody change it", async () => {
@@ -253,7 +256,7 @@ describe("an operator on a real API server", () => {
     await expect(
       admin.client.mergePatch(RESOURCES.quicProxyKeys, { namespace: NAMESPACE, name: "edge" }, change),
     ).rejects.toThrow("a key never changes");
-    await admin.client.delete(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" });
+    await removeEdge();
   });
 
   it("has one hash key, also where two operators make the first plan at the same time", async () => {
@@ -270,6 +273,26 @@ describe("an operator on a real API server", () => {
     expect([...new Set(keys.values())]).toHaveLength(4);
     for (const { metadata, spec } of await admin.nodeObjects())
       expect(spec.hashKey).toBe(keys.get(metadata.name.split(".")[0]!));
+  });
+
+  it("is scaled by whoever only writes, before there is a number; who reads first is refused", async () => {
+    const scale = { namespace: NAMESPACE, name: "edge", subresource: "scale" as never };
+    await admin.proxy("edge", STATIC);
+    await until("two nodes", async () => (await admin.nodeObjects()).length === 2);
+    await expect(admin.client.get(RESOURCES.quicProxies, scale)).rejects.toThrow("does not exist");
+    await admin.client.mergePatch(RESOURCES.quicProxies, scale, { spec: { replicas: 1 } });
+    await until("one node", async () => (await admin.nodeObjects()).length === 1);
+    expect(await admin.client.get(RESOURCES.quicProxies, scale)).toMatchObject({ spec: { replicas: 1 } });
+    await removeEdge();
+  });
+
+  it("is spared what the CRD refuses: names with dots, tolerations that no pod may have", async () => {
+    await expect(admin.proxy("a.b", STATIC)).rejects.toThrow(/metadata\.name: up to 63 of .* no dot/);
+    const tolerating = (toleration: object) => admin.proxy("edge", { ...STATIC, nodes: { tolerations: [toleration] } });
+    await expect(tolerating({ effect: "NoSchedule" })).rejects.toThrow("a toleration without key has operator Exists");
+    await expect(tolerating({ key: "a", operator: "Exists", value: "b" })).rejects.toThrow("has no value");
+    await tolerating({ operator: "Exists", effect: "NoSchedule" });
+    await tolerating({ key: "a", value: "b" });
   });
 
   it("goes on after an outage of the API server, with nothing cleared", async () => {
