@@ -75,7 +75,11 @@ async function run(flags: Flags): Promise<void> {
       capabilities: flags.proxyCapabilities,
     },
   });
-  const health = { unhealthy: () => undefined, notReady: () => operator.notReady() };
+  const health = {
+    unhealthy: () => undefined,
+    notReady: () => operator.notReady(),
+    notLeading: () => ((election?.isLeading ?? true) ? undefined : "waits for the lease"),
+  };
   await listenHttp(flags.metrics, operatorRoutes(operator.metrics.registry, health));
   if (flags.leaderElect) {
     const identity = `${instance}_${crypto.randomUUID()}`;
@@ -140,7 +144,7 @@ const program = new Command("quicproxy-operator")
   .option("--leader-elect [bool]", "work only while holding the lease; false for a single replica", parseFlag, true)
   .option("--lease-namespace <name>", "namespace of the lease", process.env.POD_NAMESPACE ?? "default")
   .option("--lease-name <name>", "name of the lease", "quicproxy-operator")
-  .option("--metrics <addr:port>", "where to serve /metrics, /healthz and /readyz", parseMetrics, {
+  .option("--metrics <addr:port>", "where to serve /metrics, /healthz, /readyz and /leading", parseMetrics, {
     address: undefined,
     port: 8080,
   })
