@@ -24,6 +24,7 @@ interface Flags {
   imagePullSecret: string[];
   proxyPriorityClass?: string;
   proxyCapabilities: CapabilityLevel;
+  architecture?: string;
   leaderElect: boolean;
   leaseNamespace: string;
   leaseName: string;
@@ -73,6 +74,7 @@ async function run(flags: Flags): Promise<void> {
       imagePullSecrets: flags.imagePullSecret,
       priorityClass: flags.proxyPriorityClass,
       capabilities: flags.proxyCapabilities,
+      architecture: flags.architecture,
     },
   });
   const health = {
@@ -129,6 +131,7 @@ const program = new Command("quicproxy-operator")
   .version(packageJson.version)
   .option("--namespace <name>", "watch one namespace only (default: all)")
   .option("--image <image>", "image of the proxies (required)")
+  .option("--architecture <arch>", "the only one the image is for, such as amd64 (default: all that the nodes have)")
   .addOption(
     new Option("--image-pull-policy <policy>", "when nodes pull it")
       .choices(["Always", "IfNotPresent", "Never"])

@@ -7,7 +7,7 @@ import { RESOURCES } from "../kube/resources.ts";
 import type { SendRequest } from "../kube/transport.ts";
 import type { Log } from "../process/log.ts";
 import { OperatorMetrics } from "./metrics.ts";
-import { CONTROLLER_NAME } from "./names.ts";
+import { CONTROLLER_NAME, imageLabels } from "./names.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { WorkQueue } from "./queue.ts";
 import { Reconciler } from "./reconcile.ts";
@@ -60,6 +60,7 @@ export class Operator {
     this.#caches = new Caches({
       client,
       namespace,
+      imageLabels: imageLabels(pods.architecture),
       onConcern: (concern) => this.#enqueue(concern),
       onError: (resource, error) => this.#troubles.say(resource, error),
       onRecovered: (resource) => this.#troubles.over(resource),

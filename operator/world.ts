@@ -33,6 +33,8 @@ export interface ObservedNode {
   readonly taints: readonly ObservedTaint[];
   /** As the kubelet says, or the node controller in its place. */
   readonly ready: boolean;
+  /** Whether its operating system and architecture are those of the image. */
+  readonly runsImage: boolean;
 }
 
 export interface ServicePort {

@@ -7,6 +7,7 @@ import {
   childLabels,
   childName,
   digestOf,
+  imageLabels,
   NAME_LABEL,
   nodeLabel,
   PROXY_LABEL,
@@ -61,7 +62,7 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
     hostNetwork: true,
     dnsPolicy: "ClusterFirstWithHostNet",
     terminationGracePeriodSeconds: 10,
-    nodeSelector: nodeSelector(proxy, spec),
+    nodeSelector: nodeSelector(proxy, spec, options),
     ...(tolerations.length === 0 ? {} : { tolerations }),
     ...(priorityClass === undefined ? {} : { priorityClassName: priorityClass }),
     ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
@@ -92,9 +93,14 @@ function keyMounts({ routing }: QuicProxySpec): KeyMount[] {
   });
 }
 
-function nodeSelector({ namespace, name }: ObservedProxy, { nodes, scaling }: QuicProxySpec): Record<string, string> {
+/** What somebody asks for stays, also where no image of ours runs: to answer with other nodes would be worse. */
+function nodeSelector(
+  { namespace, name }: ObservedProxy,
+  { nodes, scaling }: QuicProxySpec,
+  { architecture }: PodOptions,
+): Record<string, string> {
   const chosen = scaling?.nodes === undefined ? {} : { [nodeLabel(namespace, name)]: "true" };
-  return { ...nodes?.selector, ...chosen };
+  return { ...imageLabels(architecture), ...nodes?.selector, ...chosen };
 }
 
 function memoryMibOf({ dataPlane }: QuicProxySpec): number {

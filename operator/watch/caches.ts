@@ -38,6 +38,8 @@ export interface CachesOptions {
   readonly client: ApiClient;
   /** Undefined: all namespaces. */
   readonly namespace: string | undefined;
+  /** Of the nodes that can run the image. */
+  readonly imageLabels: Readonly<Record<string, string>>;
   onConcern(concern: Concern): void;
   onError(resource: string, error: Error): void;
   onRecovered(resource: string): void;
@@ -69,7 +71,11 @@ export class Caches implements World {
   constructor(options: CachesOptions) {
     this.#options = options;
     this.#proxies = this.#follow(RESOURCES.quicProxies, projectProxy, concernOfProxy);
-    this.#nodes = this.#follow(RESOURCES.nodes, projectNode, () => ({ kind: "all" }));
+    this.#nodes = this.#follow(
+      RESOURCES.nodes,
+      (raw) => projectNode(raw, options.imageLabels),
+      () => ({ kind: "all" }),
+    );
     this.#services = this.#follow(RESOURCES.services, projectService, ({ key }) => ({ kind: "service", key }));
     this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
     this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, (change) => {

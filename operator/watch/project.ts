@@ -47,12 +47,17 @@ type RawNode = {
   status?: { conditions?: { type: string; status: string }[] };
 };
 
-export function projectNode(raw: KubernetesObject): ObservedNode | undefined {
+export function projectNode(
+  raw: KubernetesObject,
+  imageLabels: Readonly<Record<string, string>>,
+): ObservedNode | undefined {
   const { metadata, spec, status } = raw as Raw<RawNode>;
   if (metadata.deletionTimestamp !== undefined) return undefined;
   const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status === "True";
   const taints = (spec?.taints ?? []).map(({ key, value = "", effect }) => ({ key, value, effect }));
-  return { name: metadata.name, labels: metadata.labels ?? {}, taints, ready };
+  const { name, labels = {} } = metadata;
+  const runsImage = Object.entries(imageLabels).every(([key, value]) => labels[key] === value);
+  return { name, labels, taints, ready, runsImage };
 }
 
 type ServiceSpec = {

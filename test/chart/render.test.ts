@@ -40,6 +40,7 @@ const valueSets: Readonly<Record<string, Values>> = {
 interface PodSpec {
   priorityClassName?: string;
   imagePullSecrets?: object[];
+  nodeSelector?: Record<string, string>;
   securityContext: object;
   containers: [{ image: string; args: string[]; securityContext: object; resources: object }];
 }
@@ -104,6 +105,20 @@ describe("the operator's pod", () => {
     [{ repository: "r.example/q", tag: "1", digest: DIGEST }, `r.example/q:1@${DIGEST}`],
   ])("of image %j runs %s", (image, expected) => {
     expect(podOf(render("Helm 4", { image })).containers[0].image).toBe(expected);
+  });
+
+  test("runs on nodes that can run the image, as its proxies do", () => {
+    const selectorsOf = (values: Values) => {
+      const objects = render("Helm 4", values);
+      const check = find(objects, "Pod").spec as unknown as PodSpec;
+      return [podOf(objects).nodeSelector, check.nodeSelector];
+    };
+    const linux = { "kubernetes.io/os": "linux" };
+    expect(selectorsOf({})).toEqual([linux, linux]);
+    const values = { image: { architecture: "arm64" }, operator: { nodeSelector: { tier: "edge" } } };
+    const image = { ...linux, "kubernetes.io/arch": "arm64" };
+    expect(selectorsOf(values)).toEqual([{ ...image, tier: "edge" }, image]);
+    expect(argsOf(render("Helm 4", values))).toContain("--architecture=arm64");
   });
 
   test("is told what the values say of proxies", () => {

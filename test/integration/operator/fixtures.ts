@@ -99,7 +99,8 @@ export class Admin {
   }
 
   async node(name: string, labels: Record<string, string>): Promise<void> {
-    await this.apply(RESOURCES.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+    const metadata = { name, labels: { "kubernetes.io/os": "linux", ...labels } };
+    await this.apply(RESOURCES.nodes, { apiVersion: "v1", kind: "Node", metadata });
   }
 
   async service(name: string, port: number): Promise<void> {

@@ -15,9 +15,12 @@ const PODS = {
   imagePullSecrets: [],
   priorityClass: undefined,
   capabilities: "Sockets",
+  architecture: undefined,
 } as const;
 const STATIC = { listeners: [{ port: 443 }], backends: { static: [{ address: "10.0.0.7", port: 4433 }] } };
 const SERVICE = { listeners: [{ port: 443 }], backends: { service: { name: "server", port: 443 } } };
+
+const log = openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1));
 
 let api: ApiServer;
 let admin: Admin;
@@ -26,7 +29,7 @@ let operator: Operator;
 function startOperator(): Operator {
   const started = new Operator({
     send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
+    log,
     namespace: undefined,
     instance: "test",
     isLeading: () => true,

@@ -3,8 +3,23 @@ import { describe, expect, it } from "vitest";
 import { nodeSpecShape } from "../../../crds/node_schema.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
 import { covers, needOf } from "../../../operator/diff.ts";
+import { imageLabels } from "../../../operator/names.ts";
+import { planDaemonSet } from "../../../operator/plan/daemon_set.ts";
+import { projectNode } from "../../../operator/watch/project.ts";
 import type { ObservedNodeObject } from "../../../operator/world.ts";
-import { FakeWorld, FRESH, find, node, planOf, proxy, SERVICE_SPEC, service, slice } from "./worlds.ts";
+import {
+  accepted,
+  FakeWorld,
+  FRESH,
+  find,
+  node,
+  POD_OPTIONS,
+  planOf,
+  proxy,
+  SERVICE_SPEC,
+  service,
+  slice,
+} from "./worlds.ts";
 
 const nodes = [node("node-1", { edge: "" }), node("node-2", { edge: "" })];
 
@@ -142,9 +157,37 @@ describe("the DaemonSet", () => {
       scaling: { nodes: 1 },
     };
     expect(template(spec).spec).toMatchObject({
-      nodeSelector: { edge: "", "edge.media.quicproxy.io/node": "true" },
+      nodeSelector: { "kubernetes.io/os": "linux", edge: "", "edge.media.quicproxy.io/node": "true" },
       tolerations: [{ key: "a", operator: "Exists" }],
     });
+  });
+});
+
+describe("nodes that cannot run the image", () => {
+  it("have neither pod nor object: those of another operating system, or architecture where it is for one", () => {
+    const mixed = world({}, { nodes: [...nodes, node("windows", {}, { runsImage: false })] });
+    const names = planOf(mixed).desired.map(({ object }) => object.metadata.name);
+    expect(names.filter((name) => name.startsWith("edge.node") || name.includes("windows"))).toEqual([
+      "edge.node-1",
+      "edge.node-2",
+    ]);
+    const options = { ...POD_OPTIONS, architecture: "arm64" };
+    const { object } = planDaemonSet(mixed.proxies[0]!, accepted(mixed).spec, options);
+    expect((object as unknown as PodTemplate).spec.template.spec.nodeSelector).toEqual({
+      "kubernetes.io/os": "linux",
+      "kubernetes.io/arch": "arm64",
+    });
+  });
+
+  it.each([
+    [{}, undefined, false],
+    [{ os: "windows" }, undefined, false],
+    [{ os: "linux" }, undefined, true],
+    [{ os: "linux", arch: "arm64" }, "amd64", false],
+    [{ os: "linux", arch: "arm64" }, "arm64", true],
+  ])("are told by their labels: %o with an image for %s: %s", (given, architecture, runsImage) => {
+    const labels = Object.fromEntries(Object.entries(given).map(([key, value]) => [`kubernetes.io/${key}`, value]));
+    expect(projectNode({ metadata: { name: "n", labels } }, imageLabels(architecture))).toMatchObject({ runsImage });
   });
 });
 

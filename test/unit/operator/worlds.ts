@@ -23,6 +23,7 @@ export const POD_OPTIONS: PodOptions = {
   imagePullSecrets: [],
   priorityClass: undefined,
   capabilities: "Sockets",
+  architecture: undefined,
 };
 
 export const FRESH = { nowMs: 1_700_000_000_000, hashKey: "0123456789abcdef0123456789abcdef" };
@@ -180,7 +181,7 @@ export function node(
   labels: Record<string, string> = {},
   changes: Partial<ObservedNode> = {},
 ): ObservedNode {
-  return { name, labels, taints: [], ready: true, ...changes };
+  return { name, labels, taints: [], ready: true, runsImage: true, ...changes };
 }
 
 export function service(changes: Partial<ObservedService> = {}): ObservedService {
