@@ -1,4 +1,6 @@
 import { backendsSpecShape } from "./backends_schema.ts";
+import type { CelRule } from "./fields.ts";
+import { keySpecShape } from "./key_schema.ts";
 import { nodeSpecShape } from "./node_schema.ts";
 import { specShape } from "./schema.ts";
 import { quicProxyNodeStatusShape, quicProxyStatusShape } from "./status_schema.ts";
@@ -19,6 +21,8 @@ interface KindInputs {
   readonly shortNames: readonly string[];
   readonly about: string;
   readonly nameMaxLength: number;
+  /** Asked of an object that is created, by name of its field. */
+  readonly nameRule?: CelRule;
   readonly spec: StructuralSchema;
   /** Undefined: nobody reports on it. */
   readonly status?: StructuralSchema;
@@ -66,6 +70,8 @@ const BACKENDS_COLUMNS = [
   AGE,
 ];
 
+const KEY_COLUMNS = [column("Proxy", "string", ".spec.proxy", "The QuicProxy whose key it is."), AGE];
+
 /** All kinds of the API group, as the API server and the documentation want them. */
 export function kindDefinitions(): KindDefinition[] {
   return [
@@ -75,6 +81,12 @@ export function kindDefinitions(): KindDefinition[] {
       shortNames: ["qp"],
       about: "A QuicProxy forwards UDP datagrams of QUIC clients to backends, on the nodes it selects.",
       nameMaxLength: 63,
+      nameRule: {
+        rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        message:
+          'metadata.name: up to 63 of a-z, 0-9 and "-", no dot: the name is the value of a label, and a dot ends it in ' +
+          "the names of QuicProxyNodes",
+      },
       spec: toStructural(specShape),
       status: toStructural(quicProxyStatusShape),
       scale: {
@@ -103,6 +115,16 @@ export function kindDefinitions(): KindDefinition[] {
       spec: toStructural(backendsSpecShape),
       columns: BACKENDS_COLUMNS,
     }),
+    define({
+      kind: "QuicProxyKey",
+      plural: "quicproxykeys",
+      shortNames: ["qpk"],
+      about:
+        "A QuicProxyKey is the hash key of one QuicProxy. The operator makes it once; it is a secret of its proxies.",
+      nameMaxLength: 63,
+      spec: toStructural(keySpecShape),
+      columns: KEY_COLUMNS,
+    }),
   ];
 }
 
@@ -112,12 +134,21 @@ function define(inputs: KindInputs): KindDefinition {
   return { kind, plural, about, schema, crd: definition(inputs, schema) };
 }
 
-function rootSchema({ about, nameMaxLength, spec, status }: KindInputs): StructuralSchema {
+/**
+ * A name cannot be changed, and a rule that an object of before breaks would refuse its status and the end of its finalizer:
+ * it is asked at the creation only.
+ */
+function atCreation({ rule, message }: CelRule) {
+  return [{ rule: `oldSelf.hasValue() || ${rule}`, message, optionalOldSelf: true }];
+}
+
+function rootSchema({ about, nameMaxLength, nameRule, spec, status }: KindInputs): StructuralSchema {
   const text = (description: string): StructuralSchema => ({ description, type: "string" });
   return {
     description: about,
     type: "object",
     required: ["spec"],
+    ...(nameRule === undefined ? {} : { "x-kubernetes-validations": atCreation(nameRule) }),
     properties: {
       apiVersion: text("Version of this shape."),
       kind: text("Kind of the object."),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { REMOVALS } from "./backends_schema.ts";
 import { choice, integer, mapping, objectName, text } from "./fields.ts";
+import { hashKey } from "./key_schema.ts";
 import { API_VERSION, intentShape } from "./schema.ts";
 import { quicProxyNodeStatusShape } from "./status_schema.ts";
 
@@ -19,7 +20,7 @@ export const nodeSpecShape = mapping({
   generation: integer(1, Number.MAX_SAFE_INTEGER).describe(
     "Grows with every change of the rest; the proxy refuses a lower one than it runs on.",
   ),
-  hashKey: text(/^[0-9a-f]{32}$/, 32, "32 hexadecimal digits").describe(
+  hashKey: hashKey().describe(
     "Key of the hash that picks backends, the same on every node. Whoever reads it can choose the backend of a flow.",
   ),
   removals: choice(REMOVALS)

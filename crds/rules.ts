@@ -2,6 +2,7 @@ import type { RuleFinding, SoundSpec } from "./rule_finding.ts";
 import { backendRules } from "./rules_backends.ts";
 import { destinationRules } from "./rules_destinations.ts";
 import { listenerRules } from "./rules_listeners.ts";
+import { tolerationRules } from "./rules_nodes.ts";
 import { quicLbRules, unusedServerIds } from "./rules_quic_lb.ts";
 import { DEFAULTS } from "./schema.ts";
 
@@ -20,6 +21,7 @@ export function crossFieldFaults(spec: SoundSpec, localAddresses: readonly strin
     ...workerRules(spec),
     ...upstreamPortRules(spec),
     ...nodeCountRules(spec),
+    ...tolerationRules(spec),
   ];
 }
 

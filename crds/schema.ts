@@ -260,7 +260,15 @@ const toleration = mapping({
   effect: choice(["NoSchedule", "PreferNoSchedule", "NoExecute"])
     .optional()
     .describe("Effect of the taint. Absent: every effect."),
-});
+}).meta(
+  validations(
+    { rule: "has(self.key) || self.operator == 'Exists'", message: "a toleration without key has operator Exists" },
+    {
+      rule: "self.operator != 'Exists' || !has(self.value) || self.value == ''",
+      message: "a toleration with operator Exists has no value",
+    },
+  ),
+);
 
 const nodes = mapping({
   selector: labelMap().optional().describe("Labels of the nodes that run the proxy. Default: every node."),
@@ -273,7 +281,8 @@ const scaling = mapping({
   nodes: integer(0, 5000)
     .optional()
     .describe(
-      "How many of the matching nodes run the proxy, 0 to 5000. Default: all of them. kubectl scale sets this field.",
+      "How many of the matching nodes run the proxy, 0 to 5000. Default: all of them. kubectl scale sets this field. A " +
+        "HorizontalPodAutoscaler reads it first: set it once, to what to begin with, before there is one.",
     ),
 });
 

@@ -19,7 +19,7 @@ export interface StructuralSchema {
   required?: string[];
   maxProperties?: number;
   additionalProperties?: StructuralSchema;
-  "x-kubernetes-validations"?: { rule: string; message: string }[];
+  "x-kubernetes-validations"?: { rule: string; message: string; optionalOldSelf?: boolean }[];
   "x-kubernetes-list-type"?: "map" | "set" | "atomic";
   "x-kubernetes-list-map-keys"?: string[];
   "x-kubernetes-preserve-unknown-fields"?: true;

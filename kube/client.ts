@@ -29,6 +29,11 @@ export interface WatchOptions {
   readonly onActivity: () => void;
 }
 
+/** Bounds a call beside the client's own limit. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
 export interface ApplyOptions {
   readonly resource: Resource;
   readonly fieldManager: string;
@@ -56,9 +61,13 @@ export class ApiClient {
   }
 
   /** Undefined where there is no such object. */
-  async get<T extends KubernetesObject>(resource: Resource, place: ResourcePlace): Promise<T | undefined> {
+  async get<T extends KubernetesObject>(
+    resource: Resource,
+    place: ResourcePlace,
+    options: CallOptions = {},
+  ): Promise<T | undefined> {
     try {
-      return await this.#call<T>("GET", resourcePath(resource, place));
+      return await this.#call<T>("GET", resourcePath(resource, place), {}, options);
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return undefined;
       throw error;
@@ -95,16 +104,16 @@ export class ApiClient {
     await this.#call("PATCH", resourcePath(resource, place), body);
   }
 
-  async create<T extends KubernetesObject>(resource: Resource, object: T): Promise<T> {
+  async create<T extends KubernetesObject>(resource: Resource, object: T, options: CallOptions = {}): Promise<T> {
     const path = resourcePath(resource, { namespace: object.metadata.namespace });
-    return this.#call<T>("POST", path, { body: JSON.stringify(object), contentType: "application/json" });
+    return this.#call<T>("POST", path, { body: JSON.stringify(object), contentType: "application/json" }, options);
   }
 
   /** Replaces an object; a resourceVersion in it makes the call fail with 409 where somebody was faster. */
-  async replace<T extends KubernetesObject>(resource: Resource, object: T): Promise<T> {
+  async replace<T extends KubernetesObject>(resource: Resource, object: T, options: CallOptions = {}): Promise<T> {
     const { namespace, name } = object.metadata;
     const path = resourcePath(resource, { namespace, name });
-    return this.#call<T>("PUT", path, { body: JSON.stringify(object), contentType: "application/json" });
+    return this.#call<T>("PUT", path, { body: JSON.stringify(object), contentType: "application/json" }, options);
   }
 
   /** Deletes an object and what it owns; one that is gone already is no error. */
@@ -144,8 +153,9 @@ export class ApiClient {
     }
   }
 
-  async #call<T>(method: Method, path: string, body: { body?: string; contentType?: string } = {}): Promise<T> {
-    const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
+  async #call<T>(method: Method, path: string, body: Body = {}, options: CallOptions = {}): Promise<T> {
+    const bounds = [AbortSignal.timeout(CALL_TIMEOUT_MS), ...(options.signal === undefined ? [] : [options.signal])];
+    const signal = AbortSignal.any(bounds);
     const response = await this.#observed({ method, path, signal, ...body });
     const text = await readText(response.body);
     if (response.status < 200 || response.status > 299) throw errorOf(response, text, `${method} ${path}`);
@@ -163,6 +173,11 @@ export class ApiClient {
       this.#observe({ method: request.method, code, seconds: (performance.now() - startMs) / 1000 });
     }
   }
+}
+
+interface Body {
+  readonly body?: string;
+  readonly contentType?: string;
 }
 
 interface RawList {

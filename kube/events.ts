@@ -29,7 +29,10 @@ export interface EventsOptions {
   readonly controller: string;
   /** Name of the pod. */
   readonly instance: string;
+  /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** A clock that never jumps. */
+  readonly steadyMs?: () => number;
   onError(error: Error): void;
 }
 
@@ -48,14 +51,15 @@ export class Events {
 
   /** Never throws: an event that cannot be written must not keep the work from being done. */
   async record(regarded: Regarded, happening: Happening): Promise<void> {
-    const nowMs = this.#options.now();
+    const { now, steadyMs = () => performance.now() } = this.#options;
+    const steadyNowMs = steadyMs();
     const same = `${regarded.uid} ${happening.reason} ${happening.note}`;
     const recordedAtMs = this.#recordedAtMs.get(same);
-    if (recordedAtMs !== undefined && nowMs - recordedAtMs < SAME_AGAIN_MS) return;
+    if (recordedAtMs !== undefined && steadyNowMs - recordedAtMs < SAME_AGAIN_MS) return;
     if (this.#recordedAtMs.size >= REMEMBERED_MAX) this.#recordedAtMs.clear();
-    this.#recordedAtMs.set(same, nowMs);
+    this.#recordedAtMs.set(same, steadyNowMs);
     try {
-      await this.#options.client.create(RESOURCES.events, this.#eventOf(regarded, happening, nowMs));
+      await this.#options.client.create(RESOURCES.events, this.#eventOf(regarded, happening, now()));
     } catch (error) {
       this.#recordedAtMs.delete(same);
       this.#options.onError(error as Error);

@@ -33,6 +33,8 @@ export interface InformerOptions<T> {
   onChange(change: Change<T>): void;
   /** Told of everything that went wrong; the informer goes on by itself. */
   onError(error: Error): void;
+  /** Told once a watch works again after that. */
+  onRecovered?(): void;
   readonly times?: Partial<InformerTimes>;
   readonly random?: () => number;
 }
@@ -77,6 +79,7 @@ export class Informer<T> {
   readonly #counts = { lists: 0, watches: 0, stalls: 0, errors: 0 };
   #synced = false;
   #connected = false;
+  #isInTrouble = false;
   #resourceVersion: string | undefined;
   #nextListAtMs = 0;
   #goneInARow = 0;
@@ -146,6 +149,7 @@ export class Informer<T> {
       if (this.#goneInARow++ === 0) return;
     }
     this.#connected = false;
+    this.#isInTrouble = true;
     this.#counts.errors++;
     this.#options.onError(error);
     const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
@@ -187,11 +191,18 @@ export class Informer<T> {
     }
     // A server that ends every watch at once must not be asked again at once.
     if (performance.now() - startedAtMs < 1000) await pause(this.#backoff.next(), this.#stop.signal);
-    else this.#alive();
+    else this.#follows();
+  }
+
+  /** A list alone is no recovery: where every watch fails, it comes before each of them. */
+  #follows(): void {
+    this.#alive();
+    if (this.#isInTrouble) this.#options.onRecovered?.();
+    this.#isInTrouble = false;
   }
 
   #take(event: WatchEvent): void {
-    this.#alive();
+    this.#follows();
     this.#goneInARow = 0;
     if (event.type === "BOOKMARK") {
       this.#resourceVersion = event.resourceVersion;

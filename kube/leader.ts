@@ -2,7 +2,7 @@ import { setTimeout as sleepFor } from "node:timers/promises";
 import type { ApiClient } from "./client.ts";
 import type { Lease } from "./client_library.ts";
 import { hasStatus } from "./errors.ts";
-import { microTime } from "./micro_time.ts";
+import { heldBy, LeaseExpiry, type LeaseSpec, RENEW_DEADLINE_MS, RETRY_MS, released } from "./lease_record.ts";
 import { apiVersionOf, RESOURCES } from "./resources.ts";
 
 export interface LeaseClock {
@@ -10,7 +10,8 @@ export interface LeaseClock {
   wallMs(): number;
   /** A clock that never jumps, for every decision. */
   steadyMs(): number;
-  sleep(ms: number): Promise<void>;
+  /** Ends early, without an error, when the signal is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 export interface LeaderOptions {
@@ -21,50 +22,54 @@ export interface LeaderOptions {
   readonly identity: string;
   readonly clock?: LeaseClock;
   onError?(error: Error): void;
+  /** The API server answers again. */
+  onAnswer?(): void;
 }
 
-/** As controller-runtime has them. */
-export const LEASE_DURATION_MS = 15_000;
-export const RENEW_DEADLINE_MS = 10_000;
-export const RETRY_MS = 2000;
+/** client-go's bound of a request: a leader whose API server is silent has a second try before its deadline. */
+const ATTEMPT_MS = RENEW_DEADLINE_MS / 2;
 
 export const SYSTEM_CLOCK: LeaseClock = {
   wallMs: () => Date.now(),
   steadyMs: () => performance.now(),
-  sleep: async (ms) => void (await sleepFor(ms)),
+  sleep: async (ms, signal) => {
+    await sleepFor(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {});
+  },
 };
 
+/** What became of a lease: it is ours, another has it, or nobody knows. */
+type Outcome = "ours" | "others" | "unknown";
+
 /**
- * Leadership by a Lease. Whether another holder's lease has run out is decided by how long it has been seen unchanged on
- * this machine's steady clock, so clocks of different machines need not agree. A holder that cannot renew for 10 s is no
- * leader any more, 5 s before another can be: whoever held the lease must stop at once when `hold` returns.
+ * Leadership by a Lease. A holder that has not renewed for 10 s, counted from before the request that did, is no leader any
+ * more, 5 s before another can be; one that reads another's name is none at once. Whoever held the lease must stop when
+ * `hold` returns.
  */
 export class LeaderElection {
   readonly #options: LeaderOptions;
   readonly #clock: LeaseClock;
-  #seen: { text: string; atMs: number } | undefined;
+  readonly #expiry = new LeaseExpiry();
   #resigned = false;
   #stopped = false;
-  #leading = false;
+  /** When the request that last took or renewed the lease began. Undefined: it is not ours. */
+  #renewedAtMs: number | undefined;
   /** The request to take or renew the lease that is under way. */
-  #pending: Promise<boolean> | undefined;
+  #pending: Promise<Outcome> | undefined;
 
   constructor(options: LeaderOptions) {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
   }
 
+  /** By the clock, not by what runs: a process that stood still for long is no leader when it goes on. */
   get isLeading(): boolean {
-    return this.#leading;
+    return this.#leftMs() > 0;
   }
 
   /** Waits until this is the leader. False: resigned before. */
   async acquire(): Promise<boolean> {
     while (!this.#resigned) {
-      if (await this.#attempt()) {
-        this.#leading = true;
-        return !this.#resigned;
-      }
+      if ((await this.#attempt(ATTEMPT_MS)) === "ours" && this.isLeading) return !this.#resigned;
       await this.#clock.sleep(RETRY_MS);
     }
     return false;
@@ -72,16 +77,12 @@ export class LeaderElection {
 
   /** Renews until the lease is lost or `stop` is called. */
   async hold(): Promise<void> {
-    let renewedAtMs = this.#clock.steadyMs();
-    while (!this.#stopped) {
-      await this.#clock.sleep(RETRY_MS);
-      if (this.#stopped) break;
-      const startedAtMs = this.#clock.steadyMs();
-      const isRenewed = await this.#withinDeadline(renewedAtMs);
-      if (isRenewed) renewedAtMs = startedAtMs;
-      else if (this.#clock.steadyMs() - renewedAtMs >= RENEW_DEADLINE_MS) break;
+    while (!this.#stopped && this.isLeading) {
+      await this.#clock.sleep(Math.min(RETRY_MS, this.#leftMs()));
+      if (this.#stopped || !this.isLeading) break;
+      if ((await this.#attempt(Math.min(ATTEMPT_MS, this.#leftMs()))) === "others") break;
     }
-    this.#leading = false;
+    if (!this.#stopped) this.#renewedAtMs = undefined;
   }
 
   /** Takes no lease any more; one that is held stays until `stop`, so that work in hand can end. */
@@ -94,92 +95,85 @@ export class LeaderElection {
     this.#resigned = true;
     // Its answer may be the lease, or the version of the lease that is to be given back.
     await this.#pending;
-    const wasLeading = this.#leading;
+    const wasHeld = this.#renewedAtMs !== undefined;
     this.#stopped = true;
-    this.#leading = false;
-    if (!wasLeading) return;
-    try {
-      const lease = await this.#read();
-      if (lease?.spec?.holderIdentity !== this.#options.identity) return;
-      await this.#write(lease, { ...lease.spec, holderIdentity: "", leaseDurationSeconds: 1 });
-    } catch (error) {
-      this.#options.onError?.(error as Error);
-    }
+    this.#renewedAtMs = undefined;
+    if (wasHeld) await this.#within(ATTEMPT_MS, (signal) => this.#release(signal));
   }
 
-  /** An answer after the deadline is as good as none: the caller must not wait for it. */
-  async #withinDeadline(renewedAtMs: number): Promise<boolean> {
-    const leftMs = Math.max(0, renewedAtMs + RENEW_DEADLINE_MS - this.#clock.steadyMs());
-    return Promise.race([this.#attempt(), this.#clock.sleep(leftMs).then(() => false)]);
+  #leftMs(): number {
+    if (this.#renewedAtMs === undefined) return 0;
+    return Math.max(0, this.#renewedAtMs + RENEW_DEADLINE_MS - this.#clock.steadyMs());
   }
 
-  #attempt(): Promise<boolean> {
-    this.#pending = this.#tryOnce();
+  #attempt(withinMs: number): Promise<Outcome> {
+    const startedAtMs = this.#clock.steadyMs();
+    const attempt = async (): Promise<Outcome> => {
+      const outcome = (await this.#within(withinMs, (signal) => this.#takeOrRenew(signal))) ?? "unknown";
+      if (outcome === "ours") this.#renewedAtMs = startedAtMs;
+      return outcome;
+    };
+    this.#pending = attempt();
     return this.#pending;
   }
 
-  async #tryOnce(): Promise<boolean> {
+  /** Undefined: it failed, or there was no answer in time; one that comes later is as good as none. */
+  async #within<T>(ms: number, act: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    const request = new AbortController();
+    const answered = new AbortController();
+    const late = this.#clock.sleep(ms, answered.signal).then(() => {
+      if (!answered.signal.aborted) throw new Error(`no answer within ${ms} ms`);
+      return undefined;
+    });
     try {
-      return await this.#takeOrRenew();
+      const answer = await Promise.race([act(request.signal), late]);
+      this.#options.onAnswer?.();
+      return answer;
     } catch (error) {
       // 409: another was faster. That is an answer, not a failure.
       if (!hasStatus(error, 409)) this.#options.onError?.(error as Error);
-      return false;
+      return undefined;
+    } finally {
+      answered.abort();
+      request.abort();
     }
   }
 
-  async #takeOrRenew(): Promise<boolean> {
-    const { identity } = this.#options;
-    const lease = await this.#read();
+  async #takeOrRenew(signal: AbortSignal): Promise<Outcome> {
+    const { client, identity } = this.#options;
+    const lease = await this.#read(signal);
+    const wallMs = this.#clock.wallMs();
     if (lease === undefined) {
-      await this.#options.client.create(RESOURCES.leases, this.#fresh());
-      return true;
+      await client.create(RESOURCES.leases, this.#leaseOf(heldBy(identity, undefined, wallMs)), { signal });
+      return "ours";
     }
     const spec = lease.spec ?? {};
-    const isOurs = spec.holderIdentity === identity;
-    if (!isOurs && spec.holderIdentity && !this.#hasExpired(spec)) return false;
-    const now = microTime(this.#clock.wallMs());
-    const transitions = spec.leaseTransitions ?? 0;
-    await this.#write(lease, {
-      holderIdentity: identity,
-      leaseDurationSeconds: LEASE_DURATION_MS / 1000,
-      acquireTime: isOurs ? (spec.acquireTime ?? now) : now,
-      renewTime: now,
-      leaseTransitions: isOurs ? transitions : transitions + 1,
-    });
-    return true;
+    if (spec.holderIdentity && spec.holderIdentity !== identity) {
+      // Whoever led and is followed by another must not take the lease back as if nothing had been.
+      if (this.#renewedAtMs !== undefined || !this.#expiry.hasExpired(spec, this.#clock.steadyMs())) return "others";
+    }
+    await this.#write(lease, heldBy(identity, spec, wallMs), signal);
+    return "ours";
   }
 
-  #hasExpired(spec: NonNullable<Lease["spec"]>): boolean {
-    const text = JSON.stringify([spec.holderIdentity, spec.renewTime, spec.leaseTransitions]);
-    const nowMs = this.#clock.steadyMs();
-    if (this.#seen?.text !== text) this.#seen = { text, atMs: nowMs };
-    return nowMs - this.#seen.atMs > (spec.leaseDurationSeconds ?? LEASE_DURATION_MS / 1000) * 1000;
+  async #release(signal: AbortSignal): Promise<void> {
+    const lease = await this.#read(signal);
+    if (lease?.spec?.holderIdentity !== this.#options.identity) return;
+    await this.#write(lease, released(lease.spec), signal);
   }
 
-  #read(): Promise<Lease | undefined> {
+  #read(signal: AbortSignal): Promise<Lease | undefined> {
     const { client, namespace, name } = this.#options;
-    return client.get<Lease>(RESOURCES.leases, { namespace, name });
+    return client.get<Lease>(RESOURCES.leases, { namespace, name }, { signal });
   }
 
-  async #write(lease: Lease, spec: NonNullable<Lease["spec"]>): Promise<void> {
-    await this.#options.client.replace<Lease>(RESOURCES.leases, { ...lease, spec });
+  async #write(lease: Lease, spec: LeaseSpec, signal: AbortSignal): Promise<void> {
+    await this.#options.client.replace<Lease>(RESOURCES.leases, { ...lease, spec }, { signal });
   }
 
-  #fresh(): Lease {
-    const { namespace, name, identity } = this.#options;
-    const now = microTime(this.#clock.wallMs());
-    return {
-      apiVersion: apiVersionOf(RESOURCES.leases),
-      kind: RESOURCES.leases.kind,
-      metadata: { namespace, name },
-      spec: {
-        holderIdentity: identity,
-        leaseDurationSeconds: LEASE_DURATION_MS / 1000,
-        acquireTime: now,
-        renewTime: now,
-        leaseTransitions: 0,
-      },
-    };
+  #leaseOf(spec: LeaseSpec): Lease {
+    const { namespace, name } = this.#options;
+    const { leases } = RESOURCES;
+    return { apiVersion: apiVersionOf(leases), kind: leases.kind, metadata: { namespace, name }, spec };
   }
 }

@@ -21,6 +21,7 @@ export const RESOURCES = {
   quicProxies: resource("quicproxy.io", "v1alpha1", "quicproxies", "QuicProxy"),
   quicProxyNodes: resource("quicproxy.io", "v1alpha1", "quicproxynodes", "QuicProxyNode"),
   quicProxyBackends: resource("quicproxy.io", "v1alpha1", "quicproxybackends", "QuicProxyBackends"),
+  quicProxyKeys: resource("quicproxy.io", "v1alpha1", "quicproxykeys", "QuicProxyKey"),
   nodes: resource("", "v1", "nodes", "Node"),
   pods: resource("", "v1", "pods", "Pod"),
   services: resource("", "v1", "services", "Service"),

@@ -1,15 +1,16 @@
 import type { ApiClient } from "../kube/client.ts";
 import { hasStatus } from "../kube/errors.ts";
+import { FencedError } from "../kube/fence.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
-import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
+import { apiVersionOf, RESOURCES, type Resource } from "../kube/resources.ts";
+import { Answers } from "./answers.ts";
 import { type Need, needOf } from "./diff.ts";
+import { answerDigest, intentOf, isKept, observedDigest } from "./kept.ts";
 import { FIELD_MANAGER, NODE_LABELS_FINALIZER } from "./names.ts";
 import type { DesiredObject } from "./plan/desired.ts";
-import { contentDigest } from "./plan/node_objects.ts";
 import { EXCLUDED } from "./plan/nodes.ts";
 import type { Plan } from "./plan/plan.ts";
-import type { Caches } from "./watch/caches.ts";
-import type { ObservedProxy } from "./world.ts";
+import type { ObservedProxy, World } from "./world.ts";
 
 /** What was done of a plan, as far as it came. */
 export interface Applied {
@@ -17,6 +18,26 @@ export interface Applied {
   /** Names of QuicProxyNodes that are gone. */
   readonly removed: readonly string[];
   readonly faults: readonly Error[];
+  /** What the API server answered otherwise than it was applied, for the first time. */
+  readonly altered: readonly KubernetesObject[];
+}
+
+interface Doing extends Applied {
+  readonly written: Written[];
+  readonly removed: string[];
+  readonly altered: KubernetesObject[];
+}
+
+export interface ApplierOptions {
+  readonly client: ApiClient;
+  readonly caches: ObservedWorld;
+  /** A clock that never jumps. */
+  readonly steadyMs: () => number;
+}
+
+/** What is observed, and takes the answers to own writes at once. */
+export interface ObservedWorld extends World {
+  assume(resource: Resource, object: KubernetesObject): void;
 }
 
 interface Written {
@@ -29,22 +50,28 @@ const FINALIZER_FIELD_MANAGER = "quicproxy-operator-finalizer";
 /** Makes the API server hold what plan/ says. Writes nothing that is so already. */
 export class Applier {
   readonly #client: ApiClient;
-  readonly #caches: Caches;
+  readonly #caches: ObservedWorld;
+  readonly #answers: Answers;
 
-  constructor({ client, caches }: { readonly client: ApiClient; readonly caches: Caches }) {
+  constructor({ client, caches, steadyMs }: ApplierOptions) {
     this.#client = client;
     this.#caches = caches;
+    this.#answers = new Answers(steadyMs);
   }
 
   /**
    * One object that the API server refuses keeps no other from being written; but what is to be replaced stays until what
    * replaces it is there. The finalizer comes before the labels it stands for, and goes only after they are gone.
+   * @throws FencedError where leadership is lost on the way.
    */
   async apply(proxy: ObservedProxy, plan: Plan): Promise<Applied> {
     const faults: Error[] = [];
-    const done: Applied & { written: Written[]; removed: string[] } = { written: [], removed: [], faults };
+    const done: Doing = { written: [], removed: [], altered: [], faults };
     const attempt = async (act: () => Promise<unknown>): Promise<void> => {
-      await act().catch((error: Error) => faults.push(error));
+      await act().catch((error: Error) => {
+        if (error instanceof FencedError) throw error;
+        faults.push(error);
+      });
     };
     const hasFinalizer = proxy.finalizers.includes(NODE_LABELS_FINALIZER);
     if (plan.finalizer && !hasFinalizer) await attempt(() => this.#applyFinalizer(proxy, [NODE_LABELS_FINALIZER]));
@@ -53,7 +80,7 @@ export class Applier {
       labels.filter((change) => change.excluded === excluded).map((change) => () => this.#label(change));
     // A DaemonSet that came before them would put pods on nodes that are to have none.
     for (const act of label(true)) await attempt(act);
-    for (const desired of plan.desired) await attempt(() => this.#applyObject(desired, done.written));
+    for (const desired of plan.desired) await attempt(() => this.#applyObject(proxy, desired, done));
     for (const act of label(false)) await attempt(act);
     if (faults.length > 0) return done;
     for (const surplus of plan.surplus) await attempt(() => this.#remove(proxy, surplus, done.removed));
@@ -75,14 +102,29 @@ export class Applier {
     if (resource === RESOURCES.quicProxyNodes) removed.push(name);
   }
 
-  async #applyObject(desired: DesiredObject, written: Written[]): Promise<void> {
+  /** Of a QuicProxy that is gone. */
+  forget(proxyKey: string): void {
+    this.#answers.forget(proxyKey);
+  }
+
+  async #applyObject({ key }: ObservedProxy, desired: DesiredObject, done: Doing): Promise<void> {
     const need = needOf(desired, this.#caches);
     if (need === undefined) return;
     const { resource, object } = desired;
+    const what = `${object.kind} ${object.metadata.name}`;
+    const intent = intentOf(object);
+    const observed = observedDigest(desired, this.#caches);
+    if (observed !== undefined && this.#answers.explains(key, what, { intent, observed })) {
+      if (resource === RESOURCES.quicProxyNodes) throw new Error(`${what}: ${DROPPED}`);
+      return;
+    }
     const answer = await this.#client.apply(object, { resource, fieldManager: FIELD_MANAGER }).catch(explainApply);
     this.#caches.assume(resource, answer);
-    written.push({ need, object });
-    if (resource === RESOURCES.quicProxyNodes) assertKept(object, answer);
+    done.written.push({ need, object });
+    if (isKept(desired, answer)) return this.#answers.forget(key, what);
+    const isNew = this.#answers.remember(key, what, { intent, observed: answerDigest(desired, answer) });
+    if (resource === RESOURCES.quicProxyNodes) throw new Error(`${what}: ${DROPPED}`);
+    if (isNew) done.altered.push(object);
   }
 
   async #applyFinalizer({ namespace, name }: ObservedProxy, finalizers: readonly string[]): Promise<void> {
@@ -99,16 +141,10 @@ export class Applier {
 
 const OTHER_CRDS = "the CRDs are of another version than the operator; apply the newer ones";
 
+const DROPPED = `the API server dropped a part of it: ${OTHER_CRDS}`;
+
 /** Server-side apply answers 500 to a field that the CRD does not have. */
 function explainApply(error: Error): never {
   if (!error.message.includes("field not declared in schema")) throw error;
   throw new Error(`${OTHER_CRDS} (${error.message})`, { cause: error });
-}
-
-/** Where the API server took something away, to apply it again would change nothing, for ever. */
-function assertKept(desired: KubernetesObject, answer: KubernetesObject): void {
-  const digest = (object: KubernetesObject): string =>
-    contentDigest((object as unknown as { spec: Parameters<typeof contentDigest>[0] }).spec);
-  if (digest(desired) === digest(answer)) return;
-  throw new Error(`${desired.kind} ${desired.metadata.name}: the API server dropped a part of it: ${OTHER_CRDS}`);
 }

@@ -12,25 +12,37 @@ interface CheckFlags {
   seconds: string;
 }
 
+const OWN_KINDS = [
+  RESOURCES.quicProxies,
+  RESOURCES.quicProxyNodes,
+  RESOURCES.quicProxyBackends,
+  RESOURCES.quicProxyKeys,
+];
 const EVERY_MS = 1_000;
 const ANSWER_WITHIN_MS = 5_000;
 
-/** What is wrong with an installation, a line each; none: it works. Every account may ask what the API server serves. */
-async function problemsOf({ host, port }: CheckFlags, client: ApiClient): Promise<string[]> {
-  const [ready, served] = await Promise.allSettled([readyz(host, port), client.resourceNames(RESOURCES.quicProxies)]);
+/**
+ * What is wrong with an installation, a line each; none: it works. Every account may ask what the API server serves. The
+ * Service leads to any replica, and one that waits for the lease has watched nothing: only the leader's answer counts.
+ */
+export async function problemsOf(
+  { host, port }: Pick<CheckFlags, "host" | "port">,
+  client: Pick<ApiClient, "resourceNames">,
+): Promise<string[]> {
+  const [ready, served] = await Promise.allSettled([leading(host, port), client.resourceNames(RESOURCES.quicProxies)]);
   const problems: string[] = [];
   if (ready.status === "rejected") problems.push(`the operator at ${host} port ${port}: ${ready.reason.message}`);
   if (served.status === "rejected") return [...problems, `the API server: ${served.reason.message}`];
-  for (const { plural, group, version } of [RESOURCES.quicProxies, RESOURCES.quicProxyNodes]) {
+  for (const { plural, group, version } of OWN_KINDS) {
     if (!served.value.includes(plural)) problems.push(`the API server serves no ${plural} of ${group}/${version}`);
   }
   return problems;
 }
 
-/** Rejects with what the operator says where it is not ready. */
-function readyz(host: string, port: string): Promise<void> {
+/** Rejects with what the replica says that was reached, where it does not lead or is not ready. */
+function leading(host: string, port: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const request = get({ host, port, path: "/readyz", timeout: ANSWER_WITHIN_MS }, async (response) => {
+    const request = get({ host, port, path: "/leading", agent: false, timeout: ANSWER_WITHIN_MS }, async (response) => {
       let said = "";
       for await (const part of response.setEncoding("utf8")) said += part;
       if (response.statusCode === 200) resolve();
@@ -47,7 +59,7 @@ async function check(flags: CheckFlags): Promise<void> {
   for (;;) {
     const problems = await problemsOf(flags, client);
     if (problems.length === 0) {
-      console.log("the operator is ready, and the API server serves QuicProxies and QuicProxyNodes");
+      console.log(`the operator leads and is ready, and the API server serves ${OWN_KINDS.length} kinds`);
       return;
     }
     if (performance.now() > until) throw new Error(problems.join("\n"));
@@ -59,7 +71,7 @@ export function registerCheck(program: Command): void {
   program
     .command("check")
     .description("tell whether an installation works: what `helm test` runs")
-    .requiredOption("--host <address>", "where the operator serves /readyz")
+    .requiredOption("--host <address>", "where the operator serves /leading")
     .option("--port <port>", "and on which port", "8080")
     .option("--seconds <n>", "how long it may take until it works", "60")
     .action(check);

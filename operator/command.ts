@@ -24,6 +24,7 @@ interface Flags {
   imagePullSecret: string[];
   proxyPriorityClass?: string;
   proxyCapabilities: CapabilityLevel;
+  architecture?: string;
   leaderElect: boolean;
   leaseNamespace: string;
   leaseName: string;
@@ -73,9 +74,14 @@ async function run(flags: Flags): Promise<void> {
       imagePullSecrets: flags.imagePullSecret,
       priorityClass: flags.proxyPriorityClass,
       capabilities: flags.proxyCapabilities,
+      architecture: flags.architecture,
     },
   });
-  const health = { unhealthy: () => undefined, notReady: () => operator.notReady() };
+  const health = {
+    unhealthy: () => undefined,
+    notReady: () => operator.notReady(),
+    notLeading: () => ((election?.isLeading ?? true) ? undefined : "waits for the lease"),
+  };
   await listenHttp(flags.metrics, operatorRoutes(operator.metrics.registry, health));
   if (flags.leaderElect) {
     const identity = `${instance}_${crypto.randomUUID()}`;
@@ -86,6 +92,7 @@ async function run(flags: Flags): Promise<void> {
       name: leaseName,
       identity,
       onError,
+      onAnswer: () => onError.forget(),
     });
   }
   const stop = async (): Promise<void> => {
@@ -124,6 +131,7 @@ const program = new Command("quicproxy-operator")
   .version(packageJson.version)
   .option("--namespace <name>", "watch one namespace only (default: all)")
   .option("--image <image>", "image of the proxies (required)")
+  .option("--architecture <arch>", "the only one the image is for, such as amd64 (default: all that the nodes have)")
   .addOption(
     new Option("--image-pull-policy <policy>", "when nodes pull it")
       .choices(["Always", "IfNotPresent", "Never"])
@@ -139,7 +147,7 @@ const program = new Command("quicproxy-operator")
   .option("--leader-elect [bool]", "work only while holding the lease; false for a single replica", parseFlag, true)
   .option("--lease-namespace <name>", "namespace of the lease", process.env.POD_NAMESPACE ?? "default")
   .option("--lease-name <name>", "name of the lease", "quicproxy-operator")
-  .option("--metrics <addr:port>", "where to serve /metrics, /healthz and /readyz", parseMetrics, {
+  .option("--metrics <addr:port>", "where to serve /metrics, /healthz, /readyz and /leading", parseMetrics, {
     address: undefined,
     port: 8080,
   })

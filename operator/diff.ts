@@ -1,5 +1,6 @@
 import type { KubernetesObject } from "../kube/objects.ts";
-import { APPLIED_ANNOTATION, digestOf, PROXY_LABEL } from "./names.ts";
+import { APPLIED_ANNOTATION, PROXY_LABEL } from "./names.ts";
+import { backendsDigest } from "./plan/backend_objects.ts";
 import type { DesiredObject } from "./plan/desired.ts";
 import { contentDigest } from "./plan/node_objects.ts";
 import type { World } from "./world.ts";
@@ -15,13 +16,19 @@ export type Need = "create" | "update";
 export function needOf({ resource, object }: DesiredObject, world: World): Need | undefined {
   const { namespace = "", name } = object.metadata;
   if (resource.kind === "QuicProxyNode") return digestNeed(object, world.nodeObject(namespace, name), contentDigest);
-  if (resource.kind === "QuicProxyBackends") return digestNeed(object, world.backendObject(namespace, name), digestOf);
+  if (resource.kind === "QuicProxyBackends")
+    return digestNeed(object, world.backendObject(namespace, name), backendsDigest);
   if (resource.kind === "ControllerRevision") return revisionNeed(object, world);
   const observed = world.child(resource.kind, namespace, name);
   if (observed === undefined) return "create";
+  return isAsApplied(observed, object) ? undefined : "update";
+}
+
+/** Whether an object holds what was applied, and that was this. */
+export function isAsApplied(observed: KubernetesObject, object: KubernetesObject): boolean {
   // A list names its items' kind once, for all of them.
   const { apiVersion: _, kind: __, ...content } = object;
-  return isSameIntent(observed.metadata, object.metadata) && covers(observed, content) ? undefined : "update";
+  return isSameIntent(observed.metadata, object.metadata) && covers(observed, content);
 }
 
 interface Digested {

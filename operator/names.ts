@@ -40,6 +40,12 @@ export function nodeLabel(namespace: string, proxy: string): string {
   return `${proxy}.${namespace}.quicproxy.io/node`;
 }
 
+/** Labels of the nodes that can run the image; `architecture` where it is for one only. */
+export function imageLabels(architecture: string | undefined): Record<string, string> {
+  const os = { "kubernetes.io/os": "linux" };
+  return architecture === undefined ? os : { ...os, "kubernetes.io/arch": architecture };
+}
+
 /** JSON with sorted keys: equal values give equal texts. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {

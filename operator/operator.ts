@@ -1,15 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { ApiClient } from "../kube/client.ts";
 import { Events } from "../kube/events.ts";
+import { fenced } from "../kube/fence.ts";
 import type { InformerTimes } from "../kube/informer.ts";
 import { RESOURCES } from "../kube/resources.ts";
 import type { SendRequest } from "../kube/transport.ts";
 import type { Log } from "../process/log.ts";
 import { OperatorMetrics } from "./metrics.ts";
-import { CONTROLLER_NAME } from "./names.ts";
+import { CONTROLLER_NAME, imageLabels } from "./names.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { WorkQueue } from "./queue.ts";
 import { Reconciler } from "./reconcile.ts";
+import { Troubles } from "./troubles.ts";
 import { Caches, type Concern } from "./watch/caches.ts";
 import type { ObservedProxy } from "./world.ts";
 
@@ -33,18 +35,20 @@ const SYNC_POLL_MS = 50;
 
 /** Watches, plans, applies and reports, from `start` until `stop`. */
 export class Operator {
+  /** Not fenced: for the lease. */
   readonly client: ApiClient;
   readonly metrics: OperatorMetrics;
   readonly #options: OperatorOptions;
   readonly #caches: Caches;
   readonly #queue: WorkQueue;
-  readonly #saidErrors = new Map<string, string>();
+  readonly #troubles: Troubles;
   #started = false;
   #syncTimer: NodeJS.Timeout | undefined;
 
   constructor(options: OperatorOptions) {
     const { send, log, pods, namespace, instance, now = Date.now, times } = options;
     this.#options = options;
+    this.#troubles = new Troubles(log);
     this.metrics = new OperatorMetrics({
       queue: () => this.#queue,
       caches: () => this.#caches.stats(),
@@ -52,17 +56,27 @@ export class Operator {
       logLinesLost: options.logLinesLost ?? (() => 0),
     });
     this.client = new ApiClient(send, this.metrics.observeCall);
+    const client = new ApiClient(fenced(send, options.isLeading), this.metrics.observeCall);
     this.#caches = new Caches({
-      client: this.client,
+      client,
       namespace,
+      imageLabels: imageLabels(pods.architecture),
       onConcern: (concern) => this.#enqueue(concern),
-      onError: (resource, error) => this.#sayError(resource, error),
+      onError: (resource, error) => this.#troubles.say(resource, error),
+      onRecovered: (resource) => this.#troubles.over(resource),
       ...(times === undefined ? {} : { times }),
     });
     const onError = (error: Error): void => log.warn({ err: error }, `an event was not recorded: ${error.message}`);
     const about = { resource: RESOURCES.quicProxies, controller: CONTROLLER_NAME, instance };
-    const events = new Events({ client: this.client, ...about, now, onError });
-    const reconciler = new Reconciler({ client: this.client, caches: this.#caches, events, pods, now });
+    const events = new Events({ client, ...about, now, onError });
+    const reconciler = new Reconciler({
+      client,
+      caches: this.#caches,
+      events,
+      pods,
+      now,
+      steadyMs: () => performance.now(),
+    });
     this.#queue = new WorkQueue({
       work: (key) => reconciler.reconcile(key, this.#logOf(key)),
       onDone: (attempt) => {
@@ -92,7 +106,7 @@ export class Operator {
     if (!this.#started) return undefined;
     const problems = [...this.#caches.stats()].flatMap(([resource, { synced, connected }]) => {
       if (synced && connected) return [];
-      return [`${resource}: ${this.#saidErrors.get(resource) ?? "not listed yet"}`];
+      return [`${resource}: ${this.#troubles.of(resource) ?? "not listed yet"}`];
     });
     return problems.length === 0 ? undefined : problems.join("\n");
   }
@@ -119,13 +133,6 @@ export class Operator {
   #logOf(key: string): Log {
     const [namespace, name] = key.split("/");
     return this.#options.log.child({ namespace, name, reconcileID: randomBytes(8).toString("hex") });
-  }
-
-  /** The same trouble of one resource is said once; the informer goes on trying in silence. */
-  #sayError(resource: string, error: Error): void {
-    if (this.#saidErrors.get(resource) === error.message) return;
-    this.#saidErrors.set(resource, error.message);
-    this.#options.log.warn({ resource, err: error }, `${resource}: ${error.message}`);
   }
 }
 

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { QuicProxyStatus } from "../crds/status_schema.ts";
 import type { ApiClient } from "../kube/client.ts";
@@ -7,25 +6,28 @@ import type { Events } from "../kube/events.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
 import type { Log } from "../process/log.ts";
-import { HASH_KEY_BYTES } from "../proxy/contract/contract.ts";
-import { type Applied, Applier } from "./apply.ts";
+import { Applier, type ObservedWorld } from "./apply.ts";
 import { statusHappenings } from "./happenings.ts";
+import { HashKeys } from "./hash_keys.ts";
 import { STATUS_FIELD_MANAGER } from "./names.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
-import { type Plan, planProxy } from "./plan/plan.ts";
+import { planProxy } from "./plan/plan.ts";
 import { differOnlyInNumbers } from "./status/nodes.ts";
 import { planStatus } from "./status/status.ts";
+import { logApplied, tellApplied } from "./told.ts";
 import type { Caches } from "./watch/caches.ts";
 import type { ObservedProxy } from "./world.ts";
 
 export interface ReconcilerOptions {
   readonly client: ApiClient;
-  readonly caches: Caches;
+  readonly caches: ObservedWorld & Pick<Caches, "version">;
   readonly events: Events;
   readonly pods: PodOptions;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** A clock that never jumps. */
+  readonly steadyMs: () => number;
 }
 
 /** How often it is looked whether the ports of another QuicProxy are free: nobody tells of it. */
@@ -37,26 +39,30 @@ const NUMBERS_EVERY_MS = 10_000;
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #applier: Applier;
+  readonly #hashKeys: HashKeys;
   readonly #statusWrittenAtMs = new Map<string, number>();
   #decisions: (Decisions & { readonly version: number }) | undefined;
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
     this.#applier = new Applier(options);
+    this.#hashKeys = new HashKeys(options);
   }
 
   /** Returns after how many milliseconds to come again, or undefined. Throws what should be tried again. */
   async reconcile(key: string, log: Log): Promise<number | undefined> {
-    const { caches, pods, now } = this.#options;
+    const { caches, now } = this.#options;
     const proxy = caches.proxies.find((each) => each.key === key);
     if (proxy === undefined) {
       this.#statusWrittenAtMs.delete(key);
+      this.#applier.forget(key);
       return undefined;
     }
     const decision = this.#decide(now()).get(key);
-    const fresh = { nowMs: now(), hashKey: randomBytes(HASH_KEY_BYTES).toString("hex") };
-    const plan = planProxy(caches, proxy, decision, { options: pods, fresh });
-    const error = await this.#applyAndTell(proxy, plan, log);
+    const error = await this.#apply(proxy, decision, log).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
     const againMs = decision === undefined ? undefined : await this.#writeStatus(proxy, decision, error);
     if (error !== undefined) throw error;
     return isInAnothersWay(decision) ? Math.min(againMs ?? CONFLICT_EVERY_MS, CONFLICT_EVERY_MS) : againMs;
@@ -71,41 +77,26 @@ export class Reconciler {
     return this.#decisions.all;
   }
 
-  async #applyAndTell(proxy: ObservedProxy, plan: Plan, log: Log): Promise<Error | undefined> {
+  /** Throws what was not done, once everything else is. */
+  async #apply(proxy: ObservedProxy, decision: Decision | undefined, log: Log): Promise<void> {
+    const { caches, pods, now } = this.#options;
+    const hashKey = needsKey(proxy, decision) ? await this.#hashKeys.of(proxy) : "";
+    const plan = planProxy(caches, proxy, decision, { options: pods, fresh: { nowMs: now(), hashKey } });
     const applied = await this.#applier.apply(proxy, plan);
-    for (const { need, object } of applied.written) {
-      const { kind, metadata } = object;
-      log.info({ need, kind, object: metadata.name }, `${need}d ${kind} ${metadata.name}`);
-    }
-    await this.#tell(proxy, applied);
+    logApplied(log, applied);
+    await tellApplied(this.#options.events, proxy, applied);
     const [first, ...others] = applied.faults;
-    return others.length === 0 ? first : new Error(`${first?.message}; and ${others.length} more`, { cause: first });
-  }
-
-  async #tell(proxy: ObservedProxy, { written, removed }: Applied): Promise<void> {
-    const { events } = this.#options;
-    const action = "Apply";
-    for (const need of ["create", "update"] as const) {
-      const names = written
-        .filter((each) => each.need === need)
-        .map(({ object }) => `${object.kind} ${object.metadata.name}`);
-      const reason = need === "create" ? "Created" : "Updated";
-      if (names.length > 0)
-        await events.record(proxy, { type: "Normal", reason, action, note: `${need}d ${shorten(names)}` });
-    }
-    if (removed.length > 0) {
-      const note = `removed ${shorten(removed)}: these nodes no longer run the proxy`;
-      await events.record(proxy, { type: "Normal", reason: "NodesRemoved", action, note });
-    }
+    if (first === undefined) return;
+    throw others.length === 0 ? first : new Error(`${first.message}; and ${others.length} more`, { cause: first });
   }
 
   async #writeStatus(proxy: ObservedProxy, decision: Decision, error: Error | undefined): Promise<number | undefined> {
-    const { client, caches, events, now } = this.#options;
-    const nowMs = now();
-    const text = new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z");
+    const { client, caches, events, now, steadyMs } = this.#options;
+    const text = new Date(now()).toISOString().replace(/\.\d+Z$/, "Z");
     const status = planStatus(caches, proxy, { decision, applyError: error?.message, now: text });
     if (isDeepStrictEqual(status, proxy.status)) return undefined;
-    const dueMs = (this.#statusWrittenAtMs.get(proxy.key) ?? 0) + NUMBERS_EVERY_MS - nowMs;
+    const writtenAtMs = this.#statusWrittenAtMs.get(proxy.key) ?? Number.NEGATIVE_INFINITY;
+    const dueMs = writtenAtMs + NUMBERS_EVERY_MS - steadyMs();
     if (dueMs > 0 && differOnlyInNumbers(status, proxy.status)) return dueMs;
     const { quicProxies } = RESOURCES;
     const { namespace, name } = proxy;
@@ -122,20 +113,17 @@ export class Reconciler {
       if (hasStatus(failure, 404)) return undefined;
       throw failure;
     }
-    this.#statusWrittenAtMs.set(proxy.key, nowMs);
+    this.#statusWrittenAtMs.set(proxy.key, steadyMs());
     for (const happening of statusHappenings(proxy.status, status as QuicProxyStatus))
       await events.record(proxy, happening);
     return undefined;
   }
 }
 
-function isInAnothersWay(decision: Decision | undefined): boolean {
-  return decision?.refusal?.reason === "PortConflict" || decision?.inForce?.takenNodes !== undefined;
+function needsKey({ deleting }: ObservedProxy, decision: Decision | undefined): boolean {
+  return !deleting && decision?.inForce !== undefined;
 }
 
-const SHOWN_NAMES_MAX = 6;
-
-function shorten(names: readonly string[]): string {
-  const more = names.length > SHOWN_NAMES_MAX ? ` and ${names.length - SHOWN_NAMES_MAX} more` : "";
-  return names.slice(0, SHOWN_NAMES_MAX).join(", ") + more;
+function isInAnothersWay(decision: Decision | undefined): boolean {
+  return decision?.refusal?.reason === "PortConflict" || decision?.inForce?.takenNodes !== undefined;
 }

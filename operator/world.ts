@@ -33,6 +33,8 @@ export interface ObservedNode {
   readonly taints: readonly ObservedTaint[];
   /** As the kubelet says, or the node controller in its place. */
   readonly ready: boolean;
+  /** Whether its operating system and architecture are those of the image. */
+  readonly runsImage: boolean;
 }
 
 export interface ServicePort {
@@ -92,6 +94,13 @@ export interface ObservedBackends {
   readonly metadata: ObjectMeta;
 }
 
+/** The QuicProxyKey of a QuicProxy. */
+export interface ObservedKey {
+  readonly namespace: string;
+  readonly proxy: string;
+  readonly hashKey: string;
+}
+
 export interface ObservedPod {
   readonly namespace: string;
   readonly name: string;
@@ -143,6 +152,7 @@ export interface World {
   nodeObject(namespace: string, name: string): ObservedNodeObject | undefined;
   backendObject(namespace: string, name: string): ObservedBackends | undefined;
   backendObjects(namespace: string, proxy: string): readonly ObservedBackends[];
+  hashKey(namespace: string, proxy: string): string | undefined;
   pods(namespace: string, proxy: string): readonly ObservedPod[];
   revisions(namespace: string, proxy: string): readonly ObservedRevision[];
   /** Why a DaemonSet could not make pods lately, in the words of who refused them. */

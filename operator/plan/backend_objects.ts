@@ -1,4 +1,6 @@
-import type { Backend, BackendsIndex, BackendsSpec } from "../../crds/backends_schema.ts";
+import { type Backend, type BackendsIndex, type BackendsSpec, backendsSpecShape } from "../../crds/backends_schema.ts";
+import { pruned } from "../../crds/pruning.ts";
+import { toStructural } from "../../crds/structural.ts";
 import { RESOURCES } from "../../kube/resources.ts";
 import { digestOf } from "../names.ts";
 import type { ObservedBackends, ObservedNodeObject, ObservedProxy } from "../world.ts";
@@ -43,6 +45,17 @@ export function planBackendObjects(
   ];
   const kept = new Set(desired.map(({ object }) => object.metadata.name));
   return { desired, surplus: objects.map(({ name }) => name).filter((name) => !kept.has(name)) };
+}
+
+const SPEC_SCHEMA = toStructural(backendsSpecShape);
+
+/** What this version knows of a spec. */
+export function knownBackends(spec: Partial<BackendsSpec>): Partial<BackendsSpec> {
+  return pruned(spec, SPEC_SCHEMA) as Partial<BackendsSpec>;
+}
+
+export function backendsDigest(spec: Partial<BackendsSpec>): string {
+  return digestOf(knownBackends(spec));
 }
 
 export function chunkName(proxy: string, backends: readonly Backend[]): string {

@@ -17,6 +17,8 @@ export interface PodOptions {
   readonly imagePullSecrets: readonly string[];
   readonly priorityClass: string | undefined;
   readonly capabilities: CapabilityLevel;
+  /** The only one that the image is for; undefined: it is for all that the nodes have. */
+  readonly architecture: string | undefined;
 }
 
 interface ChildInputs {

@@ -1,4 +1,7 @@
 import { nodeObjectName, type QuicProxyNodeSpec } from "../../crds/node_schema.ts";
+import { pruned } from "../../crds/pruning.ts";
+import { intentShape } from "../../crds/schema.ts";
+import { toStructural } from "../../crds/structural.ts";
 import { RESOURCES } from "../../kube/resources.ts";
 import { digestOf } from "../names.ts";
 import type { ObservedNodeObject, ObservedProxy } from "../world.ts";
@@ -9,7 +12,7 @@ import { nextGeneration } from "./generation.ts";
 /** What a plan takes from outside, so that it stays a function of its arguments. */
 export interface Fresh {
   readonly nowMs: number;
-  /** 32 hexadecimal digits, used where no node of a QuicProxy has a key yet. */
+  /** The hash key of the QuicProxy. */
   readonly hashKey: string;
 }
 
@@ -26,7 +29,7 @@ export function planNodeObjects(
   observed: readonly ObservedNodeObject[],
   fresh: Fresh,
 ): NodeObjects {
-  const hashKey = keyOfProxy(observed) ?? fresh.hashKey;
+  const { hashKey } = fresh;
   const { listeners, routing, dataPlane, metrics, backends } = inForce.spec;
   const settings = { listeners, routing, dataPlane, metrics };
   const intent = { ...settings, backends: { health: backends.health } };
@@ -53,24 +56,20 @@ function isOfOldVersion(before: ObservedNodeObject | undefined): boolean {
   return before?.hasBackends === true && before.status.appliedBackends === undefined;
 }
 
+const INTENT_SCHEMA = toStructural(intentShape);
+
 const digests = new WeakMap<object, string>();
 
 /** The same object is the intent of many nodes. */
 function sharedDigest(intent: object): string {
   const known = digests.get(intent);
   if (known !== undefined) return known;
-  const digest = digestOf(intent);
+  const digest = digestOf(pruned(intent, INTENT_SCHEMA));
   digests.set(intent, digest);
   return digest;
 }
 
-/** Digest of what makes a new generation. */
+/** Digest of what makes a new generation, as far as this version knows it. */
 export function contentDigest({ proxy, nodeName, hashKey, intent = {} as never }: Partial<QuicProxyNodeSpec>): string {
   return digestOf([proxy, nodeName, hashKey, sharedDigest(intent)]);
-}
-
-/** The key lives on in the nodes' objects, so that a restarted operator finds it without reading a Secret. */
-function keyOfProxy(observed: readonly ObservedNodeObject[]): string | undefined {
-  const keys = [...observed].sort((a, b) => (a.name < b.name ? -1 : 1)).map(({ hashKey }) => hashKey);
-  return keys.find((key) => /^[0-9a-f]{32}$/.test(key));
 }

@@ -72,6 +72,7 @@ function labelChanges(nodes: readonly ObservedNode[], label: string, excluded: R
 
 /** A taint that came after the pod drives it away only with the effect NoExecute, and then not at once. */
 function isEligible(node: ObservedNode, { name, podNodes }: Subject, { nodes }: QuicProxySpec): boolean {
+  if (!node.runsImage) return false;
   const selector = Object.entries(nodes?.selector ?? {});
   if (!selector.every(([key, value]) => node.labels[key] === value)) return false;
   if (nodeObjectName(name, node.name) === undefined) return false;

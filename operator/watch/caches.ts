@@ -19,6 +19,7 @@ import { Groups } from "./groups.ts";
 import {
   projectBackends,
   projectChild,
+  projectKey,
   projectNode,
   projectNodeObject,
   projectPod,
@@ -39,8 +40,11 @@ export interface CachesOptions {
   readonly client: ApiClient;
   /** Undefined: all namespaces. */
   readonly namespace: string | undefined;
+  /** Of the nodes that can run the image. */
+  readonly imageLabels: Readonly<Record<string, string>>;
   onConcern(concern: Concern): void;
   onError(resource: string, error: Error): void;
+  onRecovered(resource: string): void;
   readonly times?: Partial<InformerTimes>;
 }
 
@@ -57,6 +61,7 @@ export class Caches implements World {
   readonly #services;
   readonly #nodeObjects;
   readonly #backendObjects;
+  readonly #keys;
   readonly #slicesOf = new Groups<ObservedSlice>(({ namespace, service }) => `${namespace}/${service}`);
   readonly #nodeObjectsOf = new Groups<ObservedNodeObject>(ownerKey);
   readonly #backendObjectsOf = new Groups<ObservedBackends>(ownerKey);
@@ -69,7 +74,11 @@ export class Caches implements World {
   constructor(options: CachesOptions) {
     this.#options = options;
     this.#proxies = this.#follow(RESOURCES.quicProxies, projectProxy, concernOfProxy);
-    this.#nodes = this.#follow(RESOURCES.nodes, projectNode, () => ({ kind: "all" }));
+    this.#nodes = this.#follow(
+      RESOURCES.nodes,
+      (raw) => projectNode(raw, options.imageLabels),
+      () => ({ kind: "all" }),
+    );
     this.#services = this.#follow(RESOURCES.services, projectService, (change) => {
       this.#departures.observeService(change);
       return { kind: "service", key: change.key };
@@ -80,6 +89,7 @@ export class Caches implements World {
       return isReport(change) ? { ...ownerOf(change), settleMs: REPORTS_SETTLE_MS } : ownerOf(change);
     });
     this.#backendObjects = this.#follow(RESOURCES.quicProxyBackends, projectBackends, grouped(this.#backendObjectsOf));
+    this.#keys = this.#follow(RESOURCES.quicProxyKeys, projectKey, ownerOf);
     this.#follow(RESOURCES.pods, projectPod, grouped(this.#podsOf));
     this.#follow(RESOURCES.coreEvents, projectRefusal, (change) => {
       this.#refusalsOf.take(change);
@@ -159,6 +169,10 @@ export class Caches implements World {
     return this.#backendObjects.get(`${namespace}/${name}`);
   }
 
+  hashKey(namespace: string, proxy: string): string | undefined {
+    return this.#keys.get(`${namespace}/${proxy}`)?.hashKey;
+  }
+
   pods(namespace: string, proxy: string): readonly ObservedPod[] {
     return this.#podsOf.of(`${namespace}/${proxy}`);
   }
@@ -180,7 +194,7 @@ export class Caches implements World {
     project: (raw: KubernetesObject) => T | undefined,
     concern: (change: Change<T>) => Concern,
   ): Informer<T> {
-    const { client, namespace, onConcern, onError, times } = this.#options;
+    const { client, namespace, onConcern, onError, onRecovered, times } = this.#options;
     const labelSelector = SELECTORS.get(resource.plural);
     const informer = new Informer<T>({
       client,
@@ -199,6 +213,7 @@ export class Caches implements World {
         onConcern(about);
       },
       onError: (error) => onError(resource.plural, error),
+      onRecovered: () => onRecovered(resource.plural),
       times: { ...OPERATOR_TIMES, ...times },
     });
     this.#informers.set(resource.plural, informer as Informer<unknown>);

@@ -4,9 +4,11 @@ import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_sch
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { digestOf, PROXY_LABEL } from "../names.ts";
+import { knownBackends } from "../plan/backend_objects.ts";
 import { contentDigest } from "../plan/node_objects.ts";
 import type {
   ObservedBackends,
+  ObservedKey,
   ObservedNode,
   ObservedNodeObject,
   ObservedPod,
@@ -46,12 +48,17 @@ type RawNode = {
   status?: { conditions?: { type: string; status: string }[] };
 };
 
-export function projectNode(raw: KubernetesObject): ObservedNode | undefined {
+export function projectNode(
+  raw: KubernetesObject,
+  imageLabels: Readonly<Record<string, string>>,
+): ObservedNode | undefined {
   const { metadata, spec, status } = raw as Raw<RawNode>;
   if (metadata.deletionTimestamp !== undefined) return undefined;
   const ready = status?.conditions?.find(({ type }) => type === "Ready")?.status === "True";
   const taints = (spec?.taints ?? []).map(({ key, value = "", effect }) => ({ key, value, effect }));
-  return { name: metadata.name, labels: metadata.labels ?? {}, taints, ready };
+  const { name, labels = {} } = metadata;
+  const runsImage = Object.entries(imageLabels).every(([key, value]) => labels[key] === value);
+  return { name, labels, taints, ready, runsImage };
 }
 
 type ServiceSpec = {
@@ -119,19 +126,27 @@ export function projectNodeObject(raw: KubernetesObject): ObservedNodeObject | u
 }
 
 export function projectBackends(raw: KubernetesObject): ObservedBackends | undefined {
-  const { metadata, spec } = raw as Raw<{ spec?: Partial<BackendsSpec> }>;
+  const { metadata, spec: stored = {} } = raw as Raw<{ spec?: Partial<BackendsSpec> }>;
   if (metadata.deletionTimestamp !== undefined) return undefined;
+  const spec = knownBackends(stored);
   const { namespace = "", name, labels, annotations } = metadata;
   const { ownerReferences } = metadata as { ownerReferences?: unknown };
   return {
     namespace,
     name,
-    proxy: spec?.proxy ?? "",
-    index: spec?.index,
-    backends: spec?.backends,
-    digest: digestOf(spec ?? {}),
+    proxy: spec.proxy ?? "",
+    index: spec.index,
+    backends: spec.backends,
+    digest: digestOf(spec),
     metadata: { name, namespace, labels, annotations, ownerReferences } as ObservedBackends["metadata"],
   };
+}
+
+export function projectKey(raw: KubernetesObject): ObservedKey | undefined {
+  const { metadata, spec } = raw as Raw<{ spec?: { hashKey?: string } }>;
+  const { namespace = "", name, deletionTimestamp } = metadata;
+  if (deletionTimestamp !== undefined || spec?.hashKey === undefined) return undefined;
+  return { namespace, proxy: name, hashKey: spec.hashKey };
 }
 
 interface ContainerStatus {

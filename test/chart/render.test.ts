@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { kindDefinitions } from "../../crds/definitions.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { chart, find, type Helm, helm, helms, namespace, type Rendered, render, type Values } from "./helm.ts";
 
@@ -39,6 +40,7 @@ const valueSets: Readonly<Record<string, Values>> = {
 interface PodSpec {
   priorityClassName?: string;
   imagePullSecrets?: object[];
+  nodeSelector?: Record<string, string>;
   securityContext: object;
   containers: [{ image: string; args: string[]; securityContext: object; resources: object }];
 }
@@ -105,6 +107,20 @@ describe("the operator's pod", () => {
     expect(podOf(render("Helm 4", { image })).containers[0].image).toBe(expected);
   });
 
+  test("runs on nodes that can run the image, as its proxies do", () => {
+    const selectorsOf = (values: Values) => {
+      const objects = render("Helm 4", values);
+      const check = find(objects, "Pod").spec as unknown as PodSpec;
+      return [podOf(objects).nodeSelector, check.nodeSelector];
+    };
+    const linux = { "kubernetes.io/os": "linux" };
+    expect(selectorsOf({})).toEqual([linux, linux]);
+    const values = { image: { architecture: "arm64" }, operator: { nodeSelector: { tier: "edge" } } };
+    const image = { ...linux, "kubernetes.io/arch": "arm64" };
+    expect(selectorsOf(values)).toEqual([{ ...image, tier: "edge" }, image]);
+    expect(argsOf(render("Helm 4", values))).toContain("--architecture=arm64");
+  });
+
   test("is told what the values say of proxies", () => {
     const values = valueSets["an image by digest and all names"]!;
     expect(argsOf(render("Helm 4", values))).toEqual([
@@ -121,6 +137,12 @@ describe("the operator's pod", () => {
   });
 });
 
+test("is for API servers that take its CRDs: isIP() in a new rule needs 1.31", () => {
+  const at = (version: string) => helm("Helm 4", ["template", "q", chart, "--kube-version", version], {});
+  expect(at("1.30.9")).toMatchObject({ status: 1, said: expect.stringContaining("kubeVersion: >=1.31.0") });
+  expect(at("1.31.0")).toMatchObject({ status: 0 });
+});
+
 test("a single replica has no disruption budget, which would keep its node from being drained", () => {
   const kinds = (replicas: number) => render("Helm 4", { operator: { replicas } }).map(({ kind }) => kind);
   expect(kinds(2)).toContain("PodDisruptionBudget");
@@ -131,7 +153,9 @@ describe("the CRDs", () => {
   const committed = (plural: string): Rendered =>
     parse(readFileSync(resolve(chart, `../../crds/quicproxy.io_${plural}.yaml`), "utf8")) as Rendered;
 
-  test.each(["quicproxies", "quicproxynodes", "quicproxybackends"])("%s are the generated ones, and stay", (plural) => {
+  const plurals = kindDefinitions().map(({ plural }) => plural);
+
+  test.each(plurals)("%s are the generated ones, and stay", (plural) => {
     const crd = find(render("Helm 4"), "CustomResourceDefinition", `${plural}.quicproxy.io`);
     expect(crd.metadata.annotations).toEqual({ "helm.sh/resource-policy": "keep" });
     const { metadata, ...rest } = committed(plural);
@@ -140,7 +164,7 @@ describe("the CRDs", () => {
 
   test("go with the release only where that is asked for", () => {
     const crds = render("Helm 4", { crds: { keep: false } }).filter(({ kind }) => kind === "CustomResourceDefinition");
-    expect(crds.map(({ metadata }) => metadata.annotations)).toEqual([undefined, undefined, undefined]);
+    expect(crds.map(({ metadata }) => metadata.annotations)).toEqual(plurals.map(() => undefined));
     expect(render("Helm 4", { crds: { install: false } }).map(({ kind }) => kind)).not.toContain(
       "CustomResourceDefinition",
     );

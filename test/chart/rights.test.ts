@@ -28,6 +28,7 @@ const IN_NAMESPACES: Rights = [
   "quicproxy.io/quicproxies/status: patch",
   "quicproxy.io/quicproxies: list watch patch",
   "quicproxy.io/quicproxybackends: get list watch create patch delete",
+  "quicproxy.io/quicproxykeys: get list watch create",
   "quicproxy.io/quicproxynodes/status: patch",
   "quicproxy.io/quicproxynodes: get list watch create patch delete",
   "rbac.authorization.k8s.io/rolebindings: list watch create patch",

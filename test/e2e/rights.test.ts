@@ -96,14 +96,15 @@ test("who may view sees QuicProxies, who may edit changes them, and neither read
   for (const [role, user] of Object.entries(accounts)) {
     await kubectl(cluster, ["-n", system, "create", "rolebinding", user, `--clusterrole=${role}`, `--user=${user}`]);
   }
-  const kind = "quicproxies.quicproxy.io";
+  const proxies = "quicproxies.quicproxy.io";
   await until("the roles of the chart are part of the cluster's", () =>
-    may(accounts.edit, "create", kind, "-n", system),
+    may(accounts.edit, "create", proxies, "-n", system),
   );
-  expect(await may(accounts.view, "list", kind, "-n", system)).toBe(true);
-  expect(await may(accounts.view, "create", kind, "-n", system)).toBe(false);
-  expect(await may(accounts.edit, "patch", `${kind}/scale`, "-n", system)).toBe(true);
+  expect(await may(accounts.view, "list", proxies, "-n", system)).toBe(true);
+  expect(await may(accounts.view, "create", proxies, "-n", system)).toBe(false);
+  expect(await may(accounts.edit, "patch", `${proxies}/scale`, "-n", system)).toBe(true);
   for (const user of Object.values(accounts)) {
-    expect(await may(user, "get", "quicproxynodes.quicproxy.io", "-n", system)).toBe(false);
+    for (const kind of ["quicproxynodes.quicproxy.io", "quicproxykeys.quicproxy.io"])
+      expect([kind, await may(user, "get", kind, "-n", system)]).toEqual([kind, false]);
   }
 });

@@ -50,3 +50,11 @@ runAsUser: 65532
 runAsGroup: 65532
 seccompProfile: { type: RuntimeDefault }
 {{- end -}}
+
+{{/* Labels of the nodes that can run the image. */}}
+{{- define "quicproxy.imageNodes" -}}
+kubernetes.io/os: linux
+{{- with .Values.image.architecture }}
+kubernetes.io/arch: {{ . }}
+{{- end }}
+{{- end -}}

@@ -12,6 +12,10 @@ patch. It may grant proxies no more than it has itself, hence get of quicproxyno
 - apiGroups: [quicproxy.io]
   resources: [quicproxynodes, quicproxybackends]
   verbs: [get, list, watch, create, patch, delete]
+# Only ever created: the API server decides which key was first (docs/adr/0027).
+- apiGroups: [quicproxy.io]
+  resources: [quicproxykeys]
+  verbs: [get, list, watch, create]
 - apiGroups: [apps]
   resources: [daemonsets]
   verbs: [list, watch, create, patch]

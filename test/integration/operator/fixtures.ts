@@ -16,7 +16,7 @@ const CRDS: Resource = {
   plural: "customresourcedefinitions",
   kind: "CustomResourceDefinition",
 };
-const CRD_PLURALS = ["quicproxies", "quicproxynodes", "quicproxybackends"];
+const CRD_PLURALS = ["quicproxies", "quicproxynodes", "quicproxybackends", "quicproxykeys"];
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 const ROOT = new URL("../../../", import.meta.url);
 
@@ -33,6 +33,7 @@ export const OPERATOR_RULES = [
   rule("quicproxy.io", ["quicproxybackends"], ["get", "list", "watch", "create", "patch", "delete"]),
   rule("quicproxy.io", ["quicproxynodes"], ["get", "list", "watch", "create", "patch", "delete"]),
   rule("quicproxy.io", ["quicproxynodes/status"], ["patch"]),
+  rule("quicproxy.io", ["quicproxykeys"], ["get", "list", "watch", "create"]),
   rule("apps", ["daemonsets"], ["list", "watch", "create", "patch"]),
   rule("apps", ["controllerrevisions"], ["list", "watch", "create", "patch", "delete"]),
   rule("", ["serviceaccounts"], ["list", "watch", "create", "patch"]),
@@ -70,6 +71,7 @@ export class Admin {
       await this.client.list({ resource: RESOURCES.quicProxies, ...namespaced });
       await this.client.list({ resource: RESOURCES.quicProxyNodes, ...namespaced });
       await this.client.list({ resource: RESOURCES.quicProxyBackends, ...namespaced });
+      await this.client.list({ resource: RESOURCES.quicProxyKeys, ...namespaced });
       return true;
     });
   }
@@ -98,7 +100,8 @@ export class Admin {
   }
 
   async node(name: string, labels: Record<string, string>): Promise<void> {
-    await this.apply(RESOURCES.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+    const metadata = { name, labels: { "kubernetes.io/os": "linux", ...labels } };
+    await this.apply(RESOURCES.nodes, { apiVersion: "v1", kind: "Node", metadata });
   }
 
   async service(name: string, port: number): Promise<void> {

@@ -79,6 +79,7 @@ beforeAll(async () => {
       imagePullSecrets: [],
       priorityClass: undefined,
       capabilities: "Sockets",
+      architecture: undefined,
     },
     times: FAST,
   });

@@ -7,7 +7,7 @@ import { openLog } from "../../../process/log.ts";
 import { LogStream } from "../../../process/log_stream.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
-import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
+import { Admin, NAMESPACE, type NodeObject, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
 
 const PODS = {
   image: "quicproxy:test",
@@ -15,9 +15,12 @@ const PODS = {
   imagePullSecrets: [],
   priorityClass: undefined,
   capabilities: "Sockets",
+  architecture: undefined,
 } as const;
 const STATIC = { listeners: [{ port: 443 }], backends: { static: [{ address: "10.0.0.7", port: 4433 }] } };
 const SERVICE = { listeners: [{ port: 443 }], backends: { service: { name: "server", port: 443 } } };
+
+const log = openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1));
 
 let api: ApiServer;
 let admin: Admin;
@@ -26,7 +29,7 @@ let operator: Operator;
 function startOperator(): Operator {
   const started = new Operator({
     send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
+    log,
     namespace: undefined,
     instance: "test",
     isLeading: () => true,
@@ -42,6 +45,13 @@ const backendsOf = (): Promise<string[]> => admin.backends("edge");
 const indexOf = async () => {
   const object = await admin.client.get(RESOURCES.quicProxyBackends, { namespace: NAMESPACE, name: "edge" });
   return (object as unknown as { spec: { index: BackendsIndex } }).spec.index;
+};
+
+/** One with a finalizer goes only while an operator is there. */
+const removeEdge = async (): Promise<void> => {
+  const place = { namespace: NAMESPACE, name: "edge" };
+  await admin.client.delete(RESOURCES.quicProxies, place);
+  await until("it is gone", async () => (await admin.client.get(RESOURCES.quicProxies, place)) === undefined);
 };
 
 const writes = async (): Promise<number> => {
@@ -71,12 +81,13 @@ beforeEach(() => {
 /** No controller collects garbage here. */
 afterEach(async () => {
   await operator.stop();
-  const { quicProxies, quicProxyNodes, quicProxyBackends, daemonSets, controllerRevisions } = RESOURCES;
+  const { quicProxies, quicProxyNodes, quicProxyBackends, quicProxyKeys, daemonSets, controllerRevisions } = RESOURCES;
   const { roles, roleBindings, serviceAccounts } = RESOURCES;
   const made = [
     quicProxies,
     quicProxyNodes,
     quicProxyBackends,
+    quicProxyKeys,
     daemonSets,
     controllerRevisions,
     roles,
@@ -232,12 +243,61 @@ describe("an operator on a real API server", () => {
     await until("two nodes", async () => (await labelled()).length === 0 && (await admin.nodeObjects()).length === 2);
     await admin.client.mergePatch(RESOURCES.quicProxies, place, { spec: { replicas: 0 } });
     await until("no node", async () => (await labelled()).length === 2 && (await admin.nodeObjects()).length === 0);
-    await admin.client.delete(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" });
-    await until("no labels", async () => (await labelled()).length === 0);
-    await until(
-      "it is gone",
-      async () => (await admin.client.get(RESOURCES.quicProxies, { namespace: NAMESPACE, name: "edge" })) === undefined,
-    );
+    await removeEdge();
+    expect(await labelled()).toEqual([]);
+  });
+
+  it("keeps the hash key without a node to hold it, and lets nobody change it", async () => {
+    const hashKeys = async () => (await admin.nodeObjects()).map(({ spec }) => spec.hashKey);
+    await admin.proxy("edge", { ...STATIC, scaling: { nodes: 1 } });
+    await until("one node", async () => (await admin.nodeObjects()).length === 1);
+    const [before] = await hashKeys();
+    await admin.proxy("edge", { ...STATIC, scaling: { nodes: 0 } });
+    await until("no node", async () => (await admin.nodeObjects()).length === 0);
+    await admin.proxy("edge", { ...STATIC, scaling: { nodes: 2 } });
+    await until("two nodes", async () => (await admin.nodeObjects()).length === 2);
+    expect(await hashKeys()).toEqual([before, before]);
+    const change = { spec: { hashKey: "f".repeat(32) } };
+    await expect(
+      admin.client.mergePatch(RESOURCES.quicProxyKeys, { namespace: NAMESPACE, name: "edge" }, change),
+    ).rejects.toThrow("a key never changes");
+    await removeEdge();
+  });
+
+  it("has one hash key, also where two operators make the first plan at the same time", async () => {
+    const other = startOperator();
+    await until("both are ready", async () => operator.notReady() === undefined && other.notReady() === undefined);
+    for (const [index, name] of ["edge", "b", "c", "d"].entries()) {
+      await admin.proxy(name, { ...STATIC, listeners: [{ port: 1000 + index }], metrics: { port: 2000 + index } });
+    }
+    await until("all nodes", async () => (await admin.nodeObjects()).length === 8);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await other.stop();
+    const { items } = await admin.client.list({ resource: RESOURCES.quicProxyKeys, namespace: NAMESPACE });
+    const keys = new Map(items.map((item) => [item.metadata.name, (item as unknown as NodeObject).spec.hashKey]));
+    expect([...new Set(keys.values())]).toHaveLength(4);
+    for (const { metadata, spec } of await admin.nodeObjects())
+      expect(spec.hashKey).toBe(keys.get(metadata.name.split(".")[0]!));
+  });
+
+  it("is scaled by whoever only writes, before there is a number; who reads first is refused", async () => {
+    const scale = { namespace: NAMESPACE, name: "edge", subresource: "scale" as never };
+    await admin.proxy("edge", STATIC);
+    await until("two nodes", async () => (await admin.nodeObjects()).length === 2);
+    await expect(admin.client.get(RESOURCES.quicProxies, scale)).rejects.toThrow("does not exist");
+    await admin.client.mergePatch(RESOURCES.quicProxies, scale, { spec: { replicas: 1 } });
+    await until("one node", async () => (await admin.nodeObjects()).length === 1);
+    expect(await admin.client.get(RESOURCES.quicProxies, scale)).toMatchObject({ spec: { replicas: 1 } });
+    await removeEdge();
+  });
+
+  it("is spared what the CRD refuses: names with dots, tolerations that no pod may have", async () => {
+    await expect(admin.proxy("a.b", STATIC)).rejects.toThrow(/metadata\.name: up to 63 of .* no dot/);
+    const tolerating = (toleration: object) => admin.proxy("edge", { ...STATIC, nodes: { tolerations: [toleration] } });
+    await expect(tolerating({ effect: "NoSchedule" })).rejects.toThrow("a toleration without key has operator Exists");
+    await expect(tolerating({ key: "a", operator: "Exists", value: "b" })).rejects.toThrow("has no value");
+    await tolerating({ operator: "Exists", effect: "NoSchedule" });
+    await tolerating({ key: "a", value: "b" });
   });
 
   it("goes on after an outage of the API server, with nothing cleared", async () => {

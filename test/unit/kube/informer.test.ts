@@ -10,6 +10,7 @@ let informer: Informer<unknown>;
 let changes: string[];
 let errors: string[];
 let broken: boolean;
+let recoveries: number;
 
 const FAST: InformerTimes = { watchSeconds: 60, stallMs: 5000, relistMs: 60_000, backoffBaseMs: 1, backoffMaxMs: 5 };
 
@@ -26,6 +27,7 @@ function start(times: Partial<InformerTimes> = {}): void {
       changes.push(`${origin} ${key} ${value === undefined ? "gone" : value}`);
     },
     onError: ({ message }) => errors.push(message),
+    onRecovered: () => recoveries++,
     times: { ...FAST, ...times },
   });
   informer.start();
@@ -39,6 +41,7 @@ beforeEach(async () => {
   changes = [];
   errors = [];
   broken = false;
+  recoveries = 0;
 });
 
 afterEach(async () => {
@@ -114,6 +117,13 @@ describe("an informer in trouble", () => {
     start();
     await synced();
     expect(errors).toHaveLength(3);
+    expect(recoveries).toBe(0);
+    api.bookmark();
+    await until(() => recoveries === 1, "the end of the trouble");
+    api.bookmark();
+    api.set("a", 1);
+    await until(() => changes.length === 1);
+    expect(recoveries).toBe(1);
   });
 
   it("outlives bursts of 5xx, resets and garbage, and clears nothing meanwhile", async () => {

@@ -6,21 +6,31 @@ import type { KubernetesObject } from "../../../kube/objects.ts";
 
 type Lease = KubernetesObject & { spec: Record<string, unknown> };
 
-/** One Lease with optimistic locking; `down` makes every call fail. */
+/** One Lease with optimistic locking. `down` makes every call fail, `silent` leaves it without an answer. */
 class FakeLeases {
   lease: Lease | undefined;
   down = false;
+  silent = false;
+  /** How long an answer takes, once what was asked is done. */
+  slowMs = 0;
+  gets = 0;
+  readonly signals: AbortSignal[] = [];
   #version = 0;
 
-  async get(): Promise<never> {
+  async get(_: unknown, __: unknown, { signal }: { signal?: AbortSignal } = {}): Promise<never> {
+    this.gets++;
+    if (signal !== undefined) this.signals.push(signal);
     this.#check();
+    if (this.silent) await new Promise(() => {});
     return structuredClone(this.lease) as never;
   }
 
   async create(_: unknown, object: KubernetesObject): Promise<never> {
     this.#check();
     if (this.lease !== undefined) throw new ApiError("exists", { status: 409, reason: "AlreadyExists" });
-    return this.#store(object);
+    const stored = this.#store(object);
+    if (this.slowMs > 0) await clock.sleep(this.slowMs);
+    return stored;
   }
 
   async replace(_: unknown, object: KubernetesObject): Promise<never> {
@@ -28,7 +38,9 @@ class FakeLeases {
     if (object.metadata.resourceVersion !== this.lease?.metadata.resourceVersion) {
       throw new ApiError("conflict", { status: 409, reason: "Conflict" });
     }
-    return this.#store(object);
+    const stored = this.#store(object);
+    if (this.slowMs > 0) await clock.sleep(this.slowMs);
+    return stored;
   }
 
   #check(): void {
@@ -76,8 +88,17 @@ beforeEach(() => {
   clock = new FakeClock();
 });
 
-function candidate(identity: string): LeaderElection {
-  return new LeaderElection({ client: leases, namespace: "system", name: "lease", identity, clock });
+function candidate(identity: string, more: object = {}): LeaderElection {
+  return new LeaderElection({ client: leases, namespace: "system", name: "lease", identity, clock, ...more });
+}
+
+/** When `hold` returned. */
+function lossOf(election: LeaderElection): { atMs: number | undefined } {
+  const loss: { atMs: number | undefined } = { atMs: undefined };
+  void election.hold().then(() => {
+    loss.atMs = clock.nowMs;
+  });
+  return loss;
 }
 
 describe("leader election", () => {
@@ -145,16 +166,93 @@ describe("leader election", () => {
     expect(lostAtMs).toBeGreaterThan(renewedAtMs);
   });
 
-  it("loses where another has written the lease", async () => {
+  it("leads no more as soon as it reads another's name", async () => {
     const first = candidate("a");
     await first.acquire();
-    const held = first.hold();
+    const loss = lossOf(first);
+    await clock.advance(5000);
     const lease = leases.lease as Lease;
     leases.lease = { ...lease, spec: { ...lease.spec, holderIdentity: "b", renewTime: "now" } };
-    await clock.advance(11_000);
-    await held;
+    const writtenAtMs = clock.nowMs;
+    await clock.advance(2000);
     expect(first.isLeading).toBe(false);
+    expect(loss.atMs! - writtenAtMs).toBeLessThanOrEqual(2000);
+    await clock.advance(60_000);
     expect(leases.lease.spec.holderIdentity).toBe("b");
+  });
+
+  it("counts from before the request that took the lease, not from its answer", async () => {
+    leases.slowMs = 4000;
+    const first = candidate("a");
+    const askedAtMs = clock.nowMs;
+    const acquired = first.acquire();
+    await clock.advance(4000);
+    await expect(acquired).resolves.toBe(true);
+    const loss = lossOf(first);
+    leases.down = true;
+    await clock.advance(20_000);
+    expect(loss.atMs! - askedAtMs).toBeLessThanOrEqual(10_000);
+  });
+
+  it("counts from before the request that renewed the lease, not from its answer", async () => {
+    const first = candidate("a");
+    await first.acquire();
+    const loss = lossOf(first);
+    leases.slowMs = 4000;
+    await clock.advance(1999);
+    const askedAtMs = clock.nowMs + 1;
+    await clock.advance(4001);
+    leases.down = true;
+    await clock.advance(20_000);
+    expect(loss.atMs! - askedAtMs).toBe(10_000);
+  });
+
+  it("does not wait for an answer for ever: it asks anew after 5 s, and takes what was given meanwhile", async () => {
+    const errors: string[] = [];
+    leases.silent = true;
+    const first = candidate("a", { onError: ({ message }: Error) => errors.push(message) });
+    const acquired = first.acquire();
+    await clock.advance(13_000);
+    expect(leases.gets).toBe(2);
+    expect(errors).toEqual(["no answer within 5000 ms", "no answer within 5000 ms"]);
+    expect(leases.signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+    leases.silent = false;
+    await clock.advance(2000);
+    await expect(acquired).resolves.toBe(true);
+  });
+
+  it("leads only once an answer came in time: a lease that was taken without one is asked for again", async () => {
+    leases.slowMs = 6000;
+    const first = candidate("a");
+    const acquired = first.acquire();
+    await clock.advance(6000);
+    expect(leases.lease?.spec.holderIdentity).toBe("a");
+    expect(first.isLeading).toBe(false);
+    leases.slowMs = 0;
+    await clock.advance(3000);
+    await expect(acquired).resolves.toBe(true);
+  });
+
+  it("is no leader after a standstill, before anything of it has run", async () => {
+    const first = candidate("a");
+    await first.acquire();
+    lossOf(first);
+    clock.nowMs += 9_999;
+    expect(first.isLeading).toBe(true);
+    clock.nowMs += 1;
+    expect(first.isLeading).toBe(false);
+  });
+
+  it("tells when the API server answers again", async () => {
+    const told: string[] = [];
+    const first = candidate("a", { onError: () => told.push("error"), onAnswer: () => told.push("answer") });
+    leases.down = true;
+    void first.acquire();
+    await clock.advance(0);
+    leases.down = false;
+    await clock.advance(2000);
+    expect(told).toEqual(["error", "answer"]);
+    await first.stop();
   });
 
   it("gives the lease back when it stops, so that another need not wait", async () => {

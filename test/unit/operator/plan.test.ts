@@ -3,8 +3,23 @@ import { describe, expect, it } from "vitest";
 import { nodeSpecShape } from "../../../crds/node_schema.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
 import { covers, needOf } from "../../../operator/diff.ts";
+import { imageLabels } from "../../../operator/names.ts";
+import { planDaemonSet } from "../../../operator/plan/daemon_set.ts";
+import { projectNode } from "../../../operator/watch/project.ts";
 import type { ObservedNodeObject } from "../../../operator/world.ts";
-import { FakeWorld, FRESH, find, node, planOf, proxy, SERVICE_SPEC, service, slice } from "./worlds.ts";
+import {
+  accepted,
+  FakeWorld,
+  FRESH,
+  find,
+  node,
+  POD_OPTIONS,
+  planOf,
+  proxy,
+  SERVICE_SPEC,
+  service,
+  slice,
+} from "./worlds.ts";
 
 const nodes = [node("node-1", { edge: "" }), node("node-2", { edge: "" })];
 
@@ -151,9 +166,37 @@ describe("the DaemonSet", () => {
       scaling: { nodes: 1 },
     };
     expect(template(spec).spec).toMatchObject({
-      nodeSelector: { edge: "" },
+      nodeSelector: { "kubernetes.io/os": "linux", edge: "" },
       tolerations: [{ key: "a", operator: "Exists" }],
     });
+  });
+});
+
+describe("nodes that cannot run the image", () => {
+  it("have neither pod nor object: those of another operating system, or architecture where it is for one", () => {
+    const mixed = world({}, { nodes: [...nodes, node("windows", {}, { runsImage: false })] });
+    const names = planOf(mixed).desired.map(({ object }) => object.metadata.name);
+    expect(names.filter((name) => name.startsWith("edge.node") || name.includes("windows"))).toEqual([
+      "edge.node-1",
+      "edge.node-2",
+    ]);
+    const options = { ...POD_OPTIONS, architecture: "arm64" };
+    const { object } = planDaemonSet(mixed.proxies[0]!, accepted(mixed).spec, options);
+    expect((object as unknown as PodTemplate).spec.template.spec.nodeSelector).toEqual({
+      "kubernetes.io/os": "linux",
+      "kubernetes.io/arch": "arm64",
+    });
+  });
+
+  it.each([
+    [{}, undefined, false],
+    [{ os: "windows" }, undefined, false],
+    [{ os: "linux" }, undefined, true],
+    [{ os: "linux", arch: "arm64" }, "amd64", false],
+    [{ os: "linux", arch: "arm64" }, "arm64", true],
+  ])("are told by their labels: %o with an image for %s: %s", (given, architecture, runsImage) => {
+    const labels = Object.fromEntries(Object.entries(given).map(([key, value]) => [`kubernetes.io/${key}`, value]));
+    expect(projectNode({ metadata: { name: "n", labels } }, imageLabels(architecture))).toMatchObject({ runsImage });
   });
 });
 
@@ -175,7 +218,7 @@ describe("a plan on what was applied", () => {
       fc.property(spec, (chosen) => {
         const before = world(chosen);
         const after = before.applied(planOf(before));
-        const again = planOf(after, "edge", { nowMs: FRESH.nowMs + 1000, hashKey: "f".repeat(32) });
+        const again = planOf(after, "edge", { ...FRESH, nowMs: FRESH.nowMs + 1000 });
         expect(needs(after, again)).toEqual([]);
         expect([...again.surplus, ...again.labels]).toEqual([]);
       }),
@@ -201,14 +244,13 @@ describe("a plan on what was applied", () => {
     );
   });
 
-  it("gives changed content a higher generation and keeps the key", () => {
+  it("gives changed content a higher generation", () => {
     const before = world();
     const applied = before.applied(planOf(before));
     applied.parts.proxies = [proxy("edge", { listeners: [{ port: 8443 }] }, { generation: 2 })];
-    const plan = planOf(applied, "edge", { nowMs: 5, hashKey: "f".repeat(32) });
-    const { generation, hashKey } = find<NodeSpec>(plan, "QuicProxyNode").spec;
+    const plan = planOf(applied, "edge", { ...FRESH, nowMs: 5 });
+    const { generation } = find<NodeSpec>(plan, "QuicProxyNode").spec;
     expect(generation).toBe(FRESH.nowMs + 1);
-    expect(hashKey).toBe(FRESH.hashKey);
     expect(needs(applied, plan)).toEqual([
       expect.stringMatching(/^create ControllerRevision /),
       "update QuicProxyNode edge.node-1",

@@ -6,6 +6,7 @@ import { type Plan, planProxy } from "../../../operator/plan/plan.ts";
 import { projectBackends, projectChild, projectNodeObject, projectRevision } from "../../../operator/watch/project.ts";
 import type {
   ObservedBackends,
+  ObservedKey,
   ObservedNode,
   ObservedNodeObject,
   ObservedPod,
@@ -23,6 +24,7 @@ export const POD_OPTIONS: PodOptions = {
   imagePullSecrets: [],
   priorityClass: undefined,
   capabilities: "Sockets",
+  architecture: undefined,
 };
 
 export const FRESH = { nowMs: 1_700_000_000_000, hashKey: "0123456789abcdef0123456789abcdef" };
@@ -37,6 +39,7 @@ export interface WorldParts {
   revisions: ObservedRevision[];
   refusals: ObservedRefusal[];
   children: KubernetesObject[];
+  keys: ObservedKey[];
   backendObjects: ObservedBackends[];
   /** Addresses that a watch saw go. */
   seenToGo: string[];
@@ -57,6 +60,7 @@ export class FakeWorld implements World {
       revisions: [],
       refusals: [],
       children: [],
+      keys: [],
       backendObjects: [],
       seenToGo: [],
     };
@@ -97,6 +101,10 @@ export class FakeWorld implements World {
 
   nodeObjects(namespace: string, proxy: string) {
     return this.parts.nodeObjects.filter((object) => object.namespace === namespace && object.proxy === proxy);
+  }
+
+  hashKey(namespace: string, proxy: string) {
+    return this.parts.keys.find((key) => key.namespace === namespace && key.proxy === proxy)?.hashKey;
   }
 
   pods(namespace: string, proxy: string) {
@@ -180,7 +188,7 @@ export function node(
   labels: Record<string, string> = {},
   changes: Partial<ObservedNode> = {},
 ): ObservedNode {
-  return { name, labels, taints: [], ready: true, ...changes };
+  return { name, labels, taints: [], ready: true, runsImage: true, ...changes };
 }
 
 export function service(changes: Partial<ObservedService> = {}): ObservedService {
