@@ -5,7 +5,6 @@ import type { Plan, PlanManifest } from "./apply/plan.ts";
 import { HealthMonitor, type HostDependencies } from "./health/monitor.ts";
 import { systemDependencies } from "./health/system.ts";
 import { HttpEndpoint } from "./metrics/endpoint.ts";
-import type { CountersReport } from "./metrics/report.ts";
 import { type ProxyView, proxyRoutes } from "./metrics/routes.ts";
 import { startSampleLog } from "./sampling/sample_log.ts";
 import type { ManifestEvent } from "./source/file.ts";
@@ -32,15 +31,13 @@ export interface ProxyOptions {
   metrics?: HostPort | "off" | undefined;
 }
 
-export interface RunningProxy {
+export interface RunningProxy extends ProxyView {
   /** Where metrics and health are served; undefined for nowhere. */
   readonly metricsAddress: HostPort | undefined;
   /** Applies a changed manifest or keeps what is in force. Never throws. */
   onManifest(event: ManifestEvent): Promise<void>;
   /** Applies a plan, or keeps what is in force and says why. Never throws. */
   apply(plan: Plan): Promise<Error | undefined>;
-  /** One reading of counters and state. */
-  report(): CountersReport;
   /** Stops forwarding and closes everything. */
   stop(): Promise<void>;
 }
@@ -134,7 +131,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
         return error instanceof Error ? error : new Error(String(error));
       }
     },
-    report: () => (view as ProxyView).report(),
+    ...(view as unknown as ProxyView),
     get metricsAddress(): HostPort | undefined {
       return endpoint.address;
     },

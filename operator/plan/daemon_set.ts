@@ -1,4 +1,3 @@
-import { isIPv6 } from "node:net";
 import { sizeBytes } from "../../crds/quantities.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import { RESOURCES } from "../../kube/resources.ts";
@@ -15,6 +14,7 @@ import {
 import type { ObservedProxy } from "../world.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
+import { HEALTH_SOCKET, healthMount, healthVolume, probes } from "./probes.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
 const LAST_GOOD_VOLUME = "last-good";
@@ -69,6 +69,7 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
     containers: [container(proxy, spec, options)],
     volumes: [
       { name: LAST_GOOD_VOLUME, emptyDir: { sizeLimit: "16Mi" } },
+      healthVolume,
       ...keyMounts(spec).map(({ volume }) => volume),
     ],
   };
@@ -118,6 +119,8 @@ function container(
       `$(POD_NAMESPACE)/${proxy.name}.$(NODE_NAME)`,
       "--last-good",
       LAST_GOOD_DIR,
+      "--health-socket",
+      HEALTH_SOCKET,
       "--log-format",
       "json",
     ],
@@ -134,25 +137,12 @@ function container(
       runAsUser: 0,
       capabilities: { drop: ["ALL"], add: capabilitiesOf(capabilities) },
     },
-    volumeMounts: [{ name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR }, ...keyMounts(spec).map(({ mount }) => mount)],
+    volumeMounts: [
+      { name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR },
+      healthMount,
+      ...keyMounts(spec).map(({ mount }) => mount),
+    ],
     terminationMessagePolicy: "FallbackToLogsOnError",
-    ...probes(spec.metrics),
+    ...probes,
   };
-}
-
-/** A proxy that waits for its first configuration answers no probe yet; that is no reason to restart it for 10 minutes. */
-function probes({ address, port }: QuicProxySpec["metrics"]): object {
-  if (port === 0) return {};
-  const get = (path: string): object => ({ httpGet: { host: probeHost(address), port, path, scheme: "HTTP" } });
-  return {
-    startupProbe: { ...get("/healthz"), periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 600 },
-    livenessProbe: { ...get("/healthz"), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
-    readinessProbe: { ...get("/readyz"), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 },
-  };
-}
-
-/** The kubelet probes from the host's own network, where a wildcard address is also the loopback one. */
-function probeHost(address: string): string {
-  if (address === "0.0.0.0") return "127.0.0.1";
-  return isIPv6(address) && /^[0:]+$/.test(address) ? "::1" : address;
 }

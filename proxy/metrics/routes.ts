@@ -1,14 +1,11 @@
 import { answerCheck, answerJson, answerText, type HttpAnswer, type Routes } from "../../process/http_server.ts";
+import type { HealthView } from "./health_socket.ts";
 import { Metrics } from "./registry.ts";
 import type { CountersReport } from "./report.ts";
 
 /** What the HTTP endpoint asks the proxy. */
-export interface ProxyView {
+export interface ProxyView extends HealthView {
   report(): CountersReport;
-  /** Why the process should be restarted, or undefined. */
-  findUnhealthy(): string | undefined;
-  /** Why no new traffic should come here, or undefined. */
-  findNotReady(): string | undefined;
 }
 
 /** The paths that the proxy serves. `view`: undefined until the data plane runs. */

@@ -87,6 +87,17 @@ export class NodeAgent {
     return this.#stopped ? undefined : this.#proxy?.report();
   }
 
+  /** One that waits for something to run is as well as it can be: a restart brings nothing. */
+  findUnhealthy(): string | undefined {
+    return this.#proxy?.findUnhealthy();
+  }
+
+  findNotReady(): string | undefined {
+    if (this.#stopped) return "the proxy is stopping";
+    if (this.#proxy !== undefined) return this.#proxy.findNotReady();
+    return `nothing runs yet: ${this.state.problem?.message ?? "waits for its settings and backends"}`;
+  }
+
   /** Takes the spec of a QuicProxyNode, not checked. Never throws. */
   offerSettings(raw: unknown, source: Source): Promise<void> {
     return this.#enqueue(() => {

@@ -96,16 +96,18 @@ describe("the DaemonSet", () => {
     });
   });
 
-  it("is probed where metrics and health are served, from the host", () => {
-    const host = (metrics: object) => {
-      const probe = template({ metrics }).spec.containers[0].livenessProbe as { httpGet: object } | undefined;
-      return probe?.httpGet;
-    };
-    expect(host({})).toMatchObject({ host: "127.0.0.1", port: 9464, path: "/healthz" });
-    expect(host({ address: "0.0.0.0", port: 1 })).toMatchObject({ host: "127.0.0.1", port: 1 });
-    expect(host({ address: "::" })).toMatchObject({ host: "::1" });
-    expect(host({ address: "192.0.2.1" })).toMatchObject({ host: "192.0.2.1" });
-    expect(host({ port: 0 })).toBeUndefined();
+  it("is probed on a socket of the pod, which no port of the host can take away", () => {
+    const [container] = template().spec.containers;
+    const asks = (path: string, waitMs: string) => ({
+      exec: { command: ["quicproxy-probe", "/run/quicproxy/health.sock", path, waitMs] },
+    });
+    expect(container).toMatchObject({
+      startupProbe: asks("/healthz", "1500"),
+      livenessProbe: asks("/healthz", "4500"),
+      readinessProbe: asks("/readyz", "1500"),
+    });
+    expect(container.args).toEqual(expect.arrayContaining(["--health-socket", "/run/quicproxy/health.sock"]));
+    expect(container.volumeMounts).toContainEqual({ name: "health", mountPath: "/run/quicproxy" });
   });
 
   it.each([
@@ -122,6 +124,7 @@ describe("the DaemonSet", () => {
       listeners: [{ port: 8443 }],
       backends,
       routing: { idleTimeout: "60s" },
+      metrics: { address: "0.0.0.0", port: 0 },
       dataPlane: { receiveBuffer: "1Mi", workers: { max: 2 } },
     };
     expect(template(changed)).toEqual(template());
