@@ -322,7 +322,9 @@ export const specShape = mapping({
   backends: backends.describe("Where they go. Exactly one of service and static."),
   routing: routing.prefault({}).describe("How the backend of a datagram is found."),
   dataPlane: dataPlane.prefault({}).describe("How datagrams are moved."),
-  metrics: metrics.prefault({}).describe("Where metrics and health are served."),
+  metrics: metrics
+    .prefault({})
+    .describe("Where metrics and health are served. What cannot be had is said in the status and stops nothing."),
   nodes: nodes.optional().describe("Which nodes run the proxy. Only in a cluster."),
   scaling: scaling.optional().describe("On how many of those nodes. Only in a cluster."),
   tuning: tuning.optional().describe("What may be changed on those nodes. Only in a cluster."),

@@ -92,6 +92,7 @@ export const quicProxyNodeStatusShape = mapping({
   workers: integer(0, 64).optional().describe("Forwarding threads."),
   upstreamLevel: words(64).optional().describe("How datagrams reach backends: the level in use."),
   upstreamReason: words(256).optional().describe("Why datagrams do not reach backends by the level above."),
+  metricsReason: words(256).optional().describe("Why metrics are not served where the spec asks for them."),
   steeringLevel: words(64).optional().describe("How datagrams are spread over workers: the level in use."),
   flowCapacity: count().optional().describe("Flows that fit into the tables."),
   upstreamSocketMax: count().optional().describe("Most sockets toward backends."),

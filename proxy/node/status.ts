@@ -72,7 +72,7 @@ function shortened(texts: readonly string[]): string[] {
   return [...shown.map((text) => text.slice(0, TEXT_MAX)), ...more];
 }
 
-function levelsOf({ status, endpoints }: CountersReport): QuicProxyNodeStatus {
+function levelsOf({ status, endpoints, metricsProblem }: CountersReport): QuicProxyNodeStatus {
   const listening = endpoints.filter(({ skipped }) => skipped === undefined);
   const worst = listening.reduce<(typeof listening)[number] | undefined>((least, endpoint) => {
     return least === undefined || endpoint.receiveBufferEffective < least.receiveBufferEffective ? endpoint : least;
@@ -80,7 +80,8 @@ function levelsOf({ status, endpoints }: CountersReport): QuicProxyNodeStatus {
   return {
     workers: status.workers,
     upstreamLevel: status.upstreamLevel,
-    ...(status.upstreamReason === undefined ? {} : { upstreamReason: status.upstreamReason.slice(0, 256) }),
+    ...(status.upstreamReason === undefined ? {} : { upstreamReason: status.upstreamReason.slice(0, TEXT_MAX) }),
+    ...(metricsProblem === undefined ? {} : { metricsReason: metricsProblem.slice(0, TEXT_MAX) }),
     steeringLevel: status.steering,
     flowCapacity: status.flowCapacity,
     upstreamSocketMax: status.upstreamSocketMax,

@@ -54,6 +54,14 @@ const tickAt = async (ms: number): Promise<number> => {
   return sent.length;
 };
 
+it("a node says why its metrics are not where they should be", () => {
+  const metricsProblem = "metrics: TCP 127.0.0.1:9464 is taken by another program; set spec.metrics.port";
+  const report = { ...fakeReport(), metricsProblem };
+  const status = nodeStatus({ state: IN_FORCE, version: "1", report, previous: undefined });
+  expect(status).toMatchObject({ ready: true, metricsReason: metricsProblem });
+  expect(quicProxyNodeStatusShape.parse(status)).toEqual(status);
+});
+
 const later = (base: CountersReport, uptimeMs: number, received: number): CountersReport => ({
   ...base,
   uptimeMs,
