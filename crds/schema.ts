@@ -105,10 +105,15 @@ const quicLbConfig = mapping({
   nonceLength: integer(4, 18).describe("Octets of the nonce, 4 to 18. With the server ID at most 19."),
   key: mapping({
     secretRef: mapping({
-      name: objectName("the name of a Secret").describe("Name of a Secret in the QuicProxy's namespace."),
+      name: objectName("the name of a Secret").describe(
+        "Name of a Secret in the QuicProxy's namespace. Another name restarts the proxies, but for quicproxy-NAME-keys.",
+      ),
+      key: text(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, 253, "the name of an entry of a Secret")
+        .optional()
+        .describe("Entry of the Secret. Another one needs no restart. Default: key."),
     })
       .optional()
-      .describe("Secret that holds the key, under the name key."),
+      .describe("Secret that holds the key: 32 hexadecimal digits or 16 octets."),
     file: text(/^[^\r\n]+$/, 4096, "the path of a key file")
       .optional()
       .describe(

@@ -27,6 +27,11 @@ export function childName(proxy: string): string {
   return `quicproxy-${proxy}`;
 }
 
+/** The Secret that is mounted into the pods of a QuicProxy whether it is there or not, for its QUIC-LB keys. */
+export function keysName(proxy: string): string {
+  return `${childName(proxy)}-keys`;
+}
+
 export function childLabels(proxy: string): Record<string, string> {
   return { [NAME_LABEL]: APP_NAME, [MANAGED_BY_LABEL]: FIELD_MANAGER, [PROXY_LABEL]: proxy };
 }

@@ -6,6 +6,7 @@ import {
   childLabels,
   childName,
   digestOf,
+  keysName,
   NAME_LABEL,
   nodeLabel,
   PROXY_LABEL,
@@ -70,7 +71,7 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
     volumes: [
       { name: LAST_GOOD_VOLUME, emptyDir: { sizeLimit: "16Mi" } },
       healthVolume,
-      ...keyMounts(spec).map(({ volume }) => volume),
+      ...keyMounts(proxy, spec).map(({ volume }) => volume),
     ],
   };
 }
@@ -81,12 +82,13 @@ interface KeyMount {
 }
 
 /**
- * QUIC-LB keys reach the proxy through the kubelet, so neither operator nor proxy may read Secrets. A missing Secret
- * does not keep the pod from starting: the proxy says in its status which one it misses.
+ * QUIC-LB keys reach the proxy through the kubelet, so neither operator nor proxy may read Secrets (docs/adr/0027). One
+ * Secret is mounted in any case: a key that comes into it needs no other pod. Each is a directory, whose entries the kubelet
+ * keeps up to date; a missing Secret does not keep the pod from starting: the proxy says in its status which one it misses.
  */
-function keyMounts({ routing }: QuicProxySpec): KeyMount[] {
-  const names = new Set((routing.quicLB ?? []).flatMap(({ key }) => key?.secretRef?.name ?? []));
-  return [...names].sort().map((secretName, index) => {
+function keyMounts({ name: proxyName }: ObservedProxy, { routing }: QuicProxySpec): KeyMount[] {
+  const named = (routing.quicLB ?? []).flatMap(({ key }) => key?.secretRef?.name ?? []);
+  return [...new Set([keysName(proxyName), ...named.sort()])].map((secretName, index) => {
     const name = `key-${index}`;
     const secret = { secretName, defaultMode: OWNER_READS, optional: true };
     return { volume: { name, secret }, mount: { name, mountPath: `${KEY_DIR}/${secretName}`, readOnly: true } };
@@ -140,7 +142,7 @@ function container(
     volumeMounts: [
       { name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR },
       healthMount,
-      ...keyMounts(spec).map(({ mount }) => mount),
+      ...keyMounts(proxy, spec).map(({ mount }) => mount),
     ],
     terminationMessagePolicy: "FallbackToLogsOnError",
     ...probes,

@@ -193,7 +193,7 @@ export function registerRun(program: Command): void {
     .option("--metrics <addr:port|off>", "where to serve metrics and health, instead of spec.metrics", parseMetrics)
     .option("--health-socket <path>", "also answer /healthz and /readyz on this UNIX socket, for quicproxy-probe")
     .option("--state-dir <dir>", "where to keep the hash key", DEFAULT_STATE_DIR)
-    .option("--key-dir <dir>", "where Secrets with QUIC-LB keys are mounted, each as <name>/key", DEFAULT_KEY_DIR)
+    .option("--key-dir <dir>", "where Secrets with QUIC-LB keys are mounted, as <name>/<entry>", DEFAULT_KEY_DIR)
     .addOption(new Option("--log-level <level>", "least level to log").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "auto: pretty on a terminal").choices(LOG_FORMATS).default("auto"))
     .action(run);

@@ -130,6 +130,36 @@ describe("the DaemonSet", () => {
     expect(template(changed)).toEqual(template());
   });
 
+  const encrypted = (...refs: object[]) => ({
+    routing: {
+      quicLB: refs.map((secretRef, rotation) => ({ rotation, serverIdLength: 4, nonceLength: 8, key: { secretRef } })),
+    },
+  });
+
+  it("does not change with keys that come into the Secret which is always mounted, nor with entries of another", () => {
+    const own = { name: "quicproxy-edge-keys" };
+    expect(template(encrypted(own, { ...own, key: "next" }))).toEqual(template());
+    const other = { name: "cid-keys", key: "first" };
+    expect(template(encrypted(other, { ...other, key: "next" }))).toEqual(template(encrypted(other)));
+    expect(template(encrypted(other))).not.toEqual(template());
+  });
+
+  it("mounts each Secret as a directory that only the proxy reads, and starts without it", () => {
+    const { spec } = template(encrypted({ name: "cid-keys" }));
+    const secret = (secretName: string) => ({ secretName, defaultMode: 0o400, optional: true });
+    expect(spec.volumes).toEqual(
+      expect.arrayContaining([
+        { name: "key-0", secret: secret("quicproxy-edge-keys") },
+        { name: "key-1", secret: secret("cid-keys") },
+      ]),
+    );
+    expect(spec.containers[0].volumeMounts).toContainEqual({
+      name: "key-1",
+      mountPath: "/etc/quicproxy/keys/cid-keys",
+      readOnly: true,
+    });
+  });
+
   it.each([
     [{ mode: "Baseline" }],
     [{ batch: 32 }],
