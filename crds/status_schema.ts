@@ -79,6 +79,9 @@ const receiveBuffer = mapping({
 export const quicProxyNodeStatusShape = mapping({
   appliedGeneration: count().optional().describe("spec.generation of the configuration in force. 0: none."),
   appliedBackends: count().optional().describe("Generation of the backends in force. 0: none."),
+  refusedGeneration: count()
+    .optional()
+    .describe("spec.generation of a configuration that cannot be had now, for the reason below."),
   backendsLeftOut: list(words(256), 0, 8, "texts")
     .optional()
     .describe("Backends that this node cannot use, though others may: which and why."),

@@ -13,6 +13,8 @@ export const APPLIED_ANNOTATION = "quicproxy.io/applied";
 export const ACCEPTED_LABEL = "quicproxy.io/accepted";
 /** Digest of the settings that a running proxy cannot change: another one rolls the pods. */
 export const RESTART_ANNOTATION = "quicproxy.io/restart";
+/** For which number of workers the pods were rolled last, and up to which generation of node objects. */
+export const WORKERS_ANNOTATION = "quicproxy.io/restarted-for-workers";
 /** Labels on nodes are the only thing of ours that garbage collection cannot undo. */
 export const NODE_LABELS_FINALIZER = "quicproxy.io/node-labels";
 export const APP_NAME = "quicproxy";

@@ -1,5 +1,6 @@
 import { sizeBytes } from "../../crds/quantities.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
+import type { KubernetesObject, ObjectMeta } from "../../kube/objects.ts";
 import { RESOURCES } from "../../kube/resources.ts";
 import {
   APP_NAME,
@@ -11,6 +12,7 @@ import {
   nodeLabel,
   PROXY_LABEL,
   RESTART_ANNOTATION,
+  WORKERS_ANNOTATION,
 } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
 import { capabilitiesOf } from "./capabilities.ts";
@@ -27,19 +29,33 @@ const BASE_MEMORY_MIB = 128;
 const DECOUPLED_MEMORY_MIB = 64;
 const MIB = 1024 * 1024;
 
+export interface PodPlan {
+  readonly spec: QuicProxySpec;
+  /** What workersRestart says. */
+  readonly restartedFor: string | undefined;
+}
+
 /**
  * The DaemonSet of a QuicProxy. It declares no ports: on the host's network a declared port is a claim that the
  * scheduler would refuse to a second pod, and the proxy listens without it. Ports, backends and weights are not in it
  * either: they reach the running proxy by its QuicProxyNode, without a restart.
  */
-export function planDaemonSet(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): DesiredObject {
+export function planDaemonSet(
+  proxy: ObservedProxy,
+  { spec, restartedFor }: PodPlan,
+  options: PodOptions,
+): DesiredObject {
+  const annotations = {
+    [RESTART_ANNOTATION]: restartDigest(spec),
+    ...(restartedFor === undefined ? {} : { [WORKERS_ANNOTATION]: restartedFor }),
+  };
   const selector = { [NAME_LABEL]: APP_NAME, [PROXY_LABEL]: proxy.name };
   const content = {
     spec: {
       selector: { matchLabels: selector },
       updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
       template: {
-        metadata: { labels: childLabels(proxy.name), annotations: { [RESTART_ANNOTATION]: restartDigest(spec) } },
+        metadata: { labels: childLabels(proxy.name), annotations },
         spec: podSpec(proxy, spec, options),
       },
     },
@@ -47,10 +63,18 @@ export function planDaemonSet(proxy: ObservedProxy, spec: QuicProxySpec, options
   return childOf(proxy, { resource: RESOURCES.daemonSets, name: childName(proxy.name), content });
 }
 
+/** The annotation of the template that remembers a roll for more workers; undefined: there was none yet. */
+export function rememberedRestart(daemonSet: KubernetesObject | undefined): string | undefined {
+  const { spec } = (daemonSet ?? {}) as { spec?: { template?: { metadata?: ObjectMeta } } };
+  return spec?.template?.metadata?.annotations?.[WORKERS_ANNOTATION];
+}
+
 /** The settings that the native side takes at its start only; it answers NEEDS_RESTART to a change of any. */
 function restartDigest({ dataPlane }: QuicProxySpec): string {
   const { mode, batch, flowMemory, upstreamLevel, upstreamPorts, upstreamSockets } = dataPlane;
-  return digestOf({ mode, batch, flowMemory, upstreamLevel, upstreamPorts, upstreamSockets });
+  // 64Mi and 65536Ki are the same to it.
+  const flowMemoryBytes = sizeBytes(flowMemory);
+  return digestOf({ mode, batch, flowMemoryBytes, upstreamLevel, upstreamPorts, upstreamSockets });
 }
 
 function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): object {

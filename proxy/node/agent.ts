@@ -187,7 +187,7 @@ export class NodeAgent {
     this.#retry(Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** this.#attempts++));
     if (settingsHold) return { backends: problemOf(error) };
     if (this.#inForce !== undefined && !backendsHold) await this.#bring({ spec: this.#inForce.spec, set });
-    return { settings: problemOf(error) };
+    return { settings: { ...problemOf(error), generation: spec.generation } };
   }
 
   #acceptableSettings(): Acceptable<QuicProxyNodeSpec> {

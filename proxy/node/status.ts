@@ -8,6 +8,8 @@ import type { CountersReport } from "../metrics/report.ts";
 export interface Problem {
   readonly reason: string;
   readonly message: string;
+  /** spec.generation of the settings that it is about. */
+  readonly generation?: number;
 }
 
 /** What the agent knows beside the counters. */
@@ -51,12 +53,14 @@ export function nodeStatus({ state, version, report, previous }: StatusInput): Q
   const { appliedGeneration, appliedBackends, leftOut, source, problem } = state;
   const ready = report?.ready === true;
   const notReady = report === undefined || ready ? undefined : { reason: "NotReady", message: report.notReadyReason };
+  const { generation: refusedGeneration, ...why } = problem ?? {};
   return {
     appliedGeneration,
     appliedBackends,
     ...(leftOut.length === 0 ? {} : { backendsLeftOut: shortened(leftOut) }),
     ready,
-    ...(problem ?? notReady),
+    ...(problem === undefined ? notReady : why),
+    ...(refusedGeneration === undefined ? {} : { refusedGeneration }),
     ...(source === undefined ? {} : { source }),
     version,
     ...(report === undefined ? {} : { ...levelsOf(report), rates: ratesOf(report, previous) }),

@@ -169,6 +169,10 @@ describe("the DaemonSet", () => {
     expect(template({ dataPlane }).metadata.annotations).not.toEqual(template().metadata.annotations);
   });
 
+  it("does not roll for another way to write the same size", () => {
+    expect(template({ dataPlane: { flowMemory: "65536Ki" } })).toEqual(template());
+  });
+
   it("follows selector, tolerations and chosen nodes", () => {
     const spec = {
       nodes: { selector: { edge: "" }, tolerations: [{ key: "a", operator: "Exists" }] },

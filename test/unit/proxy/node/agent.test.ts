@@ -205,9 +205,9 @@ describe("an agent", () => {
 
   it("gives up on settings that failed as soon as there are newer ones", async () => {
     await offer(7);
-    failWith = nativeError("NEEDS_RESTART", "dataPlane.workers");
+    failWith = nativeError("WORKERS_NEED_RESTART", "dataPlane.workers");
     await settings(8);
-    expect(agent.state.problem?.reason).toBe("NeedsRestart");
+    expect(agent.state.problem).toMatchObject({ reason: "WorkersNeedRestart", generation: 8 });
     failWith = undefined;
     await settings(9);
     expect(timers).toEqual([]);
