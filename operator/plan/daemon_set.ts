@@ -7,7 +7,6 @@ import {
   childLabels,
   childName,
   digestOf,
-  keysName,
   NAME_LABEL,
   nodeLabel,
   PROXY_LABEL,
@@ -17,12 +16,11 @@ import {
 import type { ObservedProxy } from "../world.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
+import { keyMounts } from "./key_mounts.ts";
 import { HEALTH_SOCKET, healthMount, healthVolume, probes } from "./probes.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
 const LAST_GOOD_VOLUME = "last-good";
-const KEY_DIR = "/etc/quicproxy/keys";
-const OWNER_READS = 0o400;
 /** Code, Node.js and stacks; the tables come on top. */
 const BASE_MEMORY_MIB = 128;
 /** Rings of single datagrams of eight workers, 8 MiB each; how many run is not for the pod to say. */
@@ -98,25 +96,6 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
       ...keyMounts(proxy, spec).map(({ volume }) => volume),
     ],
   };
-}
-
-interface KeyMount {
-  readonly volume: object;
-  readonly mount: object;
-}
-
-/**
- * QUIC-LB keys reach the proxy through the kubelet, so neither operator nor proxy may read Secrets (docs/adr/0027). One
- * Secret is mounted in any case: a key that comes into it needs no other pod. Each is a directory, whose entries the kubelet
- * keeps up to date; a missing Secret does not keep the pod from starting: the proxy says in its status which one it misses.
- */
-function keyMounts({ name: proxyName }: ObservedProxy, { routing }: QuicProxySpec): KeyMount[] {
-  const named = (routing.quicLB ?? []).flatMap(({ key }) => key?.secretRef?.name ?? []);
-  return [...new Set([keysName(proxyName), ...named.sort()])].map((secretName, index) => {
-    const name = `key-${index}`;
-    const secret = { secretName, defaultMode: OWNER_READS, optional: true };
-    return { volume: { name, secret }, mount: { name, mountPath: `${KEY_DIR}/${secretName}`, readOnly: true } };
-  });
 }
 
 function nodeSelector({ namespace, name }: ObservedProxy, { nodes, scaling }: QuicProxySpec): Record<string, string> {
