@@ -18,6 +18,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/build/node-cache
 # The PATH of a fresh system with these groups of setup/packages.sh: what nothing installs is missing on every machine.
 fresh = PATH="$$($(BIN)/node test/fresh/main.ts $(1))" &&
 ADDON := build/Release/quicproxy.node
+PROBE := build/quicproxy-probe
 NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def' -o -name '*.bpf.c')
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.bpf.c')
 
@@ -53,7 +54,7 @@ image: $(IMAGE) ## The container image of proxy and operator as an OCI archive, 
 	@cat $(dir $(IMAGE))quicproxy.txt
 
 IMAGE_SOURCES := $(shell find image crds kube process operator proxy -name '*.ts') package.json LICENSE
-$(IMAGE): $(ADDON) $(IMAGE_SOURCES) | packages-image
+$(IMAGE): $(ADDON) $(PROBE) $(IMAGE_SOURCES) | packages-image
 	@$(call fresh,build image) $(BIN)/node image/build.ts
 
 cluster: image ## A real Kubernetes cluster of two nodes with the product, in network namespaces (root) or by kind
@@ -112,7 +113,7 @@ fuzz: packages-fuzz packages-native ## Every libFuzzer target for FUZZ_SECONDS (
 generate: deps ## Files made from the schema and the counter list
 	@for program in $(wildcard crds/generate.ts proxy/*/generate.ts); do $(BIN)/node $$program || exit 1; done
 
-build: deps $(ADDON) ## The addon, build/Release/quicproxy.node
+build: deps $(ADDON) $(PROBE) ## The addon, build/Release/quicproxy.node, and what asks a proxy for its health
 
 deps: packages-build node_modules/.package-lock.json $(BIN)/quicproxy ## The npm packages of package-lock.json
 
@@ -133,6 +134,11 @@ $(BIN)/quicproxy: | node_modules/.package-lock.json
 
 $(ADDON): $(NATIVE_SOURCES) binding.gyp node_modules/.package-lock.json | packages-build
 	@setup/addon.sh
+
+# Static: it starts in half the time, and the kubelet starts it all day.
+$(PROBE): native/probe/probe.cc | packages-build
+	@mkdir -p $(@D)
+	c++ -std=c++20 -Os -fno-exceptions -fno-rtti -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -static -s -o $@ $<
 
 build/venv/.stamp: test/interop/aioquic/requirements.txt | packages-interop
 	setup/venv.sh build/venv test/interop/aioquic/requirements.txt

@@ -105,10 +105,15 @@ const quicLbConfig = mapping({
   nonceLength: integer(4, 18).describe("Octets of the nonce, 4 to 18. With the server ID at most 19."),
   key: mapping({
     secretRef: mapping({
-      name: objectName("the name of a Secret").describe("Name of a Secret in the QuicProxy's namespace."),
+      name: objectName("the name of a Secret").describe(
+        "Name of a Secret in the QuicProxy's namespace. Another name restarts the proxies, but for quicproxy-NAME-keys.",
+      ),
+      key: text(/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/, 253, "the name of an entry of a Secret")
+        .optional()
+        .describe("Entry of the Secret. Another one needs no restart. Default: key."),
     })
       .optional()
-      .describe("Secret that holds the key, under the name key."),
+      .describe("Secret that holds the key: 32 hexadecimal digits or 16 octets."),
     file: text(/^[^\r\n]+$/, 4096, "the path of a key file")
       .optional()
       .describe(
@@ -331,7 +336,9 @@ export const specShape = mapping({
   backends: backends.describe("Where they go. Exactly one of service and static."),
   routing: routing.prefault({}).describe("How the backend of a datagram is found."),
   dataPlane: dataPlane.prefault({}).describe("How datagrams are moved."),
-  metrics: metrics.prefault({}).describe("Where metrics and health are served."),
+  metrics: metrics
+    .prefault({})
+    .describe("Where metrics and health are served. What cannot be had is said in the status and stops nothing."),
   nodes: nodes.optional().describe("Which nodes run the proxy. Only in a cluster."),
   scaling: scaling.optional().describe("On how many of those nodes. Only in a cluster."),
   tuning: tuning.optional().describe("What may be changed on those nodes. Only in a cluster."),

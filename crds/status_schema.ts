@@ -79,6 +79,9 @@ const receiveBuffer = mapping({
 export const quicProxyNodeStatusShape = mapping({
   appliedGeneration: count().optional().describe("spec.generation of the configuration in force. 0: none."),
   appliedBackends: count().optional().describe("Generation of the backends in force. 0: none."),
+  refusedGeneration: count()
+    .optional()
+    .describe("spec.generation of a configuration that cannot be had now, for the reason below."),
   backendsLeftOut: list(words(256), 0, 8, "texts")
     .optional()
     .describe("Backends that this node cannot use, though others may: which and why."),
@@ -92,6 +95,7 @@ export const quicProxyNodeStatusShape = mapping({
   workers: integer(0, 64).optional().describe("Forwarding threads."),
   upstreamLevel: words(64).optional().describe("How datagrams reach backends: the level in use."),
   upstreamReason: words(256).optional().describe("Why datagrams do not reach backends by the level above."),
+  metricsReason: words(256).optional().describe("Why metrics are not served where the spec asks for them."),
   steeringLevel: words(64).optional().describe("How datagrams are spread over workers: the level in use."),
   flowCapacity: count().optional().describe("Flows that fit into the tables."),
   upstreamSocketMax: count().optional().describe("Most sockets toward backends."),

@@ -19,7 +19,15 @@ export const UNPRIVILEGED_ID = 65_532;
 const PROGRAM_DIRECTORY = "/usr/lib/quicproxy";
 const LICENCE_DIRECTORY = "/usr/share/licenses";
 /** Where volumes are mounted: in a read-only root nothing can make these later. */
-const EMPTY_DIRECTORIES = ["/dev", "/etc/quicproxy/keys", "/proc", "/sys", "/tmp", "/var/lib/quicproxy"];
+const EMPTY_DIRECTORIES = [
+  "/dev",
+  "/etc/quicproxy/keys",
+  "/proc",
+  "/run/quicproxy",
+  "/sys",
+  "/tmp",
+  "/var/lib/quicproxy",
+];
 
 const TEXT_FILES: Readonly<Record<string, string>> = {
   "/etc/passwd": `root:x:0:0:root:/:/sbin/nologin\nquicproxy:x:${UNPRIVILEGED_ID}:${UNPRIVILEGED_ID}::/:/sbin/nologin\n`,
@@ -38,6 +46,7 @@ export async function writeRoot(workTree: string, root: string): Promise<void> {
   // Node.js comes with the symbols of a debugger: 18 MB that no program reads.
   execFileSync("strip", ["-o", join(bin, "node"), join(workTree, "node_modules/node/bin/node")]);
   copyFileSync(join(workTree, "build/Release/quicproxy.node"), join(programs, "quicproxy.node"));
+  copyFileSync(join(workTree, "build/quicproxy-probe"), join(bin, "quicproxy-probe"));
   const packages = await bundle(workTree, programs);
   for (const command of Object.keys(commands))
     symlinkSync(join(PROGRAM_DIRECTORY, `${command}.mjs`), join(bin, command));

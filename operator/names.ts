@@ -13,6 +13,8 @@ export const APPLIED_ANNOTATION = "quicproxy.io/applied";
 export const ACCEPTED_LABEL = "quicproxy.io/accepted";
 /** Digest of the settings that a running proxy cannot change: another one rolls the pods. */
 export const RESTART_ANNOTATION = "quicproxy.io/restart";
+/** For which number of workers the pods were rolled last, and up to which generation of node objects. */
+export const WORKERS_ANNOTATION = "quicproxy.io/restarted-for-workers";
 /** Labels on nodes are the only thing of ours that garbage collection cannot undo. */
 export const NODE_LABELS_FINALIZER = "quicproxy.io/node-labels";
 export const APP_NAME = "quicproxy";
@@ -29,6 +31,11 @@ export function childName(proxy: string): string {
 
 export function proxyOfChild(name: string): string {
   return name.replace(/^quicproxy-/, "");
+}
+
+/** The Secret that is mounted into the pods of a QuicProxy whether it is there or not, for its QUIC-LB keys. */
+export function keysName(proxy: string): string {
+  return `${childName(proxy)}-keys`;
 }
 
 export function childLabels(proxy: string): Record<string, string> {

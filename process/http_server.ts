@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, ListenOptions } from "node:net";
 import { formatAddress, type HostPort } from "./host_port.ts";
 import { boundConnections } from "./http_connections.ts";
 
@@ -80,25 +80,40 @@ function explainListenError(error: NodeJS.ErrnoException, { address, port }: Hos
   return new HttpListenError(`metrics and health on ${where}: ${reason}`, { cause: error });
 }
 
-/** Starts the server for metrics and health. Throws HttpListenError with cause and remedy in its message. */
-export async function listenHttp(address: HostPort, routes: Routes): Promise<HttpServer> {
+async function listen(routes: Routes, options: ListenOptions): Promise<Server> {
   const server = createServer(createListener(routes));
   boundConnections(server);
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(explainListenError(error, address)));
-    server.listen({ host: address.address, port: address.port, exclusive: true }, resolve);
+    server.once("error", reject);
+    server.listen({ ...options, exclusive: true }, resolve);
+  });
+  return server;
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), LAST_ANSWER_MS);
+    server.close(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+/** Starts the server for metrics and health. Throws HttpListenError with cause and remedy in its message. */
+export async function listenHttp(address: HostPort, routes: Routes): Promise<HttpServer> {
+  const server = await listen(routes, { host: address.address, port: address.port }).catch((error) => {
+    throw explainListenError(error, address);
   });
   const bound = server.address() as AddressInfo;
-  return {
-    address: { address: address.address ?? bound.address, port: bound.port },
-    close: () =>
-      new Promise<void>((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), LAST_ANSWER_MS);
-        server.close(() => {
-          clearTimeout(cut);
-          resolve();
-        });
-        server.closeIdleConnections();
-      }),
-  };
+  return { address: { address: address.address ?? bound.address, port: bound.port }, close: () => close(server) };
+}
+
+/** The same on a socket of the file system, whose path must be free. Throws HttpListenError. */
+export async function listenHttpAt(path: string, routes: Routes): Promise<Pick<HttpServer, "close">> {
+  const server = await listen(routes, { path }).catch((cause: NodeJS.ErrnoException) => {
+    throw new HttpListenError(`health on ${path}: ${cause.message}`, { cause });
+  });
+  return { close: () => close(server) };
 }

@@ -1,11 +1,9 @@
 import type { HostPort } from "../process/host_port.ts";
-import { formatAddress } from "../process/host_port.ts";
 import { Controller, type ControllerDependencies } from "./apply/controller.ts";
 import type { Plan, PlanManifest } from "./apply/plan.ts";
 import { HealthMonitor, type HostDependencies } from "./health/monitor.ts";
 import { systemDependencies } from "./health/system.ts";
 import { HttpEndpoint } from "./metrics/endpoint.ts";
-import type { CountersReport } from "./metrics/report.ts";
 import { type ProxyView, proxyRoutes } from "./metrics/routes.ts";
 import { startSampleLog } from "./sampling/sample_log.ts";
 import type { ManifestEvent } from "./source/file.ts";
@@ -32,15 +30,13 @@ export interface ProxyOptions {
   metrics?: HostPort | "off" | undefined;
 }
 
-export interface RunningProxy {
+export interface RunningProxy extends ProxyView {
   /** Where metrics and health are served; undefined for nowhere. */
   readonly metricsAddress: HostPort | undefined;
   /** Applies a changed manifest or keeps what is in force. Never throws. */
   onManifest(event: ManifestEvent): Promise<void>;
   /** Applies a plan, or keeps what is in force and says why. Never throws. */
   apply(plan: Plan): Promise<Error | undefined>;
-  /** One reading of counters and state. */
-  report(): CountersReport;
   /** Stops forwarding and closes everything. */
   stop(): Promise<void>;
 }
@@ -63,56 +59,37 @@ function startRunning(plan: Plan, dependencies: ProxyDependencies): Running {
   return { controller, health: monitor, logLinesLost };
 }
 
-function viewOf({ controller, health, logLinesLost }: Running): ProxyView {
+function viewOf({ controller, health, logLinesLost }: Running, endpoint: HttpEndpoint): ProxyView {
+  const others = () => ({ health: health.report(), logLinesLost: logLinesLost(), metricsProblem: endpoint.problem });
   return {
-    report: () => ({ ...controller.report(), health: health.report(), logLinesLost: logLinesLost() }),
+    report: () => ({ ...controller.report(), ...others() }),
     findUnhealthy: () => controller.findUnhealthy(),
     findNotReady: () => controller.findNotReady(),
   };
 }
 
-/**
- * Starts metrics and health first, then the data plane: a taken metrics port is found before a datagram arrives.
- * Throws HttpListenError or ApplyError with everything closed again.
- */
+/** Starts the data plane, then metrics and health beside it. Throws ApplyError with everything closed again. */
 export async function startProxy(options: ProxyOptions, dependencies: ProxyDependencies): Promise<RunningProxy> {
   const { log, planManifest } = dependencies;
-  let view: ProxyView | undefined;
-  const endpoint = new HttpEndpoint(proxyRoutes(() => view));
-
-  let started: Running | undefined;
+  const started = startRunning(options.plan, dependencies);
+  const { controller: running, health } = started;
+  const endpoint: HttpEndpoint = new HttpEndpoint(
+    proxyRoutes(() => view),
+    log,
+  );
+  const view = viewOf(started, endpoint);
   let stopping = false;
 
-  /** Moves the HTTP server if the plan says so; `act` runs between listening anew and closing the old one. */
-  async function moveAround(plan: Plan, act: () => void): Promise<void> {
-    const before = endpoint.address;
-    const move = await endpoint.prepareMove(chooseMetrics(options.metrics, plan));
-    try {
-      act();
-    } catch (error) {
-      await move.abandon();
-      throw error;
-    }
-    move.commit();
-    const after = endpoint.address;
-    if (after && after !== before) {
-      log.info({ ...after }, `metrics and health on http://${formatAddress(after.address, after.port)}`);
-    }
-    if (!after && (before || !started)) log.info("metrics and health are off");
-  }
-
-  await moveAround(options.plan, () => {
-    started = startRunning(options.plan, dependencies);
-    view = viewOf(started);
-  });
-  const { controller: running, health } = started as unknown as Running;
+  const followMetrics = (plan: Plan): Promise<void> => endpoint.follow(chooseMetrics(options.metrics, plan));
+  await followMetrics(options.plan);
   const stopSampleLog = startSampleLog(running, log);
   const networkTimer = setInterval(() => running.noteNetwork(), NETWORK_LOG_MS);
   networkTimer.unref();
 
-  function put(plan: Plan): void {
+  async function put(plan: Plan): Promise<void> {
     running.apply(plan, health.drainedFor(plan));
     health.adopt(plan);
+    await followMetrics(plan);
   }
 
   /** An unchanged text can mean something new: the key files that it names may have changed. */
@@ -121,20 +98,20 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
     const result = await planManifest(text);
     if ("faults" in result) running.reject(result.faults);
     else if (kind === "unchanged" && !running.isStale && running.isInForce(result.plan)) running.noteUnchanged();
-    else await moveAround(result.plan, () => put(result.plan));
+    else await put(result.plan);
   }
 
   return {
     async apply(plan: Plan): Promise<Error | undefined> {
       try {
-        await moveAround(plan, () => put(plan));
+        await put(plan);
         return undefined;
       } catch (error) {
         running.reject([reasonOf(error)]);
         return error instanceof Error ? error : new Error(String(error));
       }
     },
-    report: () => (view as ProxyView).report(),
+    ...view,
     get metricsAddress(): HostPort | undefined {
       return endpoint.address;
     },

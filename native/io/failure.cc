@@ -10,6 +10,8 @@ const char* failureName(FailureCode code) {
       return "CONTRACT_STALE";
     case FailureCode::kNeedsRestart:
       return "NEEDS_RESTART";
+    case FailureCode::kWorkersNeedRestart:
+      return "WORKERS_NEED_RESTART";
     case FailureCode::kListenPortBusy:
       return "LISTEN_PORT_BUSY";
     case FailureCode::kListenPortDenied:

@@ -10,6 +10,7 @@ enum class FailureCode : uint8_t {
   kContractInvalid,
   kContractStale,
   kNeedsRestart,
+  kWorkersNeedRestart,  ///< only because of what was before: a proxy that starts anew can have so many
   kListenPortBusy,
   kListenPortDenied,
   kListenAddressNotLocal,

@@ -134,7 +134,7 @@ std::variant<uint32_t, Failure> WorkerSet::flowsForNewcomers(uint32_t workers) c
   const uint64_t left = most > present ? (most - present) / (workers - size()) : 0;
   const uint32_t flows = FlowTable::flowsFor(std::min(share, left));
   if (left >= share / kMinShareDivisor && flows > 0) return flows;
-  return Failure{FailureCode::kNeedsRestart,
+  return Failure{FailureCode::kWorkersNeedRestart,
                  "dataPlane.workers (" + std::to_string(size()) + " workers hold " + std::to_string(present >> 10) +
                      " KiB of flow tables, too much of dataPlane.flowMemory to leave shares to " +
                      std::to_string(workers - size()) + " more)"};

@@ -5,7 +5,7 @@ import type { Refusal } from "../parse.ts";
 /** A QuicProxy and the nodes on which its ports are its own. */
 export interface Claim {
   readonly key: string;
-  readonly spec: Pick<QuicProxySpec, "listeners" | "metrics">;
+  readonly spec: Pick<QuicProxySpec, "listeners">;
   readonly nodes: ReadonlySet<string>;
 }
 
@@ -16,40 +16,28 @@ interface PortConflict {
 
 const SHOWN_NODES_MAX = 5;
 
-/** The claims that a claim cannot stand beside. Two processes on the network of one host share its ports. */
+/**
+ * The claims that a claim cannot stand beside. Two processes on the network of one host share its ports. Forwarding does not
+ * depend on the port of metrics, so that is nobody's claim: the node says where it could not have it.
+ */
 export function portConflicts(claim: Claim, others: readonly Claim[]): PortConflict[] {
   return others.flatMap((other) => {
     if (other.key === claim.key) return [];
     const nodes = [...claim.nodes].filter((node) => other.nodes.has(node)).sort();
-    const port = nodes.length === 0 ? undefined : sharedPort(claim.spec, other.spec);
-    return port === undefined ? [] : [{ nodes, refusal: refusalOf(port, other.key, nodes) }];
+    const index = nodes.length === 0 ? undefined : firstOverlap(claim.spec.listeners, other.spec.listeners);
+    if (index === undefined) return [];
+    const port = `spec.listeners[${index}]: UDP port ${claim.spec.listeners[index]?.port}`;
+    return [{ nodes, refusal: refusalOf(port, other.key, nodes) }];
   });
 }
 
-function refusalOf(port: SharedPort, holder: string, nodes: readonly string[]): Refusal {
+function refusalOf(port: string, holder: string, nodes: readonly string[]): Refusal {
   const shown = nodes.slice(0, SHOWN_NODES_MAX).join(", ");
   const more = nodes.length > SHOWN_NODES_MAX ? ` and ${nodes.length - SHOWN_NODES_MAX} more` : "";
   const message =
-    `${port.what} is that of QuicProxy ${holder} on ${nodes.length === 1 ? "node" : "nodes"} ` +
-    `${shown}${more}; ${port.remedy}, or select other nodes`;
+    `${port} is that of QuicProxy ${holder} on ${nodes.length === 1 ? "node" : "nodes"} ` +
+    `${shown}${more}; choose another port, or select other nodes`;
   return { reason: "PortConflict", message };
-}
-
-interface SharedPort {
-  readonly what: string;
-  readonly remedy: string;
-}
-
-function sharedPort(own: Claim["spec"], other: Claim["spec"]): SharedPort | undefined {
-  const index = firstOverlap(own.listeners, other.listeners);
-  if (index !== undefined) {
-    const what = `spec.listeners[${index}]: UDP port ${own.listeners[index]?.port}`;
-    return { what, remedy: "choose another port" };
-  }
-  if (own.metrics.port === 0 || other.metrics.port === 0) return undefined;
-  if (firstOverlap([own.metrics], [other.metrics]) === undefined) return undefined;
-  const what = `spec.metrics.port: TCP port ${own.metrics.port} for metrics and health`;
-  return { what, remedy: "set spec.metrics.port to another" };
 }
 
 interface Reach {

@@ -1,6 +1,6 @@
-import { isIPv6 } from "node:net";
 import { sizeBytes } from "../../crds/quantities.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
+import type { KubernetesObject, ObjectMeta } from "../../kube/objects.ts";
 import { RESOURCES } from "../../kube/resources.ts";
 import {
   APP_NAME,
@@ -12,35 +12,50 @@ import {
   nodeLabel,
   PROXY_LABEL,
   RESTART_ANNOTATION,
+  WORKERS_ANNOTATION,
 } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
 import { capabilitiesOf } from "./capabilities.ts";
 import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
+import { keyMounts } from "./key_mounts.ts";
 import { EXCLUDED } from "./nodes.ts";
+import { HEALTH_SOCKET, healthMount, healthVolume, probes } from "./probes.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
 const LAST_GOOD_VOLUME = "last-good";
-const KEY_DIR = "/etc/quicproxy/keys";
-const OWNER_READS = 0o400;
 /** Code, Node.js and stacks; the tables come on top. */
 const BASE_MEMORY_MIB = 128;
 /** Rings of single datagrams of eight workers, 8 MiB each; how many run is not for the pod to say. */
 const DECOUPLED_MEMORY_MIB = 64;
 const MIB = 1024 * 1024;
 
+export interface PodPlan {
+  readonly spec: QuicProxySpec;
+  /** What workersRestart says. */
+  readonly restartedFor: string | undefined;
+}
+
 /**
  * The DaemonSet of a QuicProxy. It declares no ports: on the host's network a declared port is a claim that the
  * scheduler would refuse to a second pod, and the proxy listens without it. Ports, backends and weights are not in it
  * either: they reach the running proxy by its QuicProxyNode, without a restart.
  */
-export function planDaemonSet(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): DesiredObject {
+export function planDaemonSet(
+  proxy: ObservedProxy,
+  { spec, restartedFor }: PodPlan,
+  options: PodOptions,
+): DesiredObject {
+  const annotations = {
+    [RESTART_ANNOTATION]: restartDigest(spec),
+    ...(restartedFor === undefined ? {} : { [WORKERS_ANNOTATION]: restartedFor }),
+  };
   const selector = { [NAME_LABEL]: APP_NAME, [PROXY_LABEL]: proxy.name };
   const content = {
     spec: {
       selector: { matchLabels: selector },
       updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
       template: {
-        metadata: { labels: childLabels(proxy.name), annotations: { [RESTART_ANNOTATION]: restartDigest(spec) } },
+        metadata: { labels: childLabels(proxy.name), annotations },
         spec: podSpec(proxy, spec, options),
       },
     },
@@ -48,10 +63,18 @@ export function planDaemonSet(proxy: ObservedProxy, spec: QuicProxySpec, options
   return childOf(proxy, { resource: RESOURCES.daemonSets, name: childName(proxy.name), content });
 }
 
+/** The annotation of the template that remembers a roll for more workers; undefined: there was none yet. */
+export function rememberedRestart(daemonSet: KubernetesObject | undefined): string | undefined {
+  const { spec } = (daemonSet ?? {}) as { spec?: { template?: { metadata?: ObjectMeta } } };
+  return spec?.template?.metadata?.annotations?.[WORKERS_ANNOTATION];
+}
+
 /** The settings that the native side takes at its start only; it answers NEEDS_RESTART to a change of any. */
 function restartDigest({ dataPlane }: QuicProxySpec): string {
   const { mode, batch, flowMemory, upstreamLevel, upstreamPorts, upstreamSockets } = dataPlane;
-  return digestOf({ mode, batch, flowMemory, upstreamLevel, upstreamPorts, upstreamSockets });
+  // 64Mi and 65536Ki are the same to it.
+  const flowMemoryBytes = sizeBytes(flowMemory);
+  return digestOf({ mode, batch, flowMemoryBytes, upstreamLevel, upstreamPorts, upstreamSockets });
 }
 
 function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): object {
@@ -72,27 +95,10 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
     containers: [container(proxy, spec, options)],
     volumes: [
       { name: LAST_GOOD_VOLUME, emptyDir: { sizeLimit: "16Mi" } },
-      ...keyMounts(spec).map(({ volume }) => volume),
+      healthVolume,
+      ...keyMounts(proxy, spec).map(({ volume }) => volume),
     ],
   };
-}
-
-interface KeyMount {
-  readonly volume: object;
-  readonly mount: object;
-}
-
-/**
- * QUIC-LB keys reach the proxy through the kubelet, so neither operator nor proxy may read Secrets. A missing Secret
- * does not keep the pod from starting: the proxy says in its status which one it misses.
- */
-function keyMounts({ routing }: QuicProxySpec): KeyMount[] {
-  const names = new Set((routing.quicLB ?? []).flatMap(({ key }) => key?.secretRef?.name ?? []));
-  return [...names].sort().map((secretName, index) => {
-    const name = `key-${index}`;
-    const secret = { secretName, defaultMode: OWNER_READS, optional: true };
-    return { volume: { name, secret }, mount: { name, mountPath: `${KEY_DIR}/${secretName}`, readOnly: true } };
-  });
 }
 
 /** Where spec.scaling.nodes says how many, the other nodes carry a label. */
@@ -123,6 +129,8 @@ function container(
       `$(POD_NAMESPACE)/${proxy.name}.$(NODE_NAME)`,
       "--last-good",
       LAST_GOOD_DIR,
+      "--health-socket",
+      HEALTH_SOCKET,
       "--log-format",
       "json",
     ],
@@ -139,25 +147,12 @@ function container(
       runAsUser: 0,
       capabilities: { drop: ["ALL"], add: capabilitiesOf(capabilities) },
     },
-    volumeMounts: [{ name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR }, ...keyMounts(spec).map(({ mount }) => mount)],
+    volumeMounts: [
+      { name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR },
+      healthMount,
+      ...keyMounts(proxy, spec).map(({ mount }) => mount),
+    ],
     terminationMessagePolicy: "FallbackToLogsOnError",
-    ...probes(spec.metrics),
+    ...probes,
   };
-}
-
-/** A proxy that waits for its first configuration answers no probe yet; that is no reason to restart it for 10 minutes. */
-function probes({ address, port }: QuicProxySpec["metrics"]): object {
-  if (port === 0) return {};
-  const get = (path: string): object => ({ httpGet: { host: probeHost(address), port, path, scheme: "HTTP" } });
-  return {
-    startupProbe: { ...get("/healthz"), periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 600 },
-    livenessProbe: { ...get("/healthz"), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
-    readinessProbe: { ...get("/readyz"), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 2 },
-  };
-}
-
-/** The kubelet probes from the host's own network, where a wildcard address is also the loopback one. */
-function probeHost(address: string): string {
-  if (address === "0.0.0.0") return "127.0.0.1";
-  return isIPv6(address) && /^[0:]+$/.test(address) ? "::1" : address;
 }

@@ -1,14 +1,15 @@
 import { RESOURCES, type Resource } from "../../kube/resources.ts";
-import { NODE_LABELS_FINALIZER, nodeLabel } from "../names.ts";
-import type { ObservedProxy, World } from "../world.ts";
+import { childName, NODE_LABELS_FINALIZER, nodeLabel } from "../names.ts";
+import type { ObservedNodeObject, ObservedProxy, World } from "../world.ts";
 import { planRevision } from "./accepted.ts";
 import { planBackendObjects } from "./backend_objects.ts";
-import { planDaemonSet } from "./daemon_set.ts";
+import { planDaemonSet, rememberedRestart } from "./daemon_set.ts";
 import type { Decision } from "./decide.ts";
 import type { DesiredObject, PodOptions } from "./desired.ts";
 import { type Fresh, planNodeObjects } from "./node_objects.ts";
 import { type NodeLabelChange, withoutLabel } from "./nodes.ts";
 import { planRbac } from "./rbac.ts";
+import { type NodeReport, workersRestart } from "./workers_restart.ts";
 
 export interface SurplusObject {
   readonly resource: Resource;
@@ -42,6 +43,9 @@ export function planProxy(
   const { inForce, refusal } = decision;
   const observed = world.nodeObjects(proxy.namespace, proxy.name);
   const nodeObjects = planNodeObjects(proxy, inForce, observed, fresh);
+  const daemonSet = world.child(RESOURCES.daemonSets.kind, proxy.namespace, childName(proxy.name));
+  const reports = reportsOf(nodeObjects.desired, observed);
+  const restartedFor = workersRestart(rememberedRestart(daemonSet), inForce.spec.dataPlane.workers, reports);
   const names = nodeObjects.desired.map(({ object }) => object.metadata.name);
   const before = { objects: world.backendObjects(proxy.namespace, proxy.name), nodes: observed };
   const backends = planBackendObjects(proxy, inForce.resolved, before, fresh.nowMs);
@@ -53,7 +57,7 @@ export function planProxy(
       ...planRbac(proxy, names),
       ...backends.desired,
       ...nodeObjects.desired,
-      planDaemonSet(proxy, inForce.spec, options),
+      planDaemonSet(proxy, { spec: inForce.spec, restartedFor }, options),
     ],
     surplus: [
       ...nodeObjects.surplus.map((name) => ({ resource: RESOURCES.quicProxyNodes, name })),
@@ -63,6 +67,15 @@ export function planProxy(
     labels: inForce.nodes.labels,
     finalizer: inForce.spec.scaling?.nodes !== undefined,
   };
+}
+
+/** What nodes say, beside the generation that their objects are to have. */
+function reportsOf(desired: readonly DesiredObject[], observed: readonly ObservedNodeObject[]): NodeReport[] {
+  return desired.map(({ object }) => {
+    const { spec } = object as unknown as { spec: { generation: number } };
+    const status = observed.find(({ name }) => name === object.metadata.name)?.status ?? {};
+    return { generation: spec.generation, status };
+  });
 }
 
 /** Everything namespaced is owned by the QuicProxy and goes with it; only labels on nodes are not. */

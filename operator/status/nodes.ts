@@ -64,16 +64,26 @@ function troubleOf(object: ObservedNodeObject, pod: ObservedPod, backends: numbe
   return { reason: "PodNotReady", message: `pod ${pod.name} is not ready` };
 }
 
-function degradedOf({ receiveBuffer, source, backendsLeftOut = [] }: QuicProxyNodeStatus): string | undefined {
-  if (backendsLeftOut.length > 0) return backendsLeftOut.join("; ");
-  if (source === "LastGood") return "runs on its last-good copy: it has not reached the API server since its start";
-  if (receiveBuffer === undefined) return undefined;
+function degradedOf(report: QuicProxyNodeStatus): string | undefined {
+  const { source, backendsLeftOut = [], metricsReason } = report;
+  const isCopy = source === "LastGood";
+  const texts = [
+    ...backendsLeftOut,
+    ...(isCopy ? ["runs on its last-good copy: it has not reached the API server since its start"] : []),
+    ...bufferLack(report),
+    ...(metricsReason === undefined ? [] : [metricsReason]),
+  ];
+  return texts.length === 0 ? undefined : texts.join("; ");
+}
+
+function bufferLack({ receiveBuffer }: QuicProxyNodeStatus): string[] {
+  if (receiveBuffer === undefined) return [];
   const granted = Math.floor(receiveBuffer.effectiveBytes / 2);
-  if (granted >= receiveBuffer.askedBytes) return undefined;
-  return (
+  if (granted >= receiveBuffer.askedBytes) return [];
+  return [
     `receive buffer: asked ${receiveBuffer.askedBytes} bytes, the kernel granted ${granted}; raise net.core.rmem_max on ` +
-    "the node, grant NET_ADMIN to the proxies, or lower spec.dataPlane.receiveBuffer"
-  );
+      "the node, grant NET_ADMIN to the proxies, or lower spec.dataPlane.receiveBuffer",
+  ];
 }
 
 /** The sums of what ready nodes report. */

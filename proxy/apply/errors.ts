@@ -42,6 +42,10 @@ export const NATIVE_ERRORS: Record<NativeErrorCode, CatalogueEntry> = {
     message: (_, error) => `this change cannot be applied to a running proxy: ${detail(error)}`,
     remedy: () => "restart the proxy to apply it; the contract in force stays until then",
   },
+  WORKERS_NEED_RESTART: {
+    message: (_, error) => `so many workers cannot be had without a restart: ${detail(error)}`,
+    remedy: () => "restart the proxy, which divides the memory anew; the contract in force stays until then",
+  },
   LISTEN_PORT_BUSY: {
     message: at("another process has this UDP port"),
     remedy: (port) => `see which one with: ss -ulpn 'sport = :${port}'; stop it or choose another port`,

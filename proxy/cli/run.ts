@@ -17,6 +17,7 @@ import { DEFAULT_KEY_DIR } from "../contract/quic_lb_keys.ts";
 import { formatted, LOG_FORMATS, type LogFormat } from "../log_format.ts";
 import { formatFault } from "../manifest/fault.ts";
 import { readManifestText } from "../manifest/read.ts";
+import { type HealthServer, serveHealth, viewOnceStarted } from "../metrics/health_socket.ts";
 import { runNode } from "../node/run.ts";
 import { type RunningProxy, startProxy } from "../run.ts";
 import { type ManifestWatch, type ReadOutcome, watchManifest } from "../source/file.ts";
@@ -26,6 +27,7 @@ interface RunFlags {
   nodeObject?: NodeName;
   lastGood?: string;
   metrics?: HostPort | "off";
+  healthSocket?: string;
   stateDir: string;
   keyDir: string;
   logLevel: LogLevel;
@@ -136,8 +138,8 @@ async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promis
   const processLog = openProcessLog(flags, `${namespace}/${name}`);
   const send = lazyTransport(podEndpoint);
   const cpus = availableParallelism();
-  const { lastGood: lastGoodDir, metrics, keyDir } = flags;
-  const options = { namespace, name, lastGoodDir, metrics, keyDir, cpus, send };
+  const { lastGood: lastGoodDir, metrics, healthSocket, keyDir } = flags;
+  const options = { namespace, name, lastGoodDir, metrics, healthSocket, keyDir, cpus, send };
   const node = await runNode(options, dependenciesOf(processLog));
   const endHangups = onHangup(() => {
     processLog.log.info("SIGHUP: mounted keys are read again; all else comes from the API server");
@@ -150,7 +152,7 @@ async function runAsNode({ namespace, name }: NodeName, flags: RunFlags): Promis
 }
 
 async function runFile(file: string, flags: RunFlags): Promise<void> {
-  const { stateDir, keyDir } = flags;
+  const { stateDir, keyDir, healthSocket } = flags;
   const planManifest = createPlanner({ file, stateDir, keyDir, cpus: availableParallelism() });
   const loaded = await loadPlan(file, planManifest);
   if (!loaded) {
@@ -160,19 +162,24 @@ async function runFile(file: string, flags: RunFlags): Promise<void> {
   const { plan, text } = loaded;
   const processLog = openProcessLog(flags, `${plan.namespace}/${plan.name}`);
   const { log } = processLog;
-  let proxy: RunningProxy;
+  let proxy: RunningProxy | undefined;
+  let health: HealthServer | undefined;
+  const view = viewOnceStarted(() => proxy);
   try {
+    if (healthSocket !== undefined) health = await serveHealth(healthSocket, view);
     proxy = await startProxy({ plan, metrics: flags.metrics }, { ...dependenciesOf(processLog), planManifest });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     log.fatal(`not started: ${message}`);
     process.exitCode = EXIT_RUNTIME_FAILURE;
+    await health?.close();
     return;
   }
-  const source = watchSource(file, text, proxy, log);
+  const running = proxy;
+  const source = watchSource(file, text, running, log);
   runUntilStopped(processLog, async () => {
     source.close();
-    await proxy.stop();
+    await Promise.all([running.stop(), health?.close()]);
   });
 }
 
@@ -184,8 +191,9 @@ export function registerRun(program: Command): void {
     .option("--node-object <namespace/name>", "run as a node of a cluster, as this QuicProxyNode says", parseNodeName)
     .option("--last-good <dir>", "with --node-object: where to keep a copy to start from without the API server")
     .option("--metrics <addr:port|off>", "where to serve metrics and health, instead of spec.metrics", parseMetrics)
+    .option("--health-socket <path>", "also answer /healthz and /readyz on this UNIX socket, for quicproxy-probe")
     .option("--state-dir <dir>", "where to keep the hash key", DEFAULT_STATE_DIR)
-    .option("--key-dir <dir>", "where Secrets with QUIC-LB keys are mounted, each as <name>/key", DEFAULT_KEY_DIR)
+    .option("--key-dir <dir>", "where Secrets with QUIC-LB keys are mounted, as <name>/<entry>", DEFAULT_KEY_DIR)
     .addOption(new Option("--log-level <level>", "least level to log").choices(LOG_LEVELS).default("info"))
     .addOption(new Option("--log-format <format>", "auto: pretty on a terminal").choices(LOG_FORMATS).default("auto"))
     .action(run);

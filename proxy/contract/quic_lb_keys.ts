@@ -4,7 +4,7 @@ import type { RuleFinding } from "../../crds/rule_finding.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import { QUIC_LB_KEY_BYTES } from "./contract.ts";
 
-/** Where `quicproxy run` finds a mounted Secret: `<DIR>/<name of the Secret>/key`. */
+/** Where `quicproxy run` finds a mounted Secret: `<DIR>/<name of the Secret>/<entry>`. */
 export const DEFAULT_KEY_DIR = "/etc/quicproxy/keys";
 
 export interface KeyPlaces {
@@ -29,7 +29,7 @@ type ReadKey = { readonly key: Uint8Array; readonly warning?: string } | { reado
 const HEX_DIGITS = QUIC_LB_KEY_BYTES * 2;
 /** A key in hexadecimal with line ends around it; what is longer is no key. */
 const MAX_FILE_BYTES = HEX_DIGITS + 32;
-const SECRET_ENTRY = "key";
+const DEFAULT_ENTRY = "key";
 const CONTENT = `a file of ${HEX_DIGITS} hexadecimal digits or ${QUIC_LB_KEY_BYTES} octets`;
 
 /** Reads the key of every encrypted QUIC-LB config anew. Never throws for what a file is. */
@@ -61,7 +61,11 @@ interface LocatedKey {
 function locateKey({ file, secretRef }: KeyPlace, { baseDir, keyDir }: KeyPlaces, path: Path): LocatedKey {
   if (secretRef !== undefined) {
     const allowed = `the Secret mounted there (--key-dir names another directory), or key.file with ${CONTENT}`;
-    return { file: join(keyDir, secretRef.name, SECRET_ENTRY), path: [...path, "secretRef"], allowed };
+    return {
+      file: join(keyDir, secretRef.name, secretRef.key ?? DEFAULT_ENTRY),
+      path: [...path, "secretRef"],
+      allowed,
+    };
   }
   const located = { path: [...path, "file"], allowed: baseDir === undefined ? "key.secretRef" : CONTENT };
   return { ...located, file: baseDir === undefined ? undefined : resolve(baseDir, file ?? "") };

@@ -43,6 +43,8 @@ export interface CountersReport {
   endpoints: NativeEndpoint[];
   /** Absent where backends are not checked. */
   health?: HealthReport | undefined;
+  /** Why metrics are not served where they should be; absent where they are. */
+  metricsProblem?: string | undefined;
   /** Lines that the log could not take; absent where that is not known. */
   logLinesLost?: number;
   status: Omit<NativeStatus, "endpoints" | "backends">;

@@ -87,6 +87,17 @@ export class NodeAgent {
     return this.#stopped ? undefined : this.#proxy?.report();
   }
 
+  /** One that waits for something to run is as well as it can be: a restart brings nothing. */
+  findUnhealthy(): string | undefined {
+    return this.#proxy?.findUnhealthy();
+  }
+
+  findNotReady(): string | undefined {
+    if (this.#stopped) return "the proxy is stopping";
+    if (this.#proxy !== undefined) return this.#proxy.findNotReady();
+    return `nothing runs yet: ${this.state.problem?.message ?? "waits for its settings and backends"}`;
+  }
+
   /** Takes the spec of a QuicProxyNode, not checked. Never throws. */
   offerSettings(raw: unknown, source: Source): Promise<void> {
     return this.#enqueue(() => {
@@ -176,7 +187,7 @@ export class NodeAgent {
     this.#retry(Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** this.#attempts++));
     if (settingsHold) return { backends: problemOf(error) };
     if (this.#inForce !== undefined && !backendsHold) await this.#bring({ spec: this.#inForce.spec, set });
-    return { settings: problemOf(error) };
+    return { settings: { ...problemOf(error), generation: spec.generation } };
   }
 
   #acceptableSettings(): Acceptable<QuicProxyNodeSpec> {

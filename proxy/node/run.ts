@@ -3,7 +3,9 @@ import { ApiClient } from "../../kube/client.ts";
 import type { InformerTimes } from "../../kube/informer.ts";
 import type { SendRequest } from "../../kube/transport.ts";
 import type { HostPort } from "../../process/host_port.ts";
+import type { Log } from "../../process/log.ts";
 import { onceEach } from "../../process/once_each.ts";
+import { type HealthServer, serveHealth } from "../metrics/health_socket.ts";
 import { type ProxyDependencies, startProxy } from "../run.ts";
 import { watchBackends, watchNodeObject } from "../source/kubernetes.ts";
 import { lastGoodCopy } from "../source/last_good.ts";
@@ -19,6 +21,8 @@ export interface NodeOptions {
   readonly lastGoodDir: string | undefined;
   /** Overrides spec.metrics. */
   readonly metrics: HostPort | "off" | undefined;
+  /** Where health is asked for. Undefined: nowhere but where metrics are. */
+  readonly healthSocket: string | undefined;
   /** Where the Secrets of QUIC-LB keys are mounted. */
   readonly keyDir: string;
   /** CPUs this process may use. */
@@ -41,7 +45,7 @@ const TOLD_AFTER_STOP_MS = 1000;
  * QuicProxyNode says. Never throws, and never ends by itself: what does not work is reported and tried again.
  */
 export async function runNode(options: NodeOptions, dependencies: ProxyDependencies): Promise<RunningNode> {
-  const { namespace, name, metrics, cpus, keyDir, send, lastGoodDir, times } = options;
+  const { namespace, name, metrics, cpus, keyDir, send, lastGoodDir, times, healthSocket } = options;
   const { log, clock, version } = dependencies;
   const client = new ApiClient(send);
   const sayOnce = onceEach(({ message }) => log.warn(`API server: ${message}; what is in force stays`));
@@ -68,6 +72,7 @@ export async function runNode(options: NodeOptions, dependencies: ProxyDependenc
     report: () => agent.report(),
     onError: sayOnce,
   });
+  const health = await openHealth(healthSocket, agent, log);
   await agent.startFromLastGood();
   let uid = "";
   const watch = watchNodeObject({
@@ -100,9 +105,20 @@ export async function runNode(options: NodeOptions, dependencies: ProxyDependenc
       stopped = true;
       await agent.stop();
       await Promise.race([reporter.tick(), later(TOLD_AFTER_STOP_MS)]);
-      await Promise.all([watch.close(), backends.close()]);
+      await Promise.all([watch.close(), backends.close(), health?.close()]);
     },
   };
+}
+
+/** A proxy that cannot be asked for its health forwards all the same, until whoever asks in vain ends it. */
+async function openHealth(path: string | undefined, agent: NodeAgent, log: Log): Promise<HealthServer | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await serveHealth(path, agent);
+  } catch (error) {
+    log.error({ err: error }, (error as Error).message);
+    return undefined;
+  }
 }
 
 const STOPPING = { reason: "Stopping", message: "the proxy is stopping" };

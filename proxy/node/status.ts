@@ -8,6 +8,8 @@ import type { CountersReport } from "../metrics/report.ts";
 export interface Problem {
   readonly reason: string;
   readonly message: string;
+  /** spec.generation of the settings that it is about. */
+  readonly generation?: number;
 }
 
 /** What the agent knows beside the counters. */
@@ -51,12 +53,14 @@ export function nodeStatus({ state, version, report, previous }: StatusInput): Q
   const { appliedGeneration, appliedBackends, leftOut, source, problem } = state;
   const ready = report?.ready === true;
   const notReady = report === undefined || ready ? undefined : { reason: "NotReady", message: report.notReadyReason };
+  const { generation: refusedGeneration, ...why } = problem ?? {};
   return {
     appliedGeneration,
     appliedBackends,
     ...(leftOut.length === 0 ? {} : { backendsLeftOut: shortened(leftOut) }),
     ready,
-    ...(problem ?? notReady),
+    ...(problem === undefined ? notReady : why),
+    ...(refusedGeneration === undefined ? {} : { refusedGeneration }),
     ...(source === undefined ? {} : { source }),
     version,
     ...(report === undefined ? {} : { ...levelsOf(report), rates: ratesOf(report, previous) }),
@@ -72,7 +76,7 @@ function shortened(texts: readonly string[]): string[] {
   return [...shown.map((text) => text.slice(0, TEXT_MAX)), ...more];
 }
 
-function levelsOf({ status, endpoints }: CountersReport): QuicProxyNodeStatus {
+function levelsOf({ status, endpoints, metricsProblem }: CountersReport): QuicProxyNodeStatus {
   const listening = endpoints.filter(({ skipped }) => skipped === undefined);
   const worst = listening.reduce<(typeof listening)[number] | undefined>((least, endpoint) => {
     return least === undefined || endpoint.receiveBufferEffective < least.receiveBufferEffective ? endpoint : least;
@@ -80,7 +84,8 @@ function levelsOf({ status, endpoints }: CountersReport): QuicProxyNodeStatus {
   return {
     workers: status.workers,
     upstreamLevel: status.upstreamLevel,
-    ...(status.upstreamReason === undefined ? {} : { upstreamReason: status.upstreamReason.slice(0, 256) }),
+    ...(status.upstreamReason === undefined ? {} : { upstreamReason: status.upstreamReason.slice(0, TEXT_MAX) }),
+    ...(metricsProblem === undefined ? {} : { metricsReason: metricsProblem.slice(0, TEXT_MAX) }),
     steeringLevel: status.steering,
     flowCapacity: status.flowCapacity,
     upstreamSocketMax: status.upstreamSocketMax,

@@ -48,12 +48,19 @@ test("the operator says what is missing outside of a cluster", () => {
   expect(outcome).toMatchObject({ status: 1, stderr: expect.stringContaining("no cluster: run in a pod, or set") });
 });
 
-test("there is no shell, no package manager and no program but Node.js and the two commands", () => {
+test("what asks a proxy for its health starts without a library", () => {
+  const outcome = image.run(PROXY, ["/usr/bin/quicproxy-probe", "/run/quicproxy/health.sock", "/healthz", "100"]);
+  const stdout = "the proxy does not answer on its health socket: No such file or directory\n";
+  expect(outcome).toEqual({ status: 1, stdout, stderr: "" });
+});
+
+test("there is no shell, no package manager and no program but Node.js, the two commands and the probe", () => {
   const programs = globSync("{,usr/}{,local/}{s,}bin/**", { cwd: image.root });
   expect(programs.filter((path) => path !== "usr/bin").sort()).toEqual([
     "usr/bin/node",
     "usr/bin/quicproxy",
     "usr/bin/quicproxy-operator",
+    "usr/bin/quicproxy-probe",
   ]);
   expect(globSync("**/node_modules", { cwd: image.root })).toEqual([]);
 });

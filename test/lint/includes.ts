@@ -50,6 +50,7 @@ const RULES: readonly Rule[] = [
     system: true,
     why: "what runs in the kernel, and how it gets there, knows nothing of workers",
   },
+  { folder: "native/probe", quoted: /^$/, system: true, why: "a program of its own, which loads nothing else" },
   { folder: "native/io", quoted: /^(wire|io)\//, system: true, why: "sockets know nothing of routing and contracts" },
   ...["steer", "network", "snapshot", "context", "receive", "forward", "return"].map(ordered),
 ];

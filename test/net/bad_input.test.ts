@@ -123,18 +123,6 @@ describe("a valid manifest that this host cannot run ends with 1", () => {
     const words = ["spec.listeners[0]", address, "the address is not on this host", "ip -brief address"];
     expectRefused(await runToEnd(place), words);
   });
-
-  test("the metrics port is taken", async () => {
-    const place = network.host.place(manifest(onPort));
-    const [file, args] = insideNamespace(network.topology.edge.namespace, [
-      "/usr/bin/python3",
-      "-c",
-      "import socket, sys\ntcp = socket.create_server(('127.0.0.1', 9464))\nprint('bound', flush=True)\nsys.stdin.read()",
-    ]);
-    holder = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"] });
-    await once(holder.stdout!, "data");
-    expectRefused(await runToEnd(place), ["metrics and health on 127.0.0.1:9464", "another process has this TCP port"]);
-  });
 });
 
 const valid: ManifestOptions = { backends: somewhere };

@@ -1,6 +1,12 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+export interface RunOptions {
+  readonly file?: string | undefined;
+  readonly stateDir?: string | undefined;
+  readonly healthSocket?: string | undefined;
+}
+
 /** A manifest file and a state directory of their own. */
 export class Place {
   readonly directory: string;
@@ -20,8 +26,9 @@ export class Place {
   }
 
   /** Arguments of `quicproxy` that run what stands here. */
-  runArguments({ file = this.file, stateDir = join(this.directory, "state") } = {}): string[] {
-    return ["run", "-f", file, "--state-dir", stateDir];
+  runArguments({ file, stateDir, healthSocket }: RunOptions = {}): string[] {
+    const health = healthSocket === undefined ? [] : ["--health-socket", healthSocket];
+    return ["run", "-f", file ?? this.file, "--state-dir", stateDir ?? join(this.directory, "state"), ...health];
   }
 
   remove(): void {

@@ -59,6 +59,7 @@ export interface ProxyPlan {
   env?: Readonly<Record<string, string>>;
   /** Default: a folder of the place. */
   stateDir?: string;
+  healthSocket?: string;
   /** Told of the process before it is ready. */
   meanwhile?: (proxy: ProxyProcess) => void;
   /** Default: /readyz answers 200. */
@@ -69,8 +70,8 @@ export interface ProxyPlan {
 export class ProxyProcess extends Program {
   readonly #reader: Peer;
 
-  private constructor({ place, stateDir, reader, ...options }: ProxyPlan) {
-    super(place.runArguments(stateDir === undefined ? {} : { stateDir }), options);
+  private constructor({ place, stateDir, healthSocket, reader, ...options }: ProxyPlan) {
+    super(place.runArguments({ stateDir, healthSocket }), options);
     this.#reader = reader;
   }
 

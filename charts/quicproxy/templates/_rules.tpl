@@ -12,7 +12,7 @@ patch. It may grant proxies no more than it has itself, hence get of quicproxyno
 - apiGroups: [quicproxy.io]
   resources: [quicproxynodes, quicproxybackends]
   verbs: [get, list, watch, create, patch, delete]
-# Only ever created: the API server decides which key was first (docs/adr/0027).
+# Only ever created: the API server decides which key was first (docs/adr/0029).
 - apiGroups: [quicproxy.io]
   resources: [quicproxykeys]
   verbs: [get, list, watch, create]

@@ -131,11 +131,6 @@ const shownAsCondition: WrongManifest[] = [
     shown: /^Accepted False PortConflict: .*UDP port 443 is that of QuicProxy/,
   },
   {
-    what: "a metrics port that an older QuicProxy has",
-    changes: { metrics: { port: 9464 } },
-    shown: /^Accepted False PortConflict: .*TCP port 9464/,
-  },
-  {
     what: "a key in a file that a pod does not have",
     changes: quicLB({ rotation: 0, ...lengths, key: { file: "cid.key" } }),
     shown: /^Accepted False InvalidSpec: .*secretRef/,

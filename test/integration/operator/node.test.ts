@@ -49,6 +49,7 @@ async function startNode(name = "edge.node-1"): Promise<RunningNode> {
     name,
     lastGoodDir,
     metrics: undefined,
+    healthSocket: undefined,
     keyDir: lastGoodDir,
     cpus: 2,
     times: FAST,

@@ -215,7 +215,7 @@ TEST_F(WorkerCount, TablesNeverTakeMoreThanTwiceTheFlowMemory) {
   }
   ASSERT_TRUE(failure);
   EXPECT_GT(workers, 3U);
-  EXPECT_EQ(failure->code, FailureCode::kNeedsRestart);
+  EXPECT_EQ(failure->code, FailureCode::kWorkersNeedRestart);
   EXPECT_NE(failure->detail.find("dataPlane.workers"), std::string::npos) << failure->detail;
   EXPECT_EQ(plane->status().workers, workers - 1);
   expectAllAnswered();

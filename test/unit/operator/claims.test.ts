@@ -4,7 +4,7 @@ import { decisionOf, FakeWorld, FRESH, node, planOf, pod, proxy, SERVICE_SPEC, s
 
 const nodes = [node("node-1"), node("node-2")];
 const old = { createdAt: "2025-01-01T00:00:00Z" };
-const port = (number: number) => ({ listeners: [{ port: number }], metrics: { port: 0 } });
+const port = (number: number) => ({ listeners: [{ port: number }] });
 const pods = (name: string) => nodes.map((each) => pod(each.name, { proxy: name, name: `${name}-${each.name}` }));
 
 /** A world in which `edge` was accepted, with pods or without. */

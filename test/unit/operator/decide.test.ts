@@ -137,22 +137,20 @@ describe("two QuicProxies that want one port on one node", () => {
 
   it("do not conflict on other nodes, other addresses, or other ports", () => {
     const other = [
-      proxy("edge", { nodes: { selector: { edge: "" } }, metrics: { port: 0 } }),
+      proxy("edge", { nodes: { selector: { edge: "" } } }),
       proxy("old", { nodes: { selector: { other: "" } } }, { createdAt: "2025-01-01T00:00:00Z" }),
     ];
     expect(refusal(new FakeWorld({ nodes, proxies: other })).reason).toBe("accepted");
     const address = [
-      proxy("edge", { listeners: [{ port: 443, address: "192.0.2.1" }], metrics: { port: 0 } }),
+      proxy("edge", { listeners: [{ port: 443, address: "192.0.2.1" }] }),
       proxy("old", { listeners: [{ port: 443, address: "192.0.2.2" }] }, { createdAt: "2025-01-01T00:00:00Z" }),
     ];
     expect(refusal(new FakeWorld({ nodes, proxies: address })).reason).toBe("accepted");
   });
 
-  it("conflict over the port of metrics as well", () => {
+  it("of metrics are nobody's: two with the defaults stand side by side", () => {
     const world = new FakeWorld({ nodes, proxies: [proxy("edge", { listeners: [{ port: 8443 }] }), older] });
-    expect(refusal(world).message).toContain("spec.metrics.port: TCP port 9464");
-    const apart = proxy("edge", { listeners: [{ port: 8443 }], metrics: { port: 9465 } });
-    expect(refusal(new FakeWorld({ nodes, proxies: [apart, older] })).reason).toBe("accepted");
+    expect(refusal(world).reason).toBe("accepted");
   });
 
   it("do not conflict with one that is refused itself, or goes", () => {
@@ -164,11 +162,7 @@ describe("two QuicProxies that want one port on one node", () => {
 
   it("are decided alike in whatever order they are seen", () => {
     const many = ["a", "b", "c", "d"].map((name, index) =>
-      proxy(
-        name,
-        { listeners: [{ port: 443 + (index % 2) }], metrics: { port: 0 } },
-        { createdAt: `2025-01-0${1 + (index % 3)}T00:00:00Z` },
-      ),
+      proxy(name, { listeners: [{ port: 443 + (index % 2) }] }, { createdAt: `2025-01-0${1 + (index % 3)}T00:00:00Z` }),
     );
     const verdicts = (proxies: typeof many) =>
       [...decideAll(new FakeWorld({ nodes, proxies }), 0).all]

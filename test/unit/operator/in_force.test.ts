@@ -64,8 +64,8 @@ describe("what was accepted goes on", () => {
   });
 
   it("while another one takes a port that the new spec wants", () => {
-    const other = proxy("other", { listeners: [{ port: 8443 }], metrics: { port: 0 } });
-    const world = running({ ...SERVICE_SPEC, metrics: { port: 0 } }, { proxies: [proxy("edge", SERVICE_SPEC), other] });
+    const other = proxy("other", { listeners: [{ port: 8443 }] });
+    const world = running({ ...SERVICE_SPEC }, { proxies: [proxy("edge", SERVICE_SPEC), other] });
     const applied = world.applied(planOf(world, "other"));
     const wanted = { ...SERVICE_SPEC, listeners: [{ port: 443 }, { port: 8443 }] };
     applied.parts.proxies = [proxy("edge", wanted, { createdAt: "2020-01-01T00:00:00Z" }), other];

@@ -120,16 +120,18 @@ describe("the DaemonSet", () => {
     });
   });
 
-  it("is probed where metrics and health are served, from the host", () => {
-    const host = (metrics: object) => {
-      const probe = template({ metrics }).spec.containers[0].livenessProbe as { httpGet: object } | undefined;
-      return probe?.httpGet;
-    };
-    expect(host({})).toMatchObject({ host: "127.0.0.1", port: 9464, path: "/healthz" });
-    expect(host({ address: "0.0.0.0", port: 1 })).toMatchObject({ host: "127.0.0.1", port: 1 });
-    expect(host({ address: "::" })).toMatchObject({ host: "::1" });
-    expect(host({ address: "192.0.2.1" })).toMatchObject({ host: "192.0.2.1" });
-    expect(host({ port: 0 })).toBeUndefined();
+  it("is probed on a socket of the pod, which no port of the host can take away", () => {
+    const [container] = template().spec.containers;
+    const asks = (path: string, waitMs: string) => ({
+      exec: { command: ["quicproxy-probe", "/run/quicproxy/health.sock", path, waitMs] },
+    });
+    expect(container).toMatchObject({
+      startupProbe: asks("/healthz", "1500"),
+      livenessProbe: asks("/healthz", "4500"),
+      readinessProbe: asks("/readyz", "1500"),
+    });
+    expect(container.args).toEqual(expect.arrayContaining(["--health-socket", "/run/quicproxy/health.sock"]));
+    expect(container.volumeMounts).toContainEqual({ name: "health", mountPath: "/run/quicproxy" });
   });
 
   it.each([
@@ -146,9 +148,40 @@ describe("the DaemonSet", () => {
       listeners: [{ port: 8443 }],
       backends,
       routing: { idleTimeout: "60s" },
+      metrics: { address: "0.0.0.0", port: 0 },
       dataPlane: { receiveBuffer: "1Mi", workers: { max: 2 } },
     };
     expect(template(changed)).toEqual(template());
+  });
+
+  const encrypted = (...refs: object[]) => ({
+    routing: {
+      quicLB: refs.map((secretRef, rotation) => ({ rotation, serverIdLength: 4, nonceLength: 8, key: { secretRef } })),
+    },
+  });
+
+  it("does not change with keys that come into the Secret which is always mounted, nor with entries of another", () => {
+    const own = { name: "quicproxy-edge-keys" };
+    expect(template(encrypted(own, { ...own, key: "next" }))).toEqual(template());
+    const other = { name: "cid-keys", key: "first" };
+    expect(template(encrypted(other, { ...other, key: "next" }))).toEqual(template(encrypted(other)));
+    expect(template(encrypted(other))).not.toEqual(template());
+  });
+
+  it("mounts each Secret as a directory that only the proxy reads, and starts without it", () => {
+    const { spec } = template(encrypted({ name: "cid-keys" }));
+    const secret = (secretName: string) => ({ secretName, defaultMode: 0o400, optional: true });
+    expect(spec.volumes).toEqual(
+      expect.arrayContaining([
+        { name: "key-0", secret: secret("quicproxy-edge-keys") },
+        { name: "key-1", secret: secret("cid-keys") },
+      ]),
+    );
+    expect(spec.containers[0].volumeMounts).toContainEqual({
+      name: "key-1",
+      mountPath: "/etc/quicproxy/keys/cid-keys",
+      readOnly: true,
+    });
   });
 
   it.each([
@@ -158,6 +191,10 @@ describe("the DaemonSet", () => {
     [{ upstreamSockets: 1000 }],
   ])("rolls for what a running proxy cannot change: %o", (dataPlane) => {
     expect(template({ dataPlane }).metadata.annotations).not.toEqual(template().metadata.annotations);
+  });
+
+  it("does not roll for another way to write the same size", () => {
+    expect(template({ dataPlane: { flowMemory: "65536Ki" } })).toEqual(template());
   });
 
   it("follows selector, tolerations and chosen nodes", () => {
@@ -181,7 +218,11 @@ describe("nodes that cannot run the image", () => {
       "edge.node-2",
     ]);
     const options = { ...POD_OPTIONS, architecture: "arm64" };
-    const { object } = planDaemonSet(mixed.proxies[0]!, accepted(mixed).spec, options);
+    const { object } = planDaemonSet(
+      mixed.proxies[0]!,
+      { spec: accepted(mixed).spec, restartedFor: undefined },
+      options,
+    );
     expect((object as unknown as PodTemplate).spec.template.spec.nodeSelector).toEqual({
       "kubernetes.io/os": "linux",
       "kubernetes.io/arch": "arm64",

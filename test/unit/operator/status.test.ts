@@ -184,6 +184,15 @@ describe("the status of a QuicProxy", () => {
       /^True LessThanAsked: node-1: receive buffer: asked 8388608 bytes, the kernel granted 212992; .*; and 1 more$/,
     );
     expect(statusOf(running({}, { source: "LastGood" })).condition("Degraded")).toContain("last-good copy");
+    const both = { ...clamped, source: "LastGood" };
+    expect(statusOf(running({}, both)).condition("Degraded")).toMatch(/last-good copy.*; receive buffer: asked/);
+  });
+
+  it("is degraded, and ready, where a node could not have the port of metrics", () => {
+    const metricsReason = "metrics: TCP 127.0.0.1:9464 is taken by another program; set spec.metrics.port";
+    const { condition } = statusOf(running({}, { metricsReason }));
+    expect(condition("Degraded")).toBe(`True LessThanAsked: node-1: ${metricsReason}; and 1 more`);
+    expect(condition("Ready")).toContain("True Ready");
   });
 });
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type HttpServer, listenHttp } from "../../../process/http_server.ts";
 import type { Plan, PlanResult } from "../../../proxy/apply/plan.ts";
 import { type RunningProxy, startProxy } from "../../../proxy/run.ts";
@@ -69,11 +69,31 @@ describe("startProxy", () => {
     expect(lines.map(({ message }) => message)).toContain("listening on 0.0.0.0:4433");
   });
 
-  it("finds a taken metrics port before the data plane starts", async () => {
-    blocker = await listenHttp({ address: "127.0.0.1", port: 0 }, {});
-    const plan = fakePlan({ metrics: blocker.address });
-    await expect(start(plan)).rejects.toThrow(/another process has this TCP port.*ss -tlpn/);
-    expect(native.applied).toEqual([]);
+  it("forwards without a metrics port that another program has, says so once, and takes it when it can", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      blocker = await listenHttp({ address: "127.0.0.1", port: 0 }, {});
+      const { address, port } = blocker.address;
+      const running = await start(fakePlan({ metrics: { address, port } }));
+      expect(native.applied).toEqual([1]);
+      expect(running.report().metricsProblem).toBe(
+        `metrics: TCP 127.0.0.1:${port} is taken by another program; set spec.metrics.port`,
+      );
+      await vi.advanceTimersByTimeAsync(10_000);
+      await running.apply(fakePlan({ backends: two, metrics: { address, port } }));
+      expect(native.applied).toEqual([1, 2]);
+      expect(lines.filter(({ level }) => level === "error").map(({ message }) => message)).toEqual([
+        expect.stringMatching(/another process has this TCP port.*ss -tlpn.*; forwarding goes on/),
+      ]);
+      await blocker.close();
+      blocker = undefined;
+      vi.advanceTimersByTime(10_000);
+    } finally {
+      vi.useRealTimers();
+    }
+    await expect.poll(() => proxy?.metricsAddress).toBeDefined();
+    expect(proxy?.report().metricsProblem).toBeUndefined();
+    expect(lines.at(-1)?.message).toMatch(/^metrics and health on http/);
   });
 
   it("explains a refused start and frees the metrics port again", async () => {
@@ -344,14 +364,23 @@ describe("reload of the metrics address", () => {
     }
   });
 
-  it("rejects the whole manifest where the new metrics port is taken", async () => {
-    const running = await start();
-    blocker = await listenHttp({ address: "127.0.0.1", port: 0 }, {});
+  it.each([
+    "another port",
+    "the same port of another address",
+  ])("applies the manifest where %s is taken, and answers where it did", async (which) => {
+    const port = await freePort();
+    const before = { address: "127.0.0.1", port };
+    const running = await start(fakePlan({ metrics: before }));
+    const isOther = which === "another port";
+    blocker = await listenHttp({ address: "127.0.0.2", port: isOther ? 0 : port }, {});
     next = { plan: fakePlan({ metrics: blocker.address, backends: two }) };
     await changed(running);
-    expect(native.applied).toEqual([1]);
-    expect(lines.find(({ level }) => level === "error")?.message).toContain("another process has this TCP port");
-    expect((await get(running, "/readyz")).status).toBe(200);
+    expect(native.applied).toEqual([1, 2]);
+    expect(running.metricsAddress).toEqual(before);
+    expect(JSON.parse((await get(running, "/counters")).text).metricsProblem).toContain("taken by another program");
+    next = { plan: fakePlan({ metrics: before }) };
+    await changed(running);
+    expect(running.report().metricsProblem).toBeUndefined();
   });
 
   it("survives a planner that throws", async () => {

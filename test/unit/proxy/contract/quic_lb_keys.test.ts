@@ -64,6 +64,14 @@ describe("readQuicLbKeys", () => {
     ]);
   });
 
+  it("takes the entry of a Secret that is named", async () => {
+    await mkdir(join(directory, "secrets/edge-cids"), { recursive: true });
+    await write("secrets/edge-cids/second", OCTETS);
+    const { keys, faults } = await read({ secretRef: { name: "edge-cids", key: "second" } });
+    expect(faults).toEqual([]);
+    expect([...keys]).toEqual([[0, OCTETS]]);
+  });
+
   it("warns of a file that others may read", async () => {
     await write("a.key", KEY, 0o644);
     const { keys, warnings } = await read({ file: "a.key" });

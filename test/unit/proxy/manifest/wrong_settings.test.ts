@@ -69,11 +69,13 @@ const SETTING_ROWS: Row[] = [
     "QUIC-LB keys at places that cannot be",
     routing(
       "{ quicLB: [{ rotation: 7, serverIdLength: 8, nonceLength: 8, key: { secretRef: { name: ../up } } }, " +
-        '{ rotation: 1, serverIdLength: 8, nonceLength: 8, key: { file: "" } }] }',
+        '{ rotation: 1, serverIdLength: 8, nonceLength: 8, key: { file: "" } }, ' +
+        "{ rotation: 2, serverIdLength: 8, nonceLength: 8, key: { secretRef: { name: a, key: ..data } } }] }",
     ),
     ["spec.routing.quicLB[0].rotation", "found 7", "0 to 6"],
     ["spec.routing.quicLB[0].key.secretRef.name", '"../up"', "the name of a Secret"],
     ["spec.routing.quicLB[1].key.file", "path of a key file"],
+    ["spec.routing.quicLB[2].key.secretRef.key", '"..data"', "the name of an entry of a Secret"],
   ],
   ["XDP", dataPlane("{ fastPath: XDP }"), ["spec.dataPlane.fastPath", "XDP is not available", "Auto or Disabled"]],
   ["AFXDP", dataPlane("{ fastPath: AFXDP }"), ["spec.dataPlane.fastPath", "AFXDP is not available"]],

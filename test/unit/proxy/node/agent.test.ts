@@ -30,6 +30,8 @@ const running = {
     if (failWith === undefined) applied.push(plan);
     return failWith;
   },
+  findUnhealthy: () => undefined,
+  findNotReady: () => undefined,
   stop: async () => {
     stopped = true;
   },
@@ -102,6 +104,17 @@ async function elapse(): Promise<void> {
 const inForce = () => [agent.state.appliedGeneration, agent.state.appliedBackends];
 
 describe("an agent", () => {
+  it("is well but not ready while it waits, and says for what", async () => {
+    expect(agent.findUnhealthy()).toBeUndefined();
+    expect(agent.findNotReady()).toBe("nothing runs yet: waits for its settings and backends");
+    await settings(7);
+    expect(agent.findNotReady()).toBe("nothing runs yet: waits for its backends");
+    await backends(3);
+    expect(agent.findNotReady()).toBeUndefined();
+    await agent.stop();
+    expect(agent.findNotReady()).toBe("the proxy is stopping");
+  });
+
   it("starts once it has settings and backends, in whatever order, and keeps both as last-good", async () => {
     await settings(7);
     expect(agent.state).toMatchObject({ problem: { reason: "Pending", message: "waits for its backends" } });
@@ -192,9 +205,9 @@ describe("an agent", () => {
 
   it("gives up on settings that failed as soon as there are newer ones", async () => {
     await offer(7);
-    failWith = nativeError("NEEDS_RESTART", "dataPlane.workers");
+    failWith = nativeError("WORKERS_NEED_RESTART", "dataPlane.workers");
     await settings(8);
-    expect(agent.state.problem?.reason).toBe("NeedsRestart");
+    expect(agent.state.problem).toMatchObject({ reason: "WorkersNeedRestart", generation: 8 });
     failWith = undefined;
     await settings(9);
     expect(timers).toEqual([]);

@@ -54,6 +54,21 @@ const tickAt = async (ms: number): Promise<number> => {
   return sent.length;
 };
 
+it("a node says which settings it cannot have", () => {
+  const problem = { reason: "WorkersNeedRestart", message: "too many", generation: 8 };
+  const status = nodeStatus({ state: { ...IN_FORCE, problem }, version: "1", report: undefined, previous: undefined });
+  expect(status).toMatchObject({ appliedGeneration: 7, refusedGeneration: 8, reason: "WorkersNeedRestart" });
+  expect(quicProxyNodeStatusShape.parse(status)).toEqual(status);
+});
+
+it("a node says why its metrics are not where they should be", () => {
+  const metricsProblem = "metrics: TCP 127.0.0.1:9464 is taken by another program; set spec.metrics.port";
+  const report = { ...fakeReport(), metricsProblem };
+  const status = nodeStatus({ state: IN_FORCE, version: "1", report, previous: undefined });
+  expect(status).toMatchObject({ ready: true, metricsReason: metricsProblem });
+  expect(quicProxyNodeStatusShape.parse(status)).toEqual(status);
+});
+
 const later = (base: CountersReport, uptimeMs: number, received: number): CountersReport => ({
   ...base,
   uptimeMs,
