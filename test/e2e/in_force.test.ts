@@ -29,7 +29,7 @@ const quicProxy = (name: string, spec: object, where = namespace): object => {
 };
 const edge = (changes: object = {}): object => {
   const backends = { service: { name: "echo", portName: "echo" } };
-  return quicProxy("edge", { listeners: [{ port: listenPort }], backends, metrics: { port: 9491 }, ...changes });
+  return quicProxy("edge", { listeners: [{ port: listenPort }], backends, ...changes });
 };
 const service = (): object => {
   const spec = { ports: [{ name: "echo", port: 7, protocol: "UDP" }] };
@@ -89,7 +89,7 @@ beforeAll(async () => {
     service(),
     slice("echo-1", [{ address: host }]),
     edge(),
-    quicProxy("refused", { listeners: [{ port: 7_012 }], backends: { static: [] }, metrics: { port: 0 } }, fenced),
+    quicProxy("refused", { listeners: [{ port: 7_012 }], backends: { static: [] } }, fenced),
   );
   await echo.ask(
     listenPort,
@@ -109,10 +109,7 @@ afterAll(async () => {
 
 describe("endpoints are followed", () => {
   test("K1: while the present spec wants a port that another QuicProxy has", async () => {
-    await apply(
-      cluster,
-      quicProxy("other", { listeners: [{ port: 7_013 }], backends: { static: [] }, metrics: { port: 9492 } }),
-    );
+    await apply(cluster, quicProxy("other", { listeners: [{ port: 7_013 }], backends: { static: [] } }));
     await until("the other is accepted", async () =>
       (await condition(cluster, namespace, "other", "Accepted")).startsWith("True"),
     );
@@ -122,7 +119,7 @@ describe("endpoints are followed", () => {
     );
     expect(await said("Accepted")).toContain("the last accepted spec stays in force");
     await roll();
-    expect(await said("Ready")).toMatch(/^True Ready: .*by the last accepted spec$/);
+    await until("it is ready", async () => /^True Ready: .*by the last accepted spec$/.test(await said("Ready")));
     await inNamespace("delete", "qp", "other", "--timeout=60s");
     await until("it is accepted once the port is free", async () => (await said("Accepted")).startsWith("True"));
     await apply(cluster, edge());
@@ -158,6 +155,17 @@ describe("endpoints are followed", () => {
     await roll();
     await inNamespace("delete", "endpointslice", "hand");
     await until("nothing is left out", async () => !(await said("Degraded")).includes("EndpointsLeftOut"));
+  });
+
+  test("K3: while the metrics port is one that the nodes have taken, and no pod is restarted for it", async () => {
+    const before = await pods();
+    await apply(cluster, edge({ metrics: { port: 10_250 } }));
+    await until("it is said", async () => /^True LessThanAsked: .*metrics: TCP .*10250/.test(await said("Degraded")));
+    await roll();
+    expect(await said("Ready")).toMatch(/^True/);
+    await apply(cluster, edge());
+    await until("the metrics are back", async () => (await said("Degraded")).startsWith("False"));
+    expect(await pods()).toEqual(before);
   });
 
   test("K4: on a node with a taint that came after the pod", async () => {
@@ -218,6 +226,18 @@ describe("what people read and do", () => {
     await apply(cluster, edge());
   });
 
+  test("two QuicProxies with default settings run on the same nodes", async () => {
+    const backends = { static: [{ address: host, port: ports[0] }] };
+    await apply(cluster, quicProxy("second", { listeners: [{ port: 7_014 }], backends }));
+    const second = (type: string): Promise<string> => condition(cluster, namespace, "second", type);
+    await until("both nodes forward", async () => (await second("Ready")).startsWith("True Ready: 2 nodes"));
+    await until("it is said which port it has not", async () =>
+      /^True LessThanAsked: .*TCP .*9464/.test(await second("Degraded")),
+    );
+    expect(await said("Degraded")).toMatch(/^False/);
+    await inNamespace("delete", "qp", "second", "--timeout=60s");
+  });
+
   test("K11, K12: pods that nobody lets be made are explained, and hold no port", async () => {
     const refused = (type: string): Promise<string> => condition(cluster, fenced, "refused", type);
     await until("the refusal is told", async () =>
@@ -225,10 +245,7 @@ describe("what people read and do", () => {
         await refused("Ready"),
       ),
     );
-    await apply(
-      cluster,
-      quicProxy("younger", { listeners: [{ port: 7_012 }], backends: { static: [] }, metrics: { port: 0 } }),
-    );
+    await apply(cluster, quicProxy("younger", { listeners: [{ port: 7_012 }], backends: { static: [] } }));
     await until(
       "the younger has the port",
       async () => (await condition(cluster, namespace, "younger", "Accepted")).startsWith("True"),
