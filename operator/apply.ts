@@ -1,5 +1,6 @@
 import type { ApiClient } from "../kube/client.ts";
 import { hasStatus } from "../kube/errors.ts";
+import { Lanes } from "../kube/lanes.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
 import { type Need, needOf } from "./diff.ts";
@@ -23,12 +24,15 @@ interface Written {
   readonly object: KubernetesObject;
 }
 
+/** As many as keep an API server of a few CPUs busy; that of a busy cluster says where it wants fewer (429). */
+const WRITES_AT_A_TIME = 16;
 const FINALIZER_FIELD_MANAGER = "quicproxy-operator-finalizer";
 
 /** Makes the API server hold what plan/ says. Writes nothing that is so already. */
 export class Applier {
   readonly #client: ApiClient;
   readonly #caches: Caches;
+  readonly #lanes = new Lanes({ width: WRITES_AT_A_TIME });
 
   constructor({ client, caches }: { readonly client: ApiClient; readonly caches: Caches }) {
     this.#client = client;
@@ -45,13 +49,16 @@ export class Applier {
     const attempt = async (act: () => Promise<unknown>): Promise<void> => {
       await act().catch((error: Error) => faults.push(error));
     };
+    const each = async <T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> => {
+      faults.push(...(await this.#lanes.each(items, act)));
+    };
     const hasFinalizer = proxy.finalizers.includes(NODE_LABELS_FINALIZER);
     if (plan.finalizer && !hasFinalizer) await attempt(() => this.#applyFinalizer(proxy, [NODE_LABELS_FINALIZER]));
     const isHeld = faults.length === 0;
-    for (const desired of plan.desired) await attempt(() => this.#applyObject(desired, done.written));
-    for (const change of isHeld ? plan.labels : []) await attempt(() => this.#label(change));
+    for (const stage of plan.stages) await each(stage, (desired) => this.#applyObject(desired, done.written));
+    if (isHeld) await each(plan.labels, (change) => this.#label(change));
     if (faults.length > 0) return done;
-    for (const surplus of plan.surplus) await attempt(() => this.#remove(proxy, surplus, done.removed));
+    await each(plan.surplus, (surplus) => this.#remove(proxy, surplus, done.removed));
     if (!plan.finalizer && hasFinalizer && faults.length === 0) await attempt(() => this.#applyFinalizer(proxy, []));
     return done;
   }

@@ -1,5 +1,6 @@
-import { createHash } from "node:crypto";
 import { PROXY_LABEL } from "../crds/node_schema.ts";
+
+export { digestOf } from "./digest.ts";
 
 /** Field manager of everything the operator writes but statuses. */
 export const FIELD_MANAGER = "quicproxy-operator";
@@ -34,17 +35,4 @@ export function childLabels(proxy: string): Record<string, string> {
 /** The label of the nodes chosen for a QuicProxy whose number of nodes is set. At most 140 characters before the slash. */
 export function nodeLabel(namespace: string, proxy: string): string {
   return `${proxy}.${namespace}.quicproxy.io/node`;
-}
-
-/** JSON with sorted keys: equal values give equal texts. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => {
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
-}
-
-/** 16 hexadecimal digits that differ where values differ. */
-export function digestOf(value: unknown): string {
-  return createHash("sha256").update(canonicalJson(value)).digest("hex").slice(0, 16);
 }

@@ -6,6 +6,7 @@ import { hasStatus } from "../kube/errors.ts";
 import type { Events } from "../kube/events.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
+import { inTurns, nextTurn } from "../kube/turns.ts";
 import type { Log } from "../process/log.ts";
 import { HASH_KEY_BYTES } from "../proxy/contract/contract.ts";
 import { type Applied, Applier } from "./apply.ts";
@@ -14,7 +15,7 @@ import { STATUS_FIELD_MANAGER } from "./names.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { type Plan, planProxy } from "./plan/plan.ts";
-import { differOnlyInNumbers } from "./status/nodes.ts";
+import { differenceOf } from "./status/difference.ts";
 import { planStatus } from "./status/status.ts";
 import type { Caches } from "./watch/caches.ts";
 import type { ObservedProxy } from "./world.ts";
@@ -30,8 +31,8 @@ export interface ReconcilerOptions {
 
 /** How often it is looked whether the ports of another QuicProxy are free: nobody tells of it. */
 const CONFLICT_EVERY_MS = 10_000;
-/** Numbers alone are written this seldom; whatever else changes is written at once. */
-const NUMBERS_EVERY_MS = 10_000;
+/** What differs is written this seldom; what is not named here is written at once. */
+const WRITTEN_EVERY_MS = { numbers: 10_000, progress: 1000, state: 0 } as const;
 
 /** Makes the API server hold what plan/ says, for one QuicProxy at a time. Writes nothing that is so already. */
 export class Reconciler {
@@ -55,7 +56,7 @@ export class Reconciler {
     }
     const decision = this.#decide(now()).get(key);
     const fresh = { nowMs: now(), hashKey: randomBytes(HASH_KEY_BYTES).toString("hex") };
-    const plan = planProxy(caches, proxy, decision, { options: pods, fresh });
+    const plan = await inTurns(planProxy(caches, proxy, decision, { options: pods, fresh }));
     const error = await this.#applyAndTell(proxy, plan, log);
     const againMs = decision === undefined ? undefined : await this.#writeStatus(proxy, decision, error);
     if (error !== undefined) throw error;
@@ -103,10 +104,12 @@ export class Reconciler {
     const { client, caches, events, now } = this.#options;
     const nowMs = now();
     const text = new Date(nowMs).toISOString().replace(/\.\d+Z$/, "Z");
+    await nextTurn();
     const status = planStatus(caches, proxy, { decision, applyError: error?.message, now: text });
     if (isDeepStrictEqual(status, proxy.status)) return undefined;
-    const dueMs = (this.#statusWrittenAtMs.get(proxy.key) ?? 0) + NUMBERS_EVERY_MS - nowMs;
-    if (dueMs > 0 && differOnlyInNumbers(status, proxy.status)) return dueMs;
+    const everyMs = WRITTEN_EVERY_MS[differenceOf(status, proxy.status)];
+    const dueMs = (this.#statusWrittenAtMs.get(proxy.key) ?? 0) + everyMs - nowMs;
+    if (dueMs > 0) return dueMs;
     const { quicProxies } = RESOURCES;
     const { namespace, name } = proxy;
     const object = {

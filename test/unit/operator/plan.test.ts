@@ -13,7 +13,7 @@ function world(spec: object = {}, parts: object = {}): FakeWorld {
 }
 
 const needs = (of: FakeWorld, plan = planOf(of)) =>
-  plan.desired.flatMap((desired) => {
+  plan.stages.flat().flatMap((desired) => {
     const need = needOf(desired, of);
     return need === undefined ? [] : [`${need} ${desired.object.kind} ${desired.object.metadata.name}`];
   });
@@ -50,7 +50,7 @@ describe("the plan of a new QuicProxy", () => {
   });
 
   it("owns every child, so that all go with it", () => {
-    for (const { object } of plan.desired) {
+    for (const { object } of plan.stages.flat()) {
       expect(object.metadata).toMatchObject({
         namespace: "media",
         labels: { "app.kubernetes.io/managed-by": "quicproxy-operator", "quicproxy.io/proxy": "edge" },
@@ -60,7 +60,7 @@ describe("the plan of a new QuicProxy", () => {
   });
 
   it("gives each node what its schema takes", () => {
-    for (const { object } of plan.desired.filter(({ object: { kind } }) => kind === "QuicProxyNode")) {
+    for (const { object } of plan.stages.flat().filter(({ object: { kind } }) => kind === "QuicProxyNode")) {
       expect(nodeSpecShape.parse((object as unknown as NodeSpec).spec)).toEqual((object as unknown as NodeSpec).spec);
     }
     expect(find<NodeSpec>(plan, "QuicProxyNode").spec).toMatchObject({
@@ -261,7 +261,7 @@ describe("a plan on what was applied", () => {
 
   it("leaves everything as it is where nothing was ever accepted", () => {
     const plan = planOf(world({ backends: {} }));
-    expect(plan).toEqual({ desired: [], surplus: [], labels: [], finalizer: false });
+    expect(plan).toEqual({ stages: [], surplus: [], labels: [], finalizer: false });
   });
 
   it("takes its labels off all nodes when the QuicProxy goes, and needs no finalizer without them", () => {
