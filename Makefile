@@ -24,7 +24,7 @@ CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.
 
 IMAGE := build/image/quicproxy.oci.tar
 
-.PHONY: help demo test test-native test-asan soak coverage e2e image cluster cluster-down lint tidy bench fuzz generate build deps clean
+.PHONY: help demo test test-native test-asan soak coverage e2e image cluster cluster-down lint tidy bench bench-operator fuzz generate build deps clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ bench: packages-build packages-native packages-lab packages-bench build build/be
 	@cmake -S native --preset release --log-level=WARNING >/dev/null
 	@cmake --build build/native/release --target route_bench -j $(JOBS) >/dev/null
 	@$(BIN)/node test/bench/run.ts $(BENCH)
+
+bench-operator: packages-cluster deps ## The operator with 1,000 simulated nodes on a real API server; about 15 minutes
+	@$(BIN)/node test/bench/operator/run.ts $(BENCH)
 
 build/bench/%: test/bench/native/%.cc test/bench/native/udp_socket.h test/bench/native/train_batch.h
 	@mkdir -p $(@D)

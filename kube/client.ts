@@ -2,6 +2,7 @@ import { ApiError, errorOf, watchError } from "./errors.ts";
 import type { KubernetesObject } from "./objects.ts";
 import { type Resource, type ResourcePlace, resourcePath } from "./resources.ts";
 import type { ApiRequest, ApiResponse, Method, SendRequest } from "./transport.ts";
+import { nextTurn } from "./turns.ts";
 import { readLines, readText } from "./watch_stream.ts";
 
 export interface ListPage {
@@ -44,7 +45,9 @@ export interface ApplyOptions {
 export type ObserveCall = (call: { method: Method; code: number; seconds: number }) => void;
 
 const CALL_TIMEOUT_MS = 30_000;
-const LIST_PAGE_SIZE = "500";
+/** Of nodes and pods, about 1 MB: a page is parsed in one stretch, in which the process does nothing else. */
+const LIST_PAGE_SIZE = "100";
+const LONG_CHARACTERS = 64 * 1024;
 const APPLY_CONTENT_TYPE = "application/apply-patch+yaml";
 
 /**
@@ -74,17 +77,26 @@ export class ApiClient {
     }
   }
 
-  /** All objects of a collection, page by page. */
+  /** All objects of a collection. */
   async list(collection: Collection): Promise<ListPage> {
     const items: KubernetesObject[] = [];
-    let next = "";
-    for (;;) {
-      const query = { limit: LIST_PAGE_SIZE, ...(next === "" ? {} : { continue: next }) };
-      const page = await this.#call<RawList>("GET", collectionPath(collection, query));
+    let resourceVersion = "";
+    for await (const page of this.pages(collection)) {
       items.push(...page.items);
-      next = page.metadata.continue ?? "";
-      if (next === "") return { items, resourceVersion: page.metadata.resourceVersion };
+      resourceVersion = page.resourceVersion;
     }
+    return { items, resourceVersion };
+  }
+
+  /** The same page by page; all of them are of one resource version. */
+  async *pages(collection: Collection): AsyncGenerator<ListPage, void> {
+    let next = "";
+    do {
+      const query = { limit: LIST_PAGE_SIZE, ...(next === "" ? {} : { continue: next }) };
+      const { items, metadata } = await this.#call<RawList>("GET", collectionPath(collection, query));
+      next = metadata.continue ?? "";
+      yield { items, resourceVersion: metadata.resourceVersion };
+    } while (next !== "");
   }
 
   /** Server-side apply of the whole intent; what the field manager owned and no longer names is removed. */
@@ -159,6 +171,7 @@ export class ApiClient {
     const response = await this.#observed({ method, path, signal, ...body });
     const text = await readText(response.body);
     if (response.status < 200 || response.status > 299) throw errorOf(response, text, `${method} ${path}`);
+    if (text.length > LONG_CHARACTERS) await nextTurn();
     return (text === "" ? {} : JSON.parse(text)) as T;
   }
 

@@ -2,6 +2,7 @@ import { type Backoff, fullJitter, pause } from "./backoff.ts";
 import type { ApiClient, Collection, WatchEvent } from "./client.ts";
 import { ApiError, GONE, hasStatus } from "./errors.ts";
 import { type KubernetesObject, keyOf } from "./objects.ts";
+import { nextTurn } from "./turns.ts";
 
 /** Where a change was learned from: a watch saw it happen, a list only shows that it has. */
 export type Origin = "list" | "watch";
@@ -55,6 +56,15 @@ export interface InformerStats {
 interface Entry<T> {
   readonly value: T | undefined;
   readonly resourceVersion: string;
+  /** How many lists had begun when it came. */
+  readonly epoch: number;
+}
+
+/** An object, as far as it is kept, that is not taken yet. */
+interface Offer<T> {
+  readonly key: string;
+  readonly value: T | undefined;
+  readonly resourceVersion: string;
 }
 
 const DEFAULT_TIMES: InformerTimes = {
@@ -82,6 +92,7 @@ export class Informer<T> {
   #isInTrouble = false;
   #resourceVersion: string | undefined;
   #nextListAtMs = 0;
+  #epoch = 0;
   #goneInARow = 0;
   #lastEventAtMs = performance.now();
   #running: Promise<void> | undefined;
@@ -101,6 +112,10 @@ export class Informer<T> {
     return [...this.#entries.values()].flatMap(({ value }) => (value === undefined ? [] : [value]));
   }
 
+  keys(): string[] {
+    return [...this.#entries.keys()];
+  }
+
   stats(): InformerStats {
     const lastEventAgeMs = performance.now() - this.#lastEventAtMs;
     return { synced: this.#synced, connected: this.#connected, ...this.#counts, lastEventAgeMs };
@@ -114,7 +129,7 @@ export class Informer<T> {
     const { resourceVersion = "" } = object.metadata;
     const isPast = isOlder(resourceVersion, this.#resourceVersion) || resourceVersion === this.#resourceVersion;
     if (isPast && !this.#entries.has(keyOf(object))) return;
-    this.#set(object, "watch");
+    this.#set(this.#offerOf(object), "watch");
   }
 
   start(): void {
@@ -156,21 +171,46 @@ export class Informer<T> {
     await pause(Math.max(this.#backoff.next(), askedMs), this.#stop.signal);
   }
 
+  /** Pages are looked at with turns between; then all is taken in one: half of a list is no state that ever was. */
   async #list(): Promise<void> {
-    const { items, resourceVersion } = await this.#options.client.list(this.#options.collection);
+    this.#epoch++;
+    const offers: Offer<T>[] = [];
+    let resourceVersion: string | undefined;
+    for await (const page of this.#options.client.pages(this.#options.collection)) {
+      ({ resourceVersion } = page);
+      for (const object of page.items) {
+        await nextTurn();
+        offers.push(this.#offerOf(object));
+      }
+    }
     if (this.#stop.signal.aborted) return;
     this.#counts.lists++;
-    const present = new Set<string>();
-    for (const object of items) {
-      present.add(keyOf(object));
-      this.#set(object, "list");
-    }
-    for (const key of [...this.#entries.keys()]) if (!present.has(key)) this.#remove(key, "list");
+    this.#takeList(offers, resourceVersion);
     this.#resourceVersion = resourceVersion;
     this.#synced = true;
     this.#alive();
     const jitter = 0.9 + 0.2 * (this.#options.random ?? Math.random)();
     this.#nextListAtMs = performance.now() + this.#times.relistMs * jitter;
+  }
+
+  #offerOf(object: KubernetesObject): Offer<T> {
+    const key = keyOf(object);
+    const { resourceVersion = "" } = object.metadata;
+    const entry = this.#entries.get(key);
+    if (entry?.resourceVersion === resourceVersion) return { key, resourceVersion, value: entry.value };
+    return { key, resourceVersion, value: this.#guard(() => this.#options.project(object)) };
+  }
+
+  #takeList(offers: readonly Offer<T>[], listVersion: string | undefined): void {
+    const present = new Set<string>();
+    for (const offer of offers) {
+      present.add(offer.key);
+      this.#set(offer, "list");
+    }
+    for (const [key, { resourceVersion, epoch }] of [...this.#entries]) {
+      const isNewer = epoch === this.#epoch && isOlder(listVersion, resourceVersion);
+      if (!present.has(key) && !isNewer) this.#remove(key, "list");
+    }
   }
 
   async #watch(resourceVersion: string): Promise<void> {
@@ -185,7 +225,10 @@ export class Informer<T> {
     const startedAtMs = performance.now();
     try {
       const options = { resourceVersion, timeoutSeconds: this.#times.watchSeconds, signal, onActivity };
-      for await (const event of this.#options.client.watch(this.#options.collection, options)) this.#take(event);
+      for await (const event of this.#options.client.watch(this.#options.collection, options)) {
+        this.#take(event);
+        await nextTurn();
+      }
     } finally {
       clearTimeout(stall);
     }
@@ -210,7 +253,7 @@ export class Informer<T> {
     }
     this.#resourceVersion = event.object.metadata.resourceVersion;
     if (event.type === "DELETED") this.#takeDeletion(event.object);
-    else this.#set(event.object, "watch");
+    else this.#set(this.#offerOf(event.object), "watch");
   }
 
   #alive(): void {
@@ -219,13 +262,12 @@ export class Informer<T> {
     this.#backoff.reset();
   }
 
-  #set(object: KubernetesObject, origin: Origin): void {
-    const key = keyOf(object);
-    const { resourceVersion = "" } = object.metadata;
+  #set({ key, resourceVersion, value }: Offer<T>, origin: Origin): void {
     const entry = this.#entries.get(key);
-    if (entry !== undefined && isKnown(entry.resourceVersion, resourceVersion, origin)) return;
-    const value = this.#guard(() => this.#options.project(object));
-    this.#entries.set(key, { value, resourceVersion });
+    // What was assumed since a list began may be newer than that.
+    const isBelieved = origin === "list" && entry?.epoch !== this.#epoch;
+    if (entry !== undefined && isKnown(entry.resourceVersion, resourceVersion, isBelieved)) return;
+    this.#entries.set(key, { value, resourceVersion, epoch: this.#epoch });
     this.#tell({ key, value, before: entry?.value, origin });
   }
 
@@ -261,11 +303,11 @@ export class Informer<T> {
 }
 
 /**
- * Versions of one resource grow, so a watch that is behind an assumed write brings nothing new. A list is believed in
- * any case: after a restore from backup versions may be lower.
+ * Versions of one resource grow, so what is behind an assumed write brings nothing new. A list is believed in any other
+ * case: after a restore from backup versions may be lower.
  */
-function isKnown(known: string, offered: string, origin: Origin): boolean {
-  return known === offered || (origin === "watch" && isOlder(offered, known));
+function isKnown(known: string, offered: string, isBelieved: boolean): boolean {
+  return known === offered || (!isBelieved && isOlder(offered, known));
 }
 
 /** False where one of them is no number (KEP-5504 promises that they are). */

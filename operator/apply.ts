@@ -1,6 +1,7 @@
 import type { ApiClient } from "../kube/client.ts";
 import { hasStatus } from "../kube/errors.ts";
 import { FencedError } from "../kube/fence.ts";
+import { Lanes } from "../kube/lanes.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES, type Resource } from "../kube/resources.ts";
 import { Answers } from "./answers.ts";
@@ -45,6 +46,8 @@ interface Written {
   readonly object: KubernetesObject;
 }
 
+/** As many as keep an API server of a few CPUs busy; that of a busy cluster says where it wants fewer (429). */
+const WRITES_AT_A_TIME = 16;
 const FINALIZER_FIELD_MANAGER = "quicproxy-operator-finalizer";
 
 /** Makes the API server hold what plan/ says. Writes nothing that is so already. */
@@ -52,6 +55,7 @@ export class Applier {
   readonly #client: ApiClient;
   readonly #caches: ObservedWorld;
   readonly #answers: Answers;
+  readonly #lanes = new Lanes({ width: WRITES_AT_A_TIME });
 
   constructor({ client, caches, steadyMs }: ApplierOptions) {
     this.#client = client;
@@ -73,17 +77,26 @@ export class Applier {
         faults.push(error);
       });
     };
+    const each = async <T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> => {
+      const thrown = await this.#lanes.each(items, act);
+      const fenced = thrown.find((error) => error instanceof FencedError);
+      if (fenced !== undefined) throw fenced;
+      faults.push(...thrown);
+    };
     const hasFinalizer = proxy.finalizers.includes(NODE_LABELS_FINALIZER);
     if (plan.finalizer && !hasFinalizer) await attempt(() => this.#applyFinalizer(proxy, [NODE_LABELS_FINALIZER]));
     const labels = faults.length === 0 ? plan.labels : [];
-    const label = (excluded: boolean): (() => Promise<void>)[] =>
-      labels.filter((change) => change.excluded === excluded).map((change) => () => this.#label(change));
+    const label = (excluded: boolean): Promise<void> =>
+      each(
+        labels.filter((change) => change.excluded === excluded),
+        (change) => this.#label(change),
+      );
     // A DaemonSet that came before them would put pods on nodes that are to have none.
-    for (const act of label(true)) await attempt(act);
-    for (const desired of plan.desired) await attempt(() => this.#applyObject(proxy, desired, done));
-    for (const act of label(false)) await attempt(act);
+    await label(true);
+    for (const stage of plan.stages) await each(stage, (desired) => this.#applyObject(proxy, desired, done));
+    await label(false);
     if (faults.length > 0) return done;
-    for (const surplus of plan.surplus) await attempt(() => this.#remove(proxy, surplus, done.removed));
+    await each(plan.surplus, (surplus) => this.#remove(proxy, surplus, done.removed));
     if (!plan.finalizer && hasFinalizer && faults.length === 0) await attempt(() => this.#applyFinalizer(proxy, []));
     return done;
   }

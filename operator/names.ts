@@ -1,5 +1,6 @@
-import { createHash } from "node:crypto";
 import { PROXY_LABEL } from "../crds/node_schema.ts";
+
+export { digestOf } from "./digest.ts";
 
 /** Field manager of everything the operator writes but statuses. */
 export const FIELD_MANAGER = "quicproxy-operator";
@@ -51,17 +52,4 @@ export function nodeLabel(namespace: string, proxy: string): string {
 export function imageLabels(architecture: string | undefined): Record<string, string> {
   const os = { "kubernetes.io/os": "linux" };
   return architecture === undefined ? os : { ...os, "kubernetes.io/arch": architecture };
-}
-
-/** JSON with sorted keys: equal values give equal texts. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => {
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
-  });
-}
-
-/** 16 hexadecimal digits that differ where values differ. */
-export function digestOf(value: unknown): string {
-  return createHash("sha256").update(canonicalJson(value)).digest("hex").slice(0, 16);
 }

@@ -5,6 +5,7 @@ import { hasStatus } from "../kube/errors.ts";
 import type { Events } from "../kube/events.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
+import { inTurns, nextTurn } from "../kube/turns.ts";
 import type { Log } from "../process/log.ts";
 import { Applier, type ObservedWorld } from "./apply.ts";
 import { statusHappenings } from "./happenings.ts";
@@ -13,7 +14,7 @@ import { STATUS_FIELD_MANAGER } from "./names.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { planProxy } from "./plan/plan.ts";
-import { differOnlyInNumbers } from "./status/nodes.ts";
+import { differenceOf } from "./status/difference.ts";
 import { planStatus } from "./status/status.ts";
 import { logApplied, tellApplied } from "./told.ts";
 import type { Caches } from "./watch/caches.ts";
@@ -32,8 +33,8 @@ export interface ReconcilerOptions {
 
 /** How often it is looked whether the ports of another QuicProxy are free: nobody tells of it. */
 const CONFLICT_EVERY_MS = 10_000;
-/** Numbers alone are written this seldom; whatever else changes is written at once. */
-const NUMBERS_EVERY_MS = 10_000;
+/** What differs is written this seldom; what is not named here is written at once. */
+const WRITTEN_EVERY_MS = { numbers: 10_000, progress: 1000, state: 0 } as const;
 
 /** Makes the API server hold what plan/ says, for one QuicProxy at a time. Writes nothing that is so already. */
 export class Reconciler {
@@ -81,7 +82,8 @@ export class Reconciler {
   async #apply(proxy: ObservedProxy, decision: Decision | undefined, log: Log): Promise<void> {
     const { caches, pods, now } = this.#options;
     const hashKey = needsKey(proxy, decision) ? await this.#hashKeys.of(proxy) : "";
-    const plan = planProxy(caches, proxy, decision, { options: pods, fresh: { nowMs: now(), hashKey } });
+    const fresh = { nowMs: now(), hashKey };
+    const plan = await inTurns(planProxy(caches, proxy, decision, { options: pods, fresh }));
     const applied = await this.#applier.apply(proxy, plan);
     logApplied(log, applied);
     await tellApplied(this.#options.events, proxy, applied);
@@ -93,11 +95,12 @@ export class Reconciler {
   async #writeStatus(proxy: ObservedProxy, decision: Decision, error: Error | undefined): Promise<number | undefined> {
     const { client, caches, events, now, steadyMs } = this.#options;
     const text = new Date(now()).toISOString().replace(/\.\d+Z$/, "Z");
+    await nextTurn();
     const status = planStatus(caches, proxy, { decision, applyError: error?.message, now: text });
     if (isDeepStrictEqual(status, proxy.status)) return undefined;
-    const writtenAtMs = this.#statusWrittenAtMs.get(proxy.key) ?? Number.NEGATIVE_INFINITY;
-    const dueMs = writtenAtMs + NUMBERS_EVERY_MS - steadyMs();
-    if (dueMs > 0 && differOnlyInNumbers(status, proxy.status)) return dueMs;
+    const everyMs = WRITTEN_EVERY_MS[differenceOf(status, proxy.status)];
+    const dueMs = (this.#statusWrittenAtMs.get(proxy.key) ?? Number.NEGATIVE_INFINITY) + everyMs - steadyMs();
+    if (dueMs > 0) return dueMs;
     const { quicProxies } = RESOURCES;
     const { namespace, name } = proxy;
     const object = {

@@ -2,16 +2,17 @@ import { type Backend, type BackendsIndex, type BackendsSpec, backendsSpecShape 
 import { pruned } from "../../crds/pruning.ts";
 import { toStructural } from "../../crds/structural.ts";
 import { RESOURCES } from "../../kube/resources.ts";
-import { digestOf } from "../names.ts";
+import { digestOf, share } from "../digest.ts";
 import type { ObservedBackends, ObservedNodeObject, ObservedProxy } from "../world.ts";
 import type { ResolvedBackends } from "./backends.ts";
-import { chunk } from "./chunks.ts";
+import { type Chunking, chunk } from "./chunks.ts";
 import { childOf, type DesiredObject } from "./desired.ts";
 import { nextGeneration } from "./generation.ts";
 
 export interface BackendObjects {
-  /** Chunks before the index that names them: whoever sees the index can have all of them. */
-  readonly desired: readonly DesiredObject[];
+  /** To be there before the index that names them: whoever sees that can have all of them. */
+  readonly chunks: readonly DesiredObject[];
+  readonly index: DesiredObject;
   /** Names of chunks that no index names any more. */
   readonly surplus: readonly string[];
 }
@@ -21,30 +22,48 @@ export interface BackendsBefore {
   readonly nodes: readonly ObservedNodeObject[];
 }
 
-/** The QuicProxyBackends of one QuicProxy. Pure. */
-export function planBackendObjects(
+/** The QuicProxyBackends of one QuicProxy; a step for each chunk. Pure, and all that is asked of outside in the first. */
+export function* planBackendObjects(
   proxy: ObservedProxy,
   resolved: ResolvedBackends,
   { objects, nodes }: BackendsBefore,
   nowMs: number,
-): BackendObjects {
+): Generator<undefined, BackendObjects> {
   const before = objects.find(({ name }) => name === proxy.name);
-  const { buckets, chunks } = chunk(resolved.backends, before?.index?.buckets);
-  const named = chunks.map((backends) => ({ name: chunkName(proxy.name, backends), backends }));
+  const isSeen = before?.index === undefined || isRemovalSeen(before.index, objects, resolved);
+  const { buckets, chunks } = chunked(resolved.backends, before?.index?.buckets);
+  const desired: DesiredObject[] = [];
+  for (const backends of chunks) {
+    yield;
+    const name = chunkName(proxy.name, share(backends));
+    desired.push(objectOf(proxy, name, { proxy: proxy.name, backends: backends as Backend[] }));
+  }
   const content = {
     source: resolved.source,
     buckets,
-    chunks: named.map(({ name }) => name),
+    chunks: desired.map(({ object }) => object.metadata.name),
     count: resolved.backends.length,
     serving: resolved.backends.filter(({ weight }) => weight > 0).length,
   };
-  const index = { ...content, ...stampOf(before, objects, { content, resolved, nodes, nowMs }) };
-  const desired = [
-    ...named.map(({ name, backends }) => objectOf(proxy, name, { proxy: proxy.name, backends: [...backends] })),
-    objectOf(proxy, proxy.name, { proxy: proxy.name, index }),
-  ];
-  const kept = new Set(desired.map(({ object }) => object.metadata.name));
-  return { desired, surplus: objects.map(({ name }) => name).filter((name) => !kept.has(name)) };
+  const stamp = stampOf(before, { content, isSeen, nodes, nowMs });
+  const index = objectOf(proxy, proxy.name, { proxy: proxy.name, index: { ...content, ...stamp } });
+  const kept = new Set([proxy.name, ...content.chunks]);
+  return {
+    chunks: desired,
+    index,
+    surplus: objects.map(({ name }) => name).filter((name) => !kept.has(name)),
+  };
+}
+
+const chunkedBefore = new WeakMap<readonly Backend[], Chunking & { readonly before: number | undefined }>();
+
+/** The same backends are planned again whenever something else changed; their chunks are the same objects then. */
+function chunked(backends: readonly Backend[], before: number | undefined): Chunking {
+  const known = chunkedBefore.get(backends);
+  if (known !== undefined && (known.before === before || known.buckets === before)) return known;
+  const chunking = chunk(backends, before);
+  chunkedBefore.set(backends, { ...chunking, before });
+  return chunking;
 }
 
 const SPEC_SCHEMA = toStructural(backendsSpecShape);
@@ -68,18 +87,15 @@ function objectOf(proxy: ObservedProxy, name: string, spec: BackendsSpec): Desir
 
 interface Present {
   readonly content: Omit<BackendsIndex, "generation" | "removals">;
-  readonly resolved: ResolvedBackends;
+  /** Whether what is missing now was seen to go. */
+  readonly isSeen: boolean;
   readonly nodes: readonly ObservedNodeObject[];
   readonly nowMs: number;
 }
 
 type Stamp = Pick<BackendsIndex, "generation" | "removals">;
 
-function stampOf(
-  before: ObservedBackends | undefined,
-  objects: readonly ObservedBackends[],
-  { content, resolved, nodes, nowMs }: Present,
-): Stamp {
+function stampOf(before: ObservedBackends | undefined, { content, isSeen, nodes, nowMs }: Present): Stamp {
   const applied = nodes.map(({ status }) => status.appliedBackends ?? 0);
   if (before?.index === undefined)
     return { generation: nextGeneration(undefined, applied, nowMs), removals: "Observed" };
@@ -88,7 +104,7 @@ function stampOf(
   const generation = nextGeneration({ generation: last, isUnchanged }, applied, nowMs);
   // How the present generation came about does not change with what is seen later.
   if (generation === last) return { generation, removals };
-  return { generation, removals: isRemovalSeen(before.index, objects, resolved) ? "Observed" : "Unobserved" };
+  return { generation, removals: isSeen ? "Observed" : "Unobserved" };
 }
 
 /** Whether each backend that got new flows and gets none now was seen to go, or was taken away by who wrote the spec. */

@@ -2,7 +2,7 @@ import { BACKENDS_MAX } from "../../crds/backends_schema.ts";
 import { clusterDestinationFault } from "../../crds/rules_destinations.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import type { Refusal } from "../parse.ts";
-import type { World } from "../world.ts";
+import type { ObservedService, ObservedSlice, ServicePort, World } from "../world.ts";
 import { type Backends, backendsOfSlices } from "./endpoints.ts";
 import { serviceProblem, targetPortOf } from "./service.ts";
 
@@ -42,11 +42,32 @@ export function resolveBackends(world: World, namespace: string, { backends }: Q
     const wasSeenToGo = service === undefined ? origin.wasSeenToGo : () => true;
     return { source, wasSeenToGo, backends: [], leftOut: [], problem };
   }
-  const found = backendsOfSlices(world.slices(namespace, reference.name), service!, port);
-  return { ...origin, ...sift(found, `Service ${namespace}/${reference.name}`), problem: undefined };
+  const slices = world.slices(namespace, reference.name);
+  const sifted = siftedOf(slices, { service: service!, port, where: `Service ${namespace}/${reference.name}` });
+  return { ...origin, ...sifted, problem: undefined };
 }
 
-function sift(found: Backends, where: string): Pick<ResolvedBackends, "backends" | "leftOut"> {
+interface Wanted {
+  readonly service: ObservedService;
+  readonly port: ServicePort;
+  readonly where: string;
+}
+
+type Sifted = Pick<ResolvedBackends, "backends" | "leftOut">;
+
+/** By the list of slices, which is another one where any of them is. */
+const siftedBefore = new WeakMap<readonly ObservedSlice[], Wanted & { readonly sifted: Sifted }>();
+
+/** Much is decided anew because something else changed, and thousands of endpoints are not looked at for that. */
+function siftedOf(slices: readonly ObservedSlice[], { service, port, where }: Wanted): Sifted {
+  const before = siftedBefore.get(slices);
+  if (before?.service === service && before.port === port && before.where === where) return before.sifted;
+  const sifted = sift(backendsOfSlices(slices, service, port), where);
+  siftedBefore.set(slices, { service, port, where, sifted });
+  return sifted;
+}
+
+function sift(found: Backends, where: string): Sifted {
   const leftOut: string[] = [];
   const usable = found.filter(({ address }) => {
     const fault = clusterDestinationFault(address);

@@ -18,8 +18,11 @@ export interface SurplusObject {
 
 /** Everything that is to be so for one QuicProxy. What is not named here is left alone. */
 export interface Plan {
-  /** In the order in which they are applied: rights and contents before the pods that need them. */
-  readonly desired: readonly DesiredObject[];
+  /**
+   * In the order in which they are applied: rights and contents before the pods that need them, chunks before the index
+   * that names them. Within one stage the order does not matter.
+   */
+  readonly stages: readonly (readonly DesiredObject[])[];
   /** What goes, once everything else is applied. */
   readonly surplus: readonly SurplusObject[];
   readonly labels: readonly NodeLabelChange[];
@@ -30,34 +33,36 @@ export interface Plan {
 /**
  * What is to be so for one QuicProxy. Pure, and idempotent: planned again on a world in which it was applied, it asks
  * for no change. Where a QuicProxy's spec is not accepted the last accepted one is planned, and follows its endpoints and
- * nodes; where none ever was, what was applied before stays as it is.
+ * nodes; where none ever was, what was applied before stays as it is. In steps, between which whoever plans may do
+ * something else: the world is looked at in the first only.
  */
-export function planProxy(
+export function* planProxy(
   world: World,
   proxy: ObservedProxy,
   decision: Decision | undefined,
   { options, fresh }: { readonly options: PodOptions; readonly fresh: Fresh },
-): Plan {
+): Generator<undefined, Plan> {
   if (proxy.deleting) return planDeletion(world, proxy);
   if (decision?.inForce === undefined) return keep(proxy);
   const { inForce, refusal } = decision;
   const observed = world.nodeObjects(proxy.namespace, proxy.name);
-  const nodeObjects = planNodeObjects(proxy, inForce, observed, fresh);
+  const before = { objects: world.backendObjects(proxy.namespace, proxy.name), nodes: observed };
+  const revisions = world.revisions(proxy.namespace, proxy.name);
+  const backends = yield* planBackendObjects(proxy, inForce.resolved, before, fresh.nowMs);
+  const nodeObjects = yield* planNodeObjects(proxy, inForce, observed, fresh);
   const daemonSet = world.child(RESOURCES.daemonSets.kind, proxy.namespace, childName(proxy.name));
   const reports = reportsOf(nodeObjects.desired, observed);
   const restartedFor = workersRestart(rememberedRestart(daemonSet), inForce.spec.dataPlane.workers, reports);
   const names = nodeObjects.desired.map(({ object }) => object.metadata.name);
-  const before = { objects: world.backendObjects(proxy.namespace, proxy.name), nodes: observed };
-  const backends = planBackendObjects(proxy, inForce.resolved, before, fresh.nowMs);
-  const revisions = world.revisions(proxy.namespace, proxy.name);
   const revision = refusal === undefined ? planRevision(proxy, inForce.spec, revisions) : undefined;
   return {
-    desired: [
-      ...(revision === undefined ? [] : [revision.desired]),
+    stages: [
+      revision === undefined ? [] : [revision.desired],
       ...planRbac(proxy, names),
-      ...backends.desired,
-      ...nodeObjects.desired,
-      planDaemonSet(proxy, { spec: inForce.spec, restartedFor }, options),
+      backends.chunks,
+      [backends.index],
+      nodeObjects.desired,
+      [planDaemonSet(proxy, { spec: inForce.spec, restartedFor }, options)],
     ],
     surplus: [
       ...nodeObjects.surplus.map((name) => ({ resource: RESOURCES.quicProxyNodes, name })),
@@ -81,9 +86,9 @@ function reportsOf(desired: readonly DesiredObject[], observed: readonly Observe
 /** Everything namespaced is owned by the QuicProxy and goes with it; only labels on nodes are not. */
 function planDeletion(world: World, { namespace, name }: ObservedProxy): Plan {
   const labels = withoutLabel(world.nodes, nodeLabel(namespace, name));
-  return { desired: [], surplus: [], labels, finalizer: false };
+  return { stages: [], surplus: [], labels, finalizer: false };
 }
 
 function keep({ finalizers }: ObservedProxy): Plan {
-  return { desired: [], surplus: [], labels: [], finalizer: finalizers.includes(NODE_LABELS_FINALIZER) };
+  return { stages: [], surplus: [], labels: [], finalizer: finalizers.includes(NODE_LABELS_FINALIZER) };
 }

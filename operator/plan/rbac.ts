@@ -11,7 +11,7 @@ const OWN_GROUP = "quicproxy.io";
  * and watch by name work with a field selector on metadata.name only. `objects`: names of the QuicProxyNodes. Backends are
  * read without a name, since chunks have a new one with each change: of a namespace, they are no secret within it.
  */
-export function planRbac(proxy: ObservedProxy, objects: readonly string[]): DesiredObject[] {
+export function planRbac(proxy: ObservedProxy, objects: readonly string[]): DesiredObject[][] {
   const name = childName(proxy.name);
   const { serviceAccounts, roles, roleBindings } = RESOURCES;
   const account = { automountServiceAccountToken: false };
@@ -21,9 +21,12 @@ export function planRbac(proxy: ObservedProxy, objects: readonly string[]): Desi
     subjects: [{ kind: "ServiceAccount", name, namespace: proxy.namespace }],
   };
   return [
-    childOf(proxy, { resource: serviceAccounts, name, content: account }),
-    childOf(proxy, { resource: roles, name, content: role }),
-    childOf(proxy, { resource: roleBindings, name, content: binding }),
+    [
+      childOf(proxy, { resource: serviceAccounts, name, content: account }),
+      childOf(proxy, { resource: roles, name, content: role }),
+    ],
+    // Nobody may bind what he could not look at, so the API server refuses a binding to a Role that is not there yet.
+    [childOf(proxy, { resource: roleBindings, name, content: binding })],
   ];
 }
 

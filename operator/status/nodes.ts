@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_schema.ts";
 import type { ObservedNodeObject, ObservedPod } from "../world.ts";
 
@@ -103,14 +102,4 @@ export function sumReports(
     flows: sum(({ rates }) => rates?.flows),
     levels: [...new Set(levels)].sort(),
   };
-}
-
-const NUMBERS = ["workers", "dropsPerSecond", "datagramsPerSecond", "flows"] as const;
-
-/** Whether two statuses differ in nothing but measured numbers, whose changes can wait. */
-export function differOnlyInNumbers(a: Partial<QuicProxyStatus>, b: Partial<QuicProxyStatus>): boolean {
-  const rest = (status: Partial<QuicProxyStatus>): object => {
-    return Object.fromEntries(Object.entries(status).filter(([key]) => !(NUMBERS as readonly string[]).includes(key)));
-  };
-  return isDeepStrictEqual(rest(a), rest(b));
 }

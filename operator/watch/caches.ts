@@ -29,10 +29,11 @@ import {
   projectService,
   projectSlice,
 } from "./project.ts";
+import { reportSettleMs } from "./reports.ts";
 
 /** What a change concerns: one QuicProxy, the users of one Service, or everybody. */
 export type Concern =
-  | { readonly kind: "proxy"; readonly key: string; readonly settleMs?: number }
+  | { readonly kind: "proxy"; readonly key: string; readonly settleMs?: number | undefined }
   | { readonly kind: "service"; readonly key: string }
   | { readonly kind: "all" };
 
@@ -86,7 +87,7 @@ export class Caches implements World {
     this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
     this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, (change) => {
       this.#nodeObjectsOf.take(change);
-      return isReport(change) ? { ...ownerOf(change), settleMs: REPORTS_SETTLE_MS } : ownerOf(change);
+      return { ...ownerOf(change), settleMs: reportSettleMs(change) };
     });
     this.#backendObjects = this.#follow(RESOURCES.quicProxyBackends, projectBackends, grouped(this.#backendObjectsOf));
     this.#keys = this.#follow(RESOURCES.quicProxyKeys, projectKey, ownerOf);
@@ -226,13 +227,6 @@ export class Caches implements World {
     const { namespace, service } = (change.value ?? change.before) as ObservedSlice;
     return { kind: "service", key: `${namespace}/${service}` };
   }
-}
-
-/** Reports of many nodes are one piece of work. */
-const REPORTS_SETTLE_MS = 250;
-
-function isReport({ value, before }: Change<ObservedNodeObject>): boolean {
-  return value !== undefined && isDeepStrictEqual({ ...value, status: {} }, before && { ...before, status: {} });
 }
 
 function grouped<T extends Owned>(groups: Groups<T>): (change: Change<T>) => Concern {

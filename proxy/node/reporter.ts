@@ -22,8 +22,12 @@ export interface ReporterOptions {
 
 /** At least this long between two writes, whatever changed. */
 const WRITE_MIN_MS = 2000;
-/** At least this long where only measured numbers changed. */
-const NUMBERS_MIN_MS = 10_000;
+/**
+ * At least this long where only measured numbers changed, and up to a third more, so that the nodes of a large cluster do
+ * not write together: everyone who watches the objects is sent each of these.
+ */
+const NUMBERS_MIN_MS = 30_000;
+const NUMBERS_SPREAD_MS = 10_000;
 const RETRY_MAX_MS = 30_000;
 const FIELD_MANAGER = "quicproxy-node";
 
@@ -34,6 +38,7 @@ export class Reporter {
   #previous: CountersReport | undefined;
   #latest: QuicProxyNodeStatus["rates"];
   #writtenAtMs = Number.NEGATIVE_INFINITY;
+  #numbersDueMs = Number.NEGATIVE_INFINITY;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #writing: Promise<void> | undefined;
@@ -60,16 +65,17 @@ export class Reporter {
   async #write(): Promise<void> {
     const nowMs = this.#options.clock();
     if (nowMs < this.#notBeforeMs || nowMs - this.#writtenAtMs < WRITE_MIN_MS) return;
-    const status = this.#next(nowMs - this.#writtenAtMs >= NUMBERS_MIN_MS);
+    const status = this.#next(nowMs >= this.#numbersDueMs);
     if (isDeepStrictEqual(status, this.#sent)) return;
     try {
       await this.#send(status);
       this.#sent = status;
       this.#writtenAtMs = nowMs;
+      this.#numbersDueMs = nowMs + NUMBERS_MIN_MS + this.#random() * NUMBERS_SPREAD_MS;
       this.#failures = 0;
     } catch (error) {
       const bound = Math.min(RETRY_MAX_MS, 1000 * 2 ** this.#failures++);
-      this.#notBeforeMs = nowMs + (this.#options.random ?? Math.random)() * bound;
+      this.#notBeforeMs = nowMs + this.#random() * bound;
       // 404: the object is gone, and the watch will say when there is another.
       if (!hasStatus(error, 404)) this.#options.onError(error as Error);
     }
@@ -88,6 +94,10 @@ export class Reporter {
       return status;
     }
     return { ...status, rates: this.#latest };
+  }
+
+  #random(): number {
+    return (this.#options.random ?? Math.random)();
   }
 
   async #send(status: QuicProxyNodeStatus): Promise<void> {

@@ -10,7 +10,10 @@ import { type ApiEndpoint, httpTransport, type SendRequest } from "../../../kube
 
 /** A kube-apiserver with etcd on loopback, without any controller: what is written stays as it was written. */
 export interface ApiServer {
-  /** Where it listens, such as https://127.0.0.1:40000; the token of a member of system:masters is `admin`. */
+  /**
+   * Where it listens, such as https://127.0.0.1:40000; the token of a member of system:masters is `admin`, that of the
+   * operator's ServiceAccount `operator`.
+   */
   readonly server: string;
   /** Sends as a member of system:masters. */
   readonly send: SendRequest;
@@ -47,7 +50,10 @@ async function freePort(): Promise<number> {
 
 async function writeKeys(directory: string): Promise<void> {
   execFileSync("openssl", ["genrsa", "-out", join(directory, "sa.key"), "2048"], { stdio: "ignore" });
-  await writeFile(join(directory, "tokens.csv"), `${TOKEN},admin,admin,"system:masters"\n`);
+  const account = "system:serviceaccount:quicproxy-system:quicproxy-operator";
+  const groups = "system:serviceaccounts,system:serviceaccounts:quicproxy-system";
+  const users = [`${TOKEN},admin,admin,"system:masters"`, `operator,${account},operator,"${groups}"`];
+  await writeFile(join(directory, "tokens.csv"), `${users.join("\n")}\n`);
 }
 
 function run(directory: string, command: string, args: readonly string[]): ChildProcess {
@@ -64,10 +70,15 @@ async function end(child: ChildProcess | undefined): Promise<void> {
   clearTimeout(cut);
 }
 
-function endpointOf(port: number, headers: Record<string, string> = {}): ApiEndpoint {
+/** Sends as a member of system:masters to a server that another process started. */
+export function adminTransport(server: string): SendRequest {
+  return httpTransport(endpointOf(server));
+}
+
+function endpointOf(server: string, headers: Record<string, string> = {}): ApiEndpoint {
   const agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
   const options = { agent, headers: { authorization: `Bearer ${TOKEN}`, ...headers } };
-  return { server: `https://127.0.0.1:${port}`, credentials: async () => options };
+  return { server, credentials: async () => options };
 }
 
 async function waitUntilReady(send: SendRequest): Promise<void> {
@@ -104,12 +115,13 @@ export async function startApiServer(): Promise<ApiServer> {
     ...["--disable-admission-plugins", "ServiceAccount"],
   ];
   let server: ChildProcess | undefined;
-  const send = httpTransport(endpointOf(port));
+  const url = `https://127.0.0.1:${port}`;
+  const send = adminTransport(url);
   const api: ApiServer = {
-    server: `https://127.0.0.1:${port}`,
+    server: url,
     send,
     sendAs: ({ namespace, name }) => {
-      return httpTransport(endpointOf(port, { "impersonate-user": `system:serviceaccount:${namespace}:${name}` }));
+      return httpTransport(endpointOf(url, { "impersonate-user": `system:serviceaccount:${namespace}:${name}` }));
     },
     pause: () => end(server),
     async start() {

@@ -11,6 +11,7 @@ let changes: string[];
 let errors: string[];
 let broken: boolean;
 let recoveries: number;
+let whileProjecting: (name: string) => void;
 
 const FAST: InformerTimes = { watchSeconds: 60, stallMs: 5000, relistMs: 60_000, backoffBaseMs: 1, backoffMaxMs: 5 };
 
@@ -20,6 +21,7 @@ function start(times: Partial<InformerTimes> = {}): void {
     collection: { resource: RESOURCES.quicProxyNodes, namespace: "media", fieldSelector: "metadata.name=a" },
     project: (object) => {
       const { value } = object as unknown as { value: unknown };
+      whileProjecting(object.metadata.name);
       return value === "ignored" ? undefined : value;
     },
     onChange: ({ key, value, origin }) => {
@@ -42,6 +44,7 @@ beforeEach(async () => {
   errors = [];
   broken = false;
   recoveries = 0;
+  whileProjecting = () => {};
 });
 
 afterEach(async () => {
@@ -200,6 +203,39 @@ describe("an informer in trouble", () => {
     api.set("b", 1);
     await until(() => informer.get("media/b") === 1);
     expect(informer.get("media/a")).toBe("own");
+  });
+
+  it("believes its own write over a list that began before it", async () => {
+    api.pageSize = 1;
+    for (const name of ["a", "b", "c"]) api.set(name, 1);
+    start({ relistMs: 1 });
+    await synced();
+    const own = (name: string, value: number, resourceVersion: string): void =>
+      informer.assume({ metadata: { name, namespace: "media", resourceVersion }, value } as never);
+    api.set("c", 2);
+    await until(() => changes.includes("watch media/c 2"));
+    api.compact();
+    api.endWatches("end");
+    api.deleteInSilence("c");
+    api.set("b", 2);
+    whileProjecting = (name) => {
+      if (name !== "b") return;
+      whileProjecting = () => {};
+      own("a", 9, "1000");
+      own("d", 9, "1001");
+    };
+    await until(() => changes.includes("list media/c gone"));
+    expect([informer.get("media/a"), informer.get("media/b"), informer.get("media/d")]).toEqual([9, 2, 9]);
+  });
+
+  it("takes a list as a whole: nobody sees one page without the others", async () => {
+    api.pageSize = 1;
+    for (const name of ["a", "b", "c"]) api.set(name, 1);
+    const seen = new Set<number>();
+    whileProjecting = () => seen.add(informer.values().length);
+    start();
+    await synced();
+    expect([...seen]).toEqual([0]);
   });
 
   it("does not believe an answer that came after the deletion of what it tells of", async () => {

@@ -29,7 +29,8 @@ interface Written {
 
 /** The QuicProxyBackends that a plan has written, in order. */
 function written(plan: Plan, of: FakeWorld): Written[] {
-  return plan.desired
+  return plan.stages
+    .flat()
     .filter((desired) => desired.object.kind === "QuicProxyBackends" && needOf(desired, of) !== undefined)
     .map(({ object }) => ({ name: object.metadata.name, spec: (object as unknown as Written).spec }));
 }
@@ -107,7 +108,8 @@ describe("QuicProxyBackends", () => {
     const applied = before.applied(planOf(before));
     applied.parts.slices = [slice(addresses(5000).slice(1))];
     const plan = planOf(applied, "edge", later(5));
-    const bodies = plan.desired
+    const bodies = plan.stages
+      .flat()
       .filter((desired) => needOf(desired, applied) !== undefined)
       .map(({ object }) => ({ kind: object.kind, octets: JSON.stringify(object).length }));
     expect(bodies.map(({ kind }) => kind)).toEqual(["QuicProxyBackends", "QuicProxyBackends"]);
@@ -182,7 +184,9 @@ describe("whether a removal was seen", () => {
 
 describe("nodes whose proxies are of a version before QuicProxyBackends", () => {
   const staticOf = (of: FakeWorld) => {
-    const [desired] = planOf(of).desired.filter(({ object }) => object.kind === "QuicProxyNode");
+    const [desired] = planOf(of)
+      .stages.flat()
+      .filter(({ object }) => object.kind === "QuicProxyNode");
     return (desired!.object as unknown as { spec: { intent: { backends: { static?: object[] } } } }).spec.intent
       .backends.static;
   };

@@ -58,7 +58,7 @@ export class AssumingWorld extends FakeWorld implements ObservedWorld {
     if (resource.kind === "QuicProxyKey") this.parts.keys.push(projectKey(object)!);
     else if (resource.kind === "QuicProxy") this.#assumeStatus(object);
     else {
-      const plan = { desired: [{ resource, object }], surplus: [], labels: [], finalizer: false };
+      const plan = { stages: [[{ resource, object }]], surplus: [], labels: [], finalizer: false };
       Object.assign(this.parts, this.applied(plan).parts);
     }
   }

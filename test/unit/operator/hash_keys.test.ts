@@ -48,11 +48,13 @@ describe("the hash key of a QuicProxy", () => {
     const hashKey = await keyOf();
     world.parts.nodes = [];
     expect(
-      planOf(world, "edge", { ...FRESH, hashKey: await keyOf() }).desired.map(({ object }) => object.kind),
+      planOf(world, "edge", { ...FRESH, hashKey: await keyOf() })
+        .stages.flat()
+        .map(({ object }) => object.kind),
     ).not.toContain("QuicProxyNode");
     world.parts.nodes = [node("node-2")];
     const back = planOf(world, "edge", { ...FRESH, hashKey: await keyOf() });
-    const object = back.desired.find(({ object: { kind } }) => kind === "QuicProxyNode")?.object;
+    const object = back.stages.flat().find(({ object: { kind } }) => kind === "QuicProxyNode")?.object;
     expect(object).toMatchObject({ spec: { hashKey } });
   });
 

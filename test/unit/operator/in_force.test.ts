@@ -54,13 +54,21 @@ describe("what was accepted goes on", () => {
     const world = running();
     world.parts.proxies = [proxy("edge", mistake, { generation: 2 })];
     world.parts.nodes = [...nodes, node("node-3")];
-    expect(planOf(world).desired.map(({ object }) => object.metadata.name)).toContain("edge.node-3");
+    expect(
+      planOf(world)
+        .stages.flat()
+        .map(({ object }) => object.metadata.name),
+    ).toContain("edge.node-3");
   });
 
   it("and its pods roll with the operator's image", () => {
     const world = running();
     world.parts.proxies = [proxy("edge", { backends: {} })];
-    expect(planOf(world).desired.map(({ object }) => object.kind)).toContain("DaemonSet");
+    expect(
+      planOf(world)
+        .stages.flat()
+        .map(({ object }) => object.kind),
+    ).toContain("DaemonSet");
   });
 
   it("while another one takes a port that the new spec wants", () => {

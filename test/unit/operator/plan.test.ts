@@ -28,7 +28,7 @@ function world(spec: object = {}, parts: object = {}): FakeWorld {
 }
 
 const needs = (of: FakeWorld, plan = planOf(of)) =>
-  plan.desired.flatMap((desired) => {
+  plan.stages.flat().flatMap((desired) => {
     const need = needOf(desired, of);
     return need === undefined ? [] : [`${need} ${desired.object.kind} ${desired.object.metadata.name}`];
   });
@@ -65,7 +65,7 @@ describe("the plan of a new QuicProxy", () => {
   });
 
   it("owns every child, so that all go with it", () => {
-    for (const { object } of plan.desired) {
+    for (const { object } of plan.stages.flat()) {
       expect(object.metadata).toMatchObject({
         namespace: "media",
         labels: { "app.kubernetes.io/managed-by": "quicproxy-operator", "quicproxy.io/proxy": "edge" },
@@ -75,7 +75,7 @@ describe("the plan of a new QuicProxy", () => {
   });
 
   it("gives each node what its schema takes", () => {
-    for (const { object } of plan.desired.filter(({ object: { kind } }) => kind === "QuicProxyNode")) {
+    for (const { object } of plan.stages.flat().filter(({ object: { kind } }) => kind === "QuicProxyNode")) {
       expect(nodeSpecShape.parse((object as unknown as NodeSpec).spec)).toEqual((object as unknown as NodeSpec).spec);
     }
     expect(find<NodeSpec>(plan, "QuicProxyNode").spec).toMatchObject({
@@ -212,7 +212,9 @@ describe("the DaemonSet", () => {
 describe("nodes that cannot run the image", () => {
   it("have neither pod nor object: those of another operating system, or architecture where it is for one", () => {
     const mixed = world({}, { nodes: [...nodes, node("windows", {}, { runsImage: false })] });
-    const names = planOf(mixed).desired.map(({ object }) => object.metadata.name);
+    const names = planOf(mixed)
+      .stages.flat()
+      .map(({ object }) => object.metadata.name);
     expect(names.filter((name) => name.startsWith("edge.node") || name.includes("windows"))).toEqual([
       "edge.node-1",
       "edge.node-2",
@@ -353,7 +355,7 @@ describe("a plan on what was applied", () => {
 
   it("leaves everything as it is where nothing was ever accepted", () => {
     const plan = planOf(world({ backends: {} }));
-    expect(plan).toEqual({ desired: [], surplus: [], labels: [], finalizer: false });
+    expect(plan).toEqual({ stages: [], surplus: [], labels: [], finalizer: false });
   });
 
   it("takes its labels off all nodes when the QuicProxy goes, and needs no finalizer without them", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { quicProxyStatusShape } from "../../../crds/status_schema.ts";
 import { statusHappenings } from "../../../operator/happenings.ts";
-import { differOnlyInNumbers } from "../../../operator/status/nodes.ts";
+import { differenceOf } from "../../../operator/status/difference.ts";
 import { planStatus } from "../../../operator/status/status.ts";
 import type { ObservedNodeObject } from "../../../operator/world.ts";
 import { decisionOf, FakeWorld, FRESH, node, planOf, pod, proxy, SERVICE_SPEC, service, slice } from "./worlds.ts";
@@ -197,12 +197,15 @@ describe("the status of a QuicProxy", () => {
 });
 
 describe("changes of a status", () => {
-  it("can wait where only numbers differ", () => {
+  it("can wait where only numbers differ, and a little where more nodes are done", () => {
     const { status } = statusOf(running());
-    expect(differOnlyInNumbers(status, { ...status, dropsPerSecond: 5, flows: 1, workers: 1 })).toBe(true);
-    expect(
-      differOnlyInNumbers(status, { ...status, nodes: { desired: 2, programmed: 2, ready: 1, summary: "1/2" } }),
-    ).toBe(false);
+    expect(differenceOf(status, { ...status, dropsPerSecond: 5, flows: 1, workers: 1 })).toBe("numbers");
+    const further = status.conditions?.map((each) => ({ ...each, message: "1 of 2 nodes run the present spec" }));
+    const nodes = { desired: 2, programmed: 1, ready: 2, summary: "2/2" };
+    expect(differenceOf(status, { ...status, nodes, conditions: further! })).toBe("progress");
+    const turned = status.conditions?.map((each) => ({ ...each, status: "False" as const }));
+    expect(differenceOf(status, { ...status, nodes, conditions: turned! })).toBe("state");
+    expect(differenceOf(status, { ...status, nodes: { ...nodes, desired: 3 } })).toBe("state");
   });
 
   it("are events where conditions turn or backends change, and none while something takes its time", () => {

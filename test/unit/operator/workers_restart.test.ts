@@ -50,7 +50,7 @@ function report(nodeName: string, what: "runs" | "asks"): void {
 function settle(): boolean {
   const plan = planOf(world);
   const before = remembered(world);
-  const daemonSet = plan.desired.find(({ object }) => object.kind === "DaemonSet")!;
+  const daemonSet = plan.stages.flat().find(({ object }) => object.kind === "DaemonSet")!;
   const isWritten = needOf(daemonSet, world) !== undefined;
   write(FRESH.nowMs);
   expect(remembered(world)).toBe(before);

@@ -126,12 +126,12 @@ export class FakeWorld implements World {
   }
 
   /** The world after a plan was applied, as the API server and the caches would show it. */
-  applied({ desired, surplus, labels }: Plan): FakeWorld {
+  applied({ stages, surplus, labels }: Plan): FakeWorld {
     const byKey = new Map(this.parts.children.map((child) => [`${child.kind} ${child.metadata.name}`, child]));
     const nodeObjects = new Map(this.parts.nodeObjects.map((object) => [object.name, object]));
     const backendObjects = new Map(this.parts.backendObjects.map((object) => [object.name, object]));
     const revisions = new Map(this.parts.revisions.map((object) => [object.name, object]));
-    for (const { object } of desired) {
+    for (const { object } of stages.flat()) {
       const stored = structuredClone(JSON.parse(JSON.stringify(object))) as KubernetesObject;
       if (object.kind === "QuicProxyNode") nodeObjects.set(object.metadata.name, projectNodeObject(stored)!);
       else if (object.kind === "QuicProxyBackends") backendObjects.set(object.metadata.name, projectBackends(stored)!);
@@ -235,12 +235,17 @@ export function accepted(world: World, name = "edge"): InForce {
 export function planOf(world: FakeWorld, name = "edge", fresh = FRESH): Plan {
   const found = world.proxies.find((each) => each.name === name)!;
   const decision = decideAll(world, fresh.nowMs).all.get(found.key);
-  return planProxy(world, found, decision, { options: POD_OPTIONS, fresh });
+  const steps = planProxy(world, found, decision, { options: POD_OPTIONS, fresh });
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
 }
 
 /** `address weight` of each backend that a plan gives to the proxies, sorted. */
 export function plannedBackends(plan: Plan): string[] {
-  const specs = plan.desired
+  const specs = plan.stages
+    .flat()
     .filter(({ object }) => object.kind === "QuicProxyBackends")
     .map(({ object }) => (object as unknown as { spec: BackendsSpec }).spec);
   return specs.flatMap(({ backends = [] }) => backends.map(({ address, weight }) => `${address} ${weight}`)).sort();
@@ -248,8 +253,8 @@ export function plannedBackends(plan: Plan): string[] {
 
 /** A desired object by kind, or by kind and name. */
 export function find<T = Record<string, never>>(plan: Plan, kind: string, name?: string): T {
-  const found = plan.desired.find(
-    ({ object }) => object.kind === kind && (name === undefined || object.metadata.name === name),
-  );
+  const found = plan.stages
+    .flat()
+    .find(({ object }) => object.kind === kind && (name === undefined || object.metadata.name === name));
   return (found as DesiredObject).object as unknown as T;
 }
