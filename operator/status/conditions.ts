@@ -85,7 +85,8 @@ function judgeReady({ decision, states }: Findings, accepted: Verdict, programme
 
 /** What keeps a node from being ready is most often what keeps the spec from being run there. */
 function notReady(states: readonly NodeState[], programmed: Verdict, head: string): Reasoned {
-  if (programmed.status === "False" && programmed.reason === "ApplyFailed") return programmed;
+  const { status, reason, message } = programmed;
+  if (status === "False" && reason === "ApplyFailed") return { reason, message };
   return troubles(
     states.filter(({ ready }) => !ready),
     head,

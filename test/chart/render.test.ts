@@ -24,8 +24,10 @@ const valueSets: Readonly<Record<string, Values>> = {
     roles: { aggregate: false },
     serviceMonitor: { enabled: true, labels: { release: "prometheus" } },
     serviceAccount: { create: false, name: "present" },
+    proxy: { fenceStatus: false },
     operator: {
       fenceNodeRights: false,
+      fenceWrites: false,
       podDisruptionBudget: false,
       priorityClassName: "",
       podAnnotations: { "example.com/a": "b" },

@@ -62,19 +62,6 @@ describe("the operator may do", () => {
     expect(role.metadata.namespace).toBe("media");
     expect(rightsOf(role)).toEqual(IN_NAMESPACES);
   });
-
-  test("nothing to a node but to change its own labels", () => {
-    const policy = find(objects, "ValidatingAdmissionPolicy");
-    const account = `system:serviceaccount:${namespace}:${OPERATOR}`;
-    expect(policy.spec).toMatchObject({
-      failurePolicy: "Fail",
-      matchConditions: [{ expression: `request.userInfo.username == '${account}'` }],
-    });
-    expect(find(objects, "ValidatingAdmissionPolicyBinding").spec).toEqual({
-      policyName: policy.metadata.name,
-      validationActions: ["Deny"],
-    });
-  });
 });
 
 test("who may view sees QuicProxies, and no QuicProxyNode: its spec holds the hash key", () => {

@@ -37,10 +37,10 @@ async function may(who: string, ...what: string[]): Promise<boolean> {
   return answer !== "no";
 }
 
-/** What the API server says when the operator applies this part of a Node; empty: it does as asked. */
-async function refusal(change: object): Promise<string> {
-  const file = join(directory, "node.json");
-  writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "Node", ...change }));
+/** What the API server says when the operator applies this; empty: it does as asked. */
+async function refusalOf(object: object): Promise<string> {
+  const file = join(directory, "object.json");
+  writeFileSync(file, JSON.stringify(object));
   const how = [
     "--as",
     operator,
@@ -54,6 +54,8 @@ async function refusal(change: object): Promise<string> {
     (error: Error) => error.message,
   );
 }
+
+const refusal = (change: object): Promise<string> => refusalOf({ apiVersion: "v1", kind: "Node", ...change });
 
 const OWN_LABEL = "edge.media.quicproxy.io/node";
 
@@ -71,6 +73,50 @@ test.each([
   ["whether pods come to it", { metadata: {}, spec: { unschedulable: true } }, "may change nothing"],
 ])("and not %s", async (_, { metadata, ...rest }, said) => {
   expect(await refusal({ metadata: { name: node, ...metadata }, ...rest })).toContain(said);
+});
+
+const OWN = {
+  name: "quicproxy-e2e",
+  namespace: "default",
+  labels: { "app.kubernetes.io/managed-by": "quicproxy-operator", "quicproxy.io/proxy": "e2e" },
+};
+const rbac = "rbac.authorization.k8s.io";
+
+test.each([
+  [
+    "touches an account of somebody else",
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: { ...OWN, name: "default" } },
+    "may not touch ServiceAccount default/default, which somebody else made",
+  ],
+  [
+    "runs another image",
+    {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      metadata: OWN,
+      spec: {
+        selector: { matchLabels: { a: "b" } },
+        template: {
+          metadata: { labels: { a: "b" } },
+          spec: { containers: [{ name: "x", image: "registry.example/x" }] },
+        },
+      },
+    },
+    "may run no image but",
+  ],
+  [
+    "grants its own rights",
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: "RoleBinding",
+      metadata: OWN,
+      roleRef: { apiGroup: rbac, kind: "ClusterRole", name: "quicproxy-operator" },
+      subjects: [{ kind: "ServiceAccount", name: OWN.name, namespace: OWN.namespace }],
+    },
+    "the Role of its own name only",
+  ],
+])("nobody with the operator's token %s", async (_, object, said) => {
+  expect(await refusalOf(object)).toContain(said);
 });
 
 test("the operator reads no Secret, makes no pod and grants no more than it has", async () => {

@@ -154,6 +154,8 @@ describe("the operator", () => {
       const change = JSON.stringify([{ op: "replace", path: "/spec/template/spec/containers/0/args", value }]);
       return kubectl(cluster, ["-n", system, "patch", "deployment", name, "--type=json", "-p", change]);
     };
+    // It would keep the operator from another image than the release's, which is what fails here.
+    await kubectl(cluster, ["delete", "validatingadmissionpolicybinding", `${name}-pods`]);
     await changeArgs(args.map((arg) => (arg.startsWith("--image=") ? "--image=localhost/quicproxy:not-there" : arg)));
     await untilEqual(
       "the condition names pod and image",

@@ -18,16 +18,24 @@ export interface ApiServer {
   /** Sends as a member of system:masters. */
   readonly send: SendRequest;
   /** Sends as a ServiceAccount, which may do what RBAC says. */
-  sendAs(account: { namespace: string; name: string }): SendRequest;
+  sendAs(account: Account): SendRequest;
   /** Stops the API server only, as an outage; `start` brings it back with all that it held. */
   pause(): Promise<void>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
+export interface Account {
+  readonly namespace: string;
+  readonly name: string;
+  /** On which node the pod runs that the token is bound to; tokens that are made by hand are bound to none. */
+  readonly node?: string;
+}
+
 const CACHE = join(homedir(), ".cache", "quicproxy");
 const READY_WITHIN_MS = 60_000;
 const TOKEN = "admin";
+const NODE_CLAIM = "impersonate-extra-authentication.kubernetes.io%2fnode-name";
 
 async function findApiServer(): Promise<string> {
   const assets = process.env.KUBEBUILDER_ASSETS;
@@ -112,7 +120,7 @@ export async function startApiServer(): Promise<ApiServer> {
     ...["--cert-dir", join(directory, "certs"), "--token-auth-file", "tokens.csv", "--authorization-mode", "RBAC"],
     ...["--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", "sa.key"],
     ...["--service-account-signing-key-file", "sa.key", "--service-cluster-ip-range", "10.97.0.0/24"],
-    ...["--disable-admission-plugins", "ServiceAccount"],
+    ...["--disable-admission-plugins", "ServiceAccount", "--allow-privileged"],
   ];
   let server: ChildProcess | undefined;
   const url = `https://127.0.0.1:${port}`;
@@ -120,8 +128,9 @@ export async function startApiServer(): Promise<ApiServer> {
   const api: ApiServer = {
     server: url,
     send,
-    sendAs: ({ namespace, name }) => {
-      return httpTransport(endpointOf(url, { "impersonate-user": `system:serviceaccount:${namespace}:${name}` }));
+    sendAs: ({ namespace, name, node }) => {
+      const user = { "impersonate-user": `system:serviceaccount:${namespace}:${name}` };
+      return httpTransport(endpointOf(url, node === undefined ? user : { ...user, [NODE_CLAIM]: node }));
     },
     pause: () => end(server),
     async start() {

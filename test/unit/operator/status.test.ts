@@ -178,6 +178,12 @@ describe("the status of a QuicProxy", () => {
     );
   });
 
+  it("has each condition once, also where a plan could not be applied and no node is ready for that reason", () => {
+    const { status, condition } = statusOf(running({}, { ready: false }), "PATCH /apis/...: 403 forbidden");
+    expect(status.conditions!.map(({ type }) => type)).toEqual(["Accepted", "Programmed", "Ready", "Degraded"]);
+    expect(condition("Ready")).toBe("False ApplyFailed: PATCH /apis/...: 403 forbidden");
+  });
+
   it("is degraded where the kernel grants a smaller receive buffer, or a node runs on its copy", () => {
     const clamped = { receiveBuffer: { askedBytes: 8_388_608, effectiveBytes: 425_984 } };
     expect(statusOf(running({}, clamped)).condition("Degraded")).toMatch(
