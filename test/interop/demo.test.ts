@@ -74,7 +74,7 @@ test.each([
 });
 
 test("a server that dies is a fault: exit code 1, nothing left", async () => {
-  const demo = startDemo("--downloads", "60", "--roaming", "0");
+  const demo = startDemo("--downloads", "500", "--roaming", "0");
   const pids = await untilDownloading(demo);
   const [server] = processesInside(`qp${demo.process.pid}-backend-1`);
   process.kill(server!, "SIGKILL");
