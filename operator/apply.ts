@@ -71,12 +71,6 @@ export class Applier {
   async apply(proxy: ObservedProxy, plan: Plan): Promise<Applied> {
     const faults: Error[] = [];
     const done: Doing = { written: [], removed: [], altered: [], faults };
-    const attempt = async (act: () => Promise<unknown>): Promise<void> => {
-      await act().catch((error: Error) => {
-        if (error instanceof FencedError) throw error;
-        faults.push(error);
-      });
-    };
     const each = async <T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> => {
       const thrown = await this.#lanes.each(items, act);
       const fenced = thrown.find((error) => error instanceof FencedError);
@@ -84,7 +78,9 @@ export class Applier {
       faults.push(...thrown);
     };
     const hasFinalizer = proxy.finalizers.includes(NODE_LABELS_FINALIZER);
-    if (plan.finalizer && !hasFinalizer) await attempt(() => this.#applyFinalizer(proxy, [NODE_LABELS_FINALIZER]));
+    const setFinalizers = (finalizers: readonly string[]): Promise<void> =>
+      each([finalizers], (wanted) => this.#applyFinalizer(proxy, wanted));
+    if (plan.finalizer && !hasFinalizer) await setFinalizers([NODE_LABELS_FINALIZER]);
     const labels = faults.length === 0 ? plan.labels : [];
     const label = (excluded: boolean): Promise<void> =>
       each(
@@ -97,7 +93,7 @@ export class Applier {
     await label(false);
     if (faults.length > 0) return done;
     await each(plan.surplus, (surplus) => this.#remove(proxy, surplus, done.removed));
-    if (!plan.finalizer && hasFinalizer && faults.length === 0) await attempt(() => this.#applyFinalizer(proxy, []));
+    if (!plan.finalizer && hasFinalizer && faults.length === 0) await setFinalizers([]);
     return done;
   }
 

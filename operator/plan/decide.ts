@@ -58,6 +58,8 @@ export function decideAll(world: World, nowMs: number): Decisions {
 
 interface Candidate {
   readonly proxy: ObservedProxy;
+  /** Nodes on which a pod of it is. */
+  readonly podNodes: ReadonlySet<string>;
   readonly parsed: ReturnType<typeof parseProxy>;
   readonly accepted: QuicProxySpec | undefined;
   /** Whether the present spec is the one that was accepted last. */
@@ -73,9 +75,12 @@ function candidateOf(world: World, proxy: ObservedProxy, nowMs: number): Candida
   const accepted = specOf(revision);
   const isUnchanged = parsed.ok && revision?.name === revisionName(proxy, parsed.spec);
   const graceEndsAtMs = (revision?.createdAtMs ?? 0) + CLAIM_GRACE_MS;
-  const claim = accepted && runningClaim(world, proxy, { spec: accepted, hasGrace: graceEndsAtMs > nowMs });
-  return { proxy, parsed, accepted, isUnchanged, claim, graceEndsAtMs };
+  const subject = { proxy, podNodes: new Set(world.pods(proxy.namespace, proxy.name).map(({ nodeName }) => nodeName)) };
+  const claim = accepted && runningClaim(world, subject, { spec: accepted, hasGrace: graceEndsAtMs > nowMs });
+  return { ...subject, parsed, accepted, isUnchanged, claim, graceEndsAtMs };
 }
+
+type Subject = Pick<Candidate, "proxy" | "podNodes">;
 
 interface Accepted {
   readonly spec: QuicProxySpec;
@@ -83,14 +88,15 @@ interface Accepted {
 }
 
 /** Ports are taken where a pod is, or was until it went for a moment, and not where none could ever be made. */
-function runningClaim(world: World, proxy: ObservedProxy, { spec, hasGrace }: Accepted): Claim {
+function runningClaim(world: World, subject: Subject, { spec, hasGrace }: Accepted): Claim {
+  const { proxy, podNodes } = subject;
   const { namespace, name } = proxy;
   const hasRun = world
     .nodeObjects(namespace, name)
     .filter(({ status }) => (status.appliedGeneration ?? 0) > 0)
     .map(({ nodeName }) => nodeName);
-  const soon = hasGrace ? nodesOf(world, proxy, spec).chosen : [];
-  return claimOf(proxy, spec, [...podNodes(world, proxy), ...hasRun, ...soon]);
+  const soon = hasGrace ? nodesOf(world, subject, spec).chosen : [];
+  return claimOf(proxy, spec, [...podNodes, ...hasRun, ...soon]);
 }
 
 function decide(world: World, candidate: Candidate, claims: readonly Claim[]): Decision {
@@ -98,7 +104,7 @@ function decide(world: World, candidate: Candidate, claims: readonly Claim[]): D
   if (!parsed.ok) return { refusal: parsed.refusal, warnings: [], inForce: force(world, candidate, accepted, claims) };
   const { spec, warnings } = parsed;
   if (isUnchanged) return { refusal: undefined, warnings, inForce: force(world, candidate, spec, claims) };
-  const nodes = nodesOf(world, proxy, spec);
+  const nodes = nodesOf(world, candidate, spec);
   const resolved = resolveBackends(world, proxy.namespace, spec);
   const refusal = portConflicts(claimOf(proxy, spec, nodes.chosen), claims)[0]?.refusal ?? resolved.problem;
   if (refusal !== undefined) return { refusal, warnings: [], inForce: force(world, candidate, accepted, claims) };
@@ -108,12 +114,13 @@ function decide(world: World, candidate: Candidate, claims: readonly Claim[]): D
 /** What was accepted before: it goes on, but comes to no further node that another has the ports of. */
 function force(
   world: World,
-  { proxy, claim }: Candidate,
+  candidate: Candidate,
   spec: QuicProxySpec | undefined,
   claims: readonly Claim[],
 ): InForce | undefined {
   if (spec === undefined) return undefined;
-  const nodes = nodesOf(world, proxy, spec);
+  const { proxy, claim } = candidate;
+  const nodes = nodesOf(world, candidate, spec);
   const further = nodes.chosen.filter((node) => claim?.nodes.has(node) !== true);
   const conflicts = portConflicts(claimOf(proxy, spec, further), claims);
   const taken = new Set(conflicts.flatMap((conflict) => conflict.nodes));
@@ -122,12 +129,8 @@ function force(
   return { spec, resolved, nodes: { ...nodes, chosen }, takenNodes: conflicts[0]?.refusal };
 }
 
-function nodesOf(world: World, proxy: ObservedProxy, spec: QuicProxySpec): ChosenNodes {
-  return chooseNodes(world.nodes, { ...proxy, podNodes: podNodes(world, proxy) }, spec);
-}
-
-function podNodes(world: World, { namespace, name }: ObservedProxy): ReadonlySet<string> {
-  return new Set(world.pods(namespace, name).map(({ nodeName }) => nodeName));
+function nodesOf(world: World, { proxy, podNodes }: Subject, spec: QuicProxySpec): ChosenNodes {
+  return chooseNodes(world.nodes, { ...proxy, podNodes }, spec);
 }
 
 function claimOf({ key }: ObservedProxy, spec: QuicProxySpec, nodes: Iterable<string>): Claim {

@@ -48,9 +48,9 @@ export function* planProxy(
   const observed = world.nodeObjects(proxy.namespace, proxy.name);
   const before = { objects: world.backendObjects(proxy.namespace, proxy.name), nodes: observed };
   const revisions = world.revisions(proxy.namespace, proxy.name);
+  const daemonSet = world.child(RESOURCES.daemonSets.kind, proxy.namespace, childName(proxy.name));
   const backends = yield* planBackendObjects(proxy, inForce.resolved, before, fresh.nowMs);
   const nodeObjects = yield* planNodeObjects(proxy, inForce, observed, fresh);
-  const daemonSet = world.child(RESOURCES.daemonSets.kind, proxy.namespace, childName(proxy.name));
   const reports = reportsOf(nodeObjects.desired, observed);
   const restartedFor = workersRestart(rememberedRestart(daemonSet), inForce.spec.dataPlane.workers, reports);
   const names = nodeObjects.desired.map(({ object }) => object.metadata.name);
@@ -76,10 +76,10 @@ export function* planProxy(
 
 /** What nodes say, beside the generation that their objects are to have. */
 function reportsOf(desired: readonly DesiredObject[], observed: readonly ObservedNodeObject[]): NodeReport[] {
+  const statuses = new Map(observed.map(({ name, status }) => [name, status]));
   return desired.map(({ object }) => {
     const { spec } = object as unknown as { spec: { generation: number } };
-    const status = observed.find(({ name }) => name === object.metadata.name)?.status ?? {};
-    return { generation: spec.generation, status };
+    return { generation: spec.generation, status: statuses.get(object.metadata.name) ?? {} };
   });
 }
 
