@@ -1,7 +1,8 @@
 import type { KubernetesObject } from "../kube/objects.ts";
 import { RESOURCES } from "../kube/resources.ts";
 import { isAsApplied } from "./diff.ts";
-import { APPLIED_ANNOTATION, digestOf } from "./names.ts";
+import { digestOf } from "./digest.ts";
+import { APPLIED_ANNOTATION } from "./names.ts";
 import type { DesiredObject } from "./plan/desired.ts";
 import { contentDigest } from "./plan/node_objects.ts";
 import { projectChild } from "./watch/project.ts";

@@ -1,7 +1,5 @@
 import { PROXY_LABEL } from "../crds/node_schema.ts";
 
-export { digestOf } from "./digest.ts";
-
 /** Field manager of everything the operator writes but statuses. */
 export const FIELD_MANAGER = "quicproxy-operator";
 export const STATUS_FIELD_MANAGER = "quicproxy-operator-status";

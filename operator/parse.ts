@@ -4,6 +4,7 @@ import { clusterDestinationRules } from "../crds/rules_destinations.ts";
 import { quicLbCautions } from "../crds/rules_quic_lb.ts";
 import { type QuicProxySpec, specShape } from "../crds/schema.ts";
 import { notYetInEffect, unavailableFaults } from "../crds/unavailable.ts";
+import { strung } from "./listing.ts";
 import type { ObservedProxy } from "./world.ts";
 
 /** Why a QuicProxy is not accepted: one word for programs, one text for people. */
@@ -55,9 +56,7 @@ function namespaceRule({ backends }: QuicProxySpec, own: string): RuleFinding[] 
 }
 
 function refuse(faults: readonly string[]): Parsed {
-  const shown = faults.slice(0, SHOWN_FAULTS_MAX);
-  const more = faults.length > shown.length ? `; and ${faults.length - shown.length} more` : "";
-  return { ok: false, refusal: { reason: "InvalidSpec", message: shown.join("; ") + more } };
+  return { ok: false, refusal: { reason: "InvalidSpec", message: strung(faults, SHOWN_FAULTS_MAX) } };
 }
 
 function formatFinding({ path, what, allowed }: RuleFinding): string {

@@ -1,7 +1,10 @@
 import type { Events } from "../kube/events.ts";
 import type { Log } from "../process/log.ts";
 import type { Applied } from "./apply.ts";
+import { listed } from "./listing.ts";
 import type { ObservedProxy } from "./world.ts";
+
+const SHOWN_NAMES_MAX = 6;
 
 export function logApplied(log: Log, applied: Applied): void {
   for (const { need, object } of applied.written) {
@@ -23,17 +26,15 @@ export async function tellApplied(events: Events, proxy: ObservedProxy, { writte
       .map(({ object }) => `${object.kind} ${object.metadata.name}`);
     const reason = need === "create" ? "Created" : "Updated";
     if (names.length > 0)
-      await events.record(proxy, { type: "Normal", reason, action, note: `${need}d ${shorten(names)}` });
+      await events.record(proxy, {
+        type: "Normal",
+        reason,
+        action,
+        note: `${need}d ${listed(names, SHOWN_NAMES_MAX)}`,
+      });
   }
   if (removed.length > 0) {
-    const note = `removed ${shorten(removed)}: these nodes no longer run the proxy`;
+    const note = `removed ${listed(removed, SHOWN_NAMES_MAX)}: these nodes no longer run the proxy`;
     await events.record(proxy, { type: "Normal", reason: "NodesRemoved", action, note });
   }
-}
-
-const SHOWN_NAMES_MAX = 6;
-
-function shorten(names: readonly string[]): string {
-  const more = names.length > SHOWN_NAMES_MAX ? ` and ${names.length - SHOWN_NAMES_MAX} more` : "";
-  return names.slice(0, SHOWN_NAMES_MAX).join(", ") + more;
 }

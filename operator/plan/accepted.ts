@@ -1,6 +1,7 @@
 import { type QuicProxySpec, specShape } from "../../crds/schema.ts";
 import { RESOURCES } from "../../kube/resources.ts";
-import { ACCEPTED_LABEL, childName, digestOf } from "../names.ts";
+import { digestOf } from "../digest.ts";
+import { ACCEPTED_LABEL, childName } from "../names.ts";
 import type { ObservedProxy, ObservedRevision } from "../world.ts";
 import { childOf, type DesiredObject } from "./desired.ts";
 

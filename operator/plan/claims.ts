@@ -1,5 +1,6 @@
 import { listenerRules } from "../../crds/rules_listeners.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
+import { listed } from "../listing.ts";
 import type { Refusal } from "../parse.ts";
 
 /** A QuicProxy and the nodes on which its ports are its own. */
@@ -32,11 +33,9 @@ export function portConflicts(claim: Claim, others: readonly Claim[]): PortConfl
 }
 
 function refusalOf(port: string, holder: string, nodes: readonly string[]): Refusal {
-  const shown = nodes.slice(0, SHOWN_NODES_MAX).join(", ");
-  const more = nodes.length > SHOWN_NODES_MAX ? ` and ${nodes.length - SHOWN_NODES_MAX} more` : "";
   const message =
     `${port} is that of QuicProxy ${holder} on ${nodes.length === 1 ? "node" : "nodes"} ` +
-    `${shown}${more}; choose another port, or select other nodes`;
+    `${listed(nodes, SHOWN_NODES_MAX)}; choose another port, or select other nodes`;
   return { reason: "PortConflict", message };
 }
 

@@ -2,11 +2,11 @@ import { sizeBytes } from "../../crds/quantities.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import type { KubernetesObject, ObjectMeta } from "../../kube/objects.ts";
 import { RESOURCES } from "../../kube/resources.ts";
+import { digestOf } from "../digest.ts";
 import {
   APP_NAME,
   childLabels,
   childName,
-  digestOf,
   imageLabels,
   NAME_LABEL,
   nodeLabel,

@@ -1,6 +1,7 @@
 import type { KubernetesObject, ObjectMeta } from "../../kube/objects.ts";
 import { apiVersionOf, RESOURCES, type Resource } from "../../kube/resources.ts";
-import { APPLIED_ANNOTATION, childLabels, digestOf } from "../names.ts";
+import { digestOf } from "../digest.ts";
+import { APPLIED_ANNOTATION, childLabels } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
 import type { CapabilityLevel } from "./capabilities.ts";
 

@@ -1,4 +1,5 @@
 import { CONDITION_MESSAGE_MAX, type Condition, type ConditionType } from "../../crds/status_schema.ts";
+import { listed, strung } from "../listing.ts";
 import type { Decision, InForce } from "../plan/decide.ts";
 import { PODS_REFUSED } from "./absence.ts";
 import type { NodeState } from "./nodes.ts";
@@ -119,11 +120,10 @@ function lacksOf(inForce: InForce | undefined): Reasoned[] {
   const { resolved, nodes, takenNodes, spec } = inForce;
   const asked = spec.scaling?.nodes ?? 0;
   const few = `spec.scaling.nodes asks for ${counted(asked)}, and ${nodes.eligible} can run the proxy`;
-  const leftOut = resolved.leftOut.slice(0, SHOWN_MAX).join("; ");
-  const more = resolved.leftOut.length > SHOWN_MAX ? `; and ${resolved.leftOut.length - SHOWN_MAX} more` : "";
+  const leftOut = strung(resolved.leftOut, SHOWN_MAX);
   return [
     ...(takenNodes === undefined ? [] : [takenNodes]),
-    ...(leftOut === "" ? [] : [{ reason: "EndpointsLeftOut", message: leftOut + more }]),
+    ...(leftOut === "" ? [] : [{ reason: "EndpointsLeftOut", message: leftOut }]),
     ...(asked > nodes.eligible ? [{ reason: "TooFewNodes", message: few }] : []),
   ];
 }
@@ -142,14 +142,9 @@ function troubles(states: readonly NodeState[], head: string, otherwise: string)
     if (trouble === undefined) continue;
     nodesByMessage.set(trouble.message, [...(nodesByMessage.get(trouble.message) ?? []), nodeName]);
   }
-  const said = [...nodesByMessage].map(([message, nodes]) => `; ${listed(nodes)}: ${message}`);
-  const more = said.length > SHOWN_MAX ? `; and ${said.length - SHOWN_MAX} more` : "";
-  return { reason: found[0]?.reason ?? otherwise, message: head + said.slice(0, SHOWN_MAX).join("") + more };
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length > SHOWN_MAX ? ` and ${names.length - SHOWN_MAX} more` : "";
-  return names.slice(0, SHOWN_MAX).join(", ") + more;
+  const said = [...nodesByMessage].map(([message, nodes]) => `${listed(nodes, SHOWN_MAX)}: ${message}`);
+  const message = said.length === 0 ? head : `${head}; ${strung(said, SHOWN_MAX)}`;
+  return { reason: found[0]?.reason ?? otherwise, message };
 }
 
 function noNodes(inForce: InForce | undefined): Reasoned {

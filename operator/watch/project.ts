@@ -3,7 +3,8 @@ import type { QuicProxyNodeSpec } from "../../crds/node_schema.ts";
 import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_schema.ts";
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { keyOf } from "../../kube/objects.ts";
-import { digestOf, PROXY_LABEL } from "../names.ts";
+import { digestOf } from "../digest.ts";
+import { PROXY_LABEL } from "../names.ts";
 import { knownBackends } from "../plan/backend_objects.ts";
 import { contentDigest } from "../plan/node_objects.ts";
 import type {
