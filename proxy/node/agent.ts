@@ -8,7 +8,7 @@ import type { RunningProxy } from "../run.ts";
 import type { LastGood } from "../source/last_good.ts";
 import { CopyKeeper } from "./copy_keeper.ts";
 import { HOLD_MS, massRemoval } from "./hold.ts";
-import { checkNodeSpec, type NodeParts, type NodePlanResult } from "./plan_node.ts";
+import { type CheckedNodeSpec, checkNodeSpec, type NodeParts, type NodePlanResult } from "./plan_node.ts";
 import { type AgentState, KeysMissing, type Problem, problemOf } from "./status.ts";
 
 export interface AgentDependencies {
@@ -58,7 +58,7 @@ export class NodeAgent {
   readonly #dependencies: AgentDependencies;
   readonly #copy: CopyKeeper;
   #queue: Promise<void> = Promise.resolve();
-  #offered: { raw?: unknown; set?: BackendSet; source: Source } = { source: "LastGood" };
+  #offered: { settings?: CheckedNodeSpec; set?: BackendSet; source: Source } = { source: "LastGood" };
   #proxy: RunningProxy | undefined;
   #inForce: InForce | undefined;
   #source: Source | undefined;
@@ -101,7 +101,7 @@ export class NodeAgent {
   /** Takes the spec of a QuicProxyNode, not checked. Never throws. */
   offerSettings(raw: unknown, source: Source): Promise<void> {
     return this.#enqueue(() => {
-      this.#offered = { ...this.#offered, raw, source };
+      this.#offered = { ...this.#offered, settings: checkNodeSpec(raw), source };
       return this.#advance();
     });
   }
@@ -192,13 +192,13 @@ export class NodeAgent {
 
   #acceptableSettings(): Acceptable<QuicProxyNodeSpec> {
     const present = this.#inForce?.spec;
-    if (!("raw" in this.#offered)) return { use: present, problem: undefined };
-    const checked = checkNodeSpec(this.#offered.raw);
-    if ("faults" in checked) {
-      return { use: present, problem: { reason: "InvalidSpec", message: checked.faults.join("; ") } };
+    const { settings } = this.#offered;
+    if (settings === undefined) return { use: present, problem: undefined };
+    if ("faults" in settings) {
+      return { use: present, problem: { reason: "InvalidSpec", message: settings.faults.join("; ") } };
     }
-    const older = olderGeneration("", checked.spec.generation, present?.generation);
-    return { use: older === undefined ? checked.spec : present, problem: older };
+    const older = olderGeneration("", settings.spec.generation, present?.generation);
+    return { use: older === undefined ? settings.spec : present, problem: older };
   }
 
   #acceptableBackends(): Acceptable<BackendSet> {
