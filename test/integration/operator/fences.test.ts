@@ -2,13 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApiClient } from "../../../kube/client.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
 import { apiVersionOf, RESOURCES, type Resource } from "../../../kube/resources.ts";
-import { Operator } from "../../../operator/operator.ts";
-import { openLog } from "../../../process/log.ts";
-import { LogStream } from "../../../process/log_stream.ts";
+import type { Operator } from "../../../operator/operator.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
 import { imageOfChart, installFences } from "./fences.ts";
 import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
+import { startOperator } from "./running_operator.ts";
 
 /*
  * What remains for whoever has the operator's token, or a proxy's: the chart's policies on a real API server. The operator is
@@ -45,13 +44,8 @@ const refusal = (act: Promise<unknown>): Promise<string> =>
     (error: Error) => error.message,
   );
 
-function startOperator(): Operator {
-  const started = new Operator({
-    send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
-    namespace: undefined,
-    instance: "test",
-    isLeading: () => true,
+const start = (): Operator =>
+  startOperator(api.sendAs(OPERATOR_ACCOUNT), {
     pods: {
       image: imageOfChart(),
       imagePullPolicy: "IfNotPresent",
@@ -62,9 +56,6 @@ function startOperator(): Operator {
     },
     times: { watchSeconds: 20, backoffBaseMs: 50, backoffMaxMs: 500 },
   });
-  started.start();
-  return started;
-}
 
 /** What the API server answered to writes, such as `PATCH 200`. */
 async function answersTo(operator: Operator): Promise<string[]> {
@@ -103,7 +94,7 @@ afterAll(() => api?.stop());
 describe("under the chart's policies", () => {
   let operator: Operator;
   beforeAll(() => {
-    operator = startOperator();
+    operator = start();
   });
   afterAll(() => operator?.stop());
 

@@ -5,15 +5,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ApiClient } from "../../../kube/client.ts";
 import { hasStatus } from "../../../kube/errors.ts";
 import { RESOURCES } from "../../../kube/resources.ts";
-import { Operator } from "../../../operator/operator.ts";
-import { openLog } from "../../../process/log.ts";
-import { LogStream } from "../../../process/log_stream.ts";
+import type { Operator } from "../../../operator/operator.ts";
 import { HEADER } from "../../../proxy/contract/layout.ts";
 import { type RunningNode, runNode } from "../../../proxy/node/run.ts";
 import { FakeNative, fakeLog } from "../../unit/proxy/apply/fakes.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
 import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
+import { startOperator } from "./running_operator.ts";
 
 const SPEC = {
   listeners: [{ port: 4433 }],
@@ -68,23 +67,7 @@ beforeAll(async () => {
   await admin.namespace(NAMESPACE);
   await admin.grant(OPERATOR_ACCOUNT, OPERATOR_RULES);
   await admin.node("node-1", {});
-  operator = new Operator({
-    send: api.sendAs(OPERATOR_ACCOUNT),
-    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
-    namespace: NAMESPACE,
-    instance: "test",
-    isLeading: () => true,
-    pods: {
-      image: "q",
-      imagePullPolicy: "Never",
-      imagePullSecrets: [],
-      priorityClass: undefined,
-      capabilities: "Sockets",
-      architecture: undefined,
-    },
-    times: FAST,
-  });
-  operator.start();
+  operator = startOperator(api.sendAs(OPERATOR_ACCOUNT), { namespace: NAMESPACE, times: FAST });
   await admin.proxy("edge", SPEC);
   await until("the node object", async () => (await admin.nodeObjects()).length === 1);
 });

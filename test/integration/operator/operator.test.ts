@@ -2,43 +2,21 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { BackendsIndex } from "../../../crds/backends_schema.ts";
 import { ApiClient } from "../../../kube/client.ts";
 import { RESOURCES } from "../../../kube/resources.ts";
-import { Operator } from "../../../operator/operator.ts";
-import { openLog } from "../../../process/log.ts";
-import { LogStream } from "../../../process/log_stream.ts";
+import type { Operator } from "../../../operator/operator.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
 import { Admin, NAMESPACE, type NodeObject, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
+import { startOperator } from "./running_operator.ts";
 
-const PODS = {
-  image: "quicproxy:test",
-  imagePullPolicy: "Never",
-  imagePullSecrets: [],
-  priorityClass: undefined,
-  capabilities: "Sockets",
-  architecture: undefined,
-} as const;
+const TIMES = { watchSeconds: 20, backoffBaseMs: 50, backoffMaxMs: 500 };
 const STATIC = { listeners: [{ port: 443 }], backends: { static: [{ address: "10.0.0.7", port: 4433 }] } };
 const SERVICE = { listeners: [{ port: 443 }], backends: { service: { name: "server", port: 443 } } };
-
-const log = openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1));
 
 let api: ApiServer;
 let admin: Admin;
 let operator: Operator;
 
-function startOperator(): Operator {
-  const started = new Operator({
-    send: api.sendAs(OPERATOR_ACCOUNT),
-    log,
-    namespace: undefined,
-    instance: "test",
-    isLeading: () => true,
-    pods: PODS,
-    times: { watchSeconds: 20, backoffBaseMs: 50, backoffMaxMs: 500 },
-  });
-  started.start();
-  return started;
-}
+const start = (): Operator => startOperator(api.sendAs(OPERATOR_ACCOUNT), { times: TIMES });
 
 const backendsOf = (): Promise<string[]> => admin.backends("edge");
 
@@ -75,7 +53,7 @@ beforeAll(async () => {
 afterAll(() => api?.stop());
 
 beforeEach(() => {
-  operator = startOperator();
+  operator = start();
 });
 
 /** No controller collects garbage here. */
@@ -198,7 +176,7 @@ describe("an operator on a real API server", () => {
     await admin.slice("server", [{ address: "10.1.0.3" }]);
     await until("its new endpoint", async () => (await backendsOf()).join() === "10.1.0.3 1");
     await operator.stop();
-    operator = startOperator();
+    operator = start();
     await admin.slice("server", [{ address: "10.1.0.4" }]);
     await until("the one after that", async () => (await backendsOf()).join() === "10.1.0.4 1");
     await admin.proxy("edge", { ...SERVICE, listeners: [{ port: 8443 }] });
@@ -265,7 +243,7 @@ describe("an operator on a real API server", () => {
   });
 
   it("has one hash key, also where two operators make the first plan at the same time", async () => {
-    const other = startOperator();
+    const other = start();
     await until("both are ready", async () => operator.notReady() === undefined && other.notReady() === undefined);
     for (const [index, name] of ["edge", "b", "c", "d"].entries()) {
       await admin.proxy(name, { ...STATIC, listeners: [{ port: 1000 + index }], metrics: { port: 2000 + index } });

@@ -2,26 +2,17 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApiClient } from "../../../kube/client.ts";
 import { RESOURCES } from "../../../kube/resources.ts";
 import type { SendRequest } from "../../../kube/transport.ts";
-import { Operator } from "../../../operator/operator.ts";
-import { openLog } from "../../../process/log.ts";
-import { LogStream } from "../../../process/log_stream.ts";
+import type { Operator } from "../../../operator/operator.ts";
 import { fillCluster, PROXY, type Slices, specOf } from "../../bench/operator/cluster.ts";
 import { Fleet } from "../../bench/operator/fleet.ts";
 import { until } from "../../until.ts";
 import { type ApiServer, startApiServer } from "./api_server.ts";
 import { Admin, NAMESPACE, OPERATOR_ACCOUNT, OPERATOR_RULES } from "./fixtures.ts";
+import { startOperator } from "./running_operator.ts";
 
 /* The benchmark of docs/benchmarks.md, smaller, with what does not depend on the machine: how many writes, how large. */
 
 const SIZE = { nodes: 100, endpoints: 500 };
-const PODS = {
-  image: "quicproxy:test",
-  imagePullPolicy: "Never",
-  imagePullSecrets: [],
-  priorityClass: undefined,
-  capabilities: "Sockets",
-  architecture: undefined,
-} as const;
 
 interface Write {
   readonly method: string;
@@ -74,15 +65,7 @@ beforeAll(async () => {
   await admin.proxy(PROXY, specOf(443));
   fleet = new Fleet({ client: admin.client, numbersEveryMs: undefined });
   fleet.start();
-  operator = new Operator({
-    send: counting(api.sendAs(OPERATOR_ACCOUNT)),
-    log: openLog({ level: "silent", controller: "quicproxy" }, new LogStream(1)),
-    namespace: undefined,
-    instance: "test",
-    isLeading: () => true,
-    pods: PODS,
-  });
-  operator.start();
+  operator = startOperator(counting(api.sendAs(OPERATOR_ACCOUNT)));
 });
 
 afterAll(async () => {
