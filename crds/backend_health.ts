@@ -49,9 +49,12 @@ export const backendHealth = mapping({
     .default("30s")
     .describe(
       "How long a backend whose traffic showed it down gets no new flow the first time, 1s to 1h; doubled each time it " +
-        "fails again soon. Answered probes or replies end it, the first time at once, later after half of it.",
+        "fails again soon. Answered probes or replies end it, the first time at once, later after half of it. Without " +
+        "either it is then on trial, with a sixteenth of its weight.",
     ),
-  maxBackoff: duration("1s", "24h").default("5m").describe("Longest such time, 1s to 24h; never shorter than backoff."),
+  maxBackoff: duration("1s", "24h")
+    .default("5m")
+    .describe("Longest such time, and longest trial, 1s to 24h; never shorter than backoff."),
   panicThreshold: integer(0, 100)
     .default(50)
     .describe(

@@ -87,7 +87,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
   networkTimer.unref();
 
   async function put(plan: Plan): Promise<void> {
-    running.apply(plan, health.drainedFor(plan));
+    running.apply(plan, health.sharesFor(plan));
     health.adopt(plan);
     await followMetrics(plan);
   }

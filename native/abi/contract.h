@@ -71,7 +71,7 @@ struct BackendRecord {
   uint16_t port;
   uint8_t family;
   uint8_t reserved;
-  uint32_t weight;  ///< 0: keeps its flows, gets no new one
+  uint32_t weight;  ///< in sixteenths of a manifest's; 0: keeps its flows, gets no new one
 };
 static_assert(sizeof(BackendRecord) == 24);
 

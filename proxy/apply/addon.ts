@@ -42,6 +42,7 @@ export interface NativeBackend {
   slot: number;
   address: string;
   port: number;
+  /** As in a manifest; less than it says there while the backend is on trial. */
   weight: number;
   /** Whether the present contract names it; others keep their slot while they have flows. */
   active: boolean;

@@ -1,5 +1,6 @@
 import { formatAddress } from "../../process/host_port.ts";
 import type { Log } from "../../process/log.ts";
+import type { NewFlowShares } from "../health/shares.ts";
 import type { Traffic } from "../health/state.ts";
 import { findNotReady, findUnhealthy } from "../metrics/health.ts";
 import { buildReport, type Clock, type CountersReport, type ProxyState } from "../metrics/report.ts";
@@ -76,11 +77,10 @@ export class Controller {
   }
 
   /**
-   * Swaps the contract while traffic flows. `drained`: backends, as `address:port`, that get no new flow.
-   * Throws ApplyError; the contract in force stays then.
+   * Swaps the contract while traffic flows. Throws ApplyError; the contract in force stays then.
    */
-  apply(plan: Plan, drained?: ReadonlySet<string>): void {
-    const generation = this.#swap(plan, drained);
+  apply(plan: Plan, shares?: NewFlowShares): void {
+    const generation = this.#swap(plan, shares);
     const changes = diffPlans(this.#plan, plan);
     this.#plan = plan;
     this.#state.staleReason = undefined;
@@ -93,11 +93,13 @@ export class Controller {
     this.#logFacts(plan);
   }
 
-  /** These backends of the plan in force, as `address:port`, get no new flow from now on. Throws ApplyError. */
-  drain(backends: ReadonlySet<string>): void {
-    const generation = this.#swap(this.#plan, backends);
-    const message = `generation ${generation}: ${backends.size} of ${this.#plan.backends.length} backends get no new flow`;
-    this.#log.info({ generation, drained: backends.size }, message);
+  /** The backends of the plan in force share new flows so from now on. Throws ApplyError. */
+  share(shares: NewFlowShares): void {
+    const generation = this.#swap(this.#plan, shares);
+    const [drained, onTrial] = [shares.drained.size, shares.onTrial.size];
+    const few = onTrial === 0 ? "" : `, ${onTrial} few`;
+    const message = `generation ${generation}: ${drained} of ${this.#plan.backends.length} backends get no new flow${few}`;
+    this.#log.info({ generation, drained, onTrial }, message);
   }
 
   /** What the backends of the present contract were counted for, by `address:port`. */
@@ -179,10 +181,10 @@ export class Controller {
     this.#plane.stop();
   }
 
-  #swap(plan: Plan, drained?: ReadonlySet<string>): number {
+  #swap(plan: Plan, shares?: NewFlowShares): number {
     const generation = this.#generation + 1;
     try {
-      this.#plane.apply(plan.encode(generation, drained));
+      this.#plane.apply(plan.encode(generation, shares));
     } catch (error) {
       throw explain(error, plan);
     }

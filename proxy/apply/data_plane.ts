@@ -1,3 +1,4 @@
+import { WEIGHT_UNITS } from "../contract/layout.ts";
 import { type CounterSnapshot, openCounters } from "../counters/read.ts";
 import { loadAddon, type NativeBackend, type NativeDataPlane, type NativeStatus } from "./addon.ts";
 
@@ -22,12 +23,17 @@ export function wrapDataPlane(native: NativeDataPlane): DataPlane {
   const counters = openCounters(native.counters());
   return {
     apply: (contract) => native.apply(contract),
-    status: () => native.status(),
+    status: () => withManifestWeights(native.status()),
     readCounters: (backends) => counters.read(backends),
     takeSamples: () => native.samples(),
     networkChanges: () => native.networkChanges(),
     stop: () => native.stop(),
   };
+}
+
+function withManifestWeights(status: NativeStatus): NativeStatus {
+  const backends = status.backends.map((backend) => ({ ...backend, weight: backend.weight / WEIGHT_UNITS }));
+  return { ...status, backends };
 }
 
 /** Opens the sockets and starts the workers. Throws NativeError or AddonMissingError; nothing stays open then. */

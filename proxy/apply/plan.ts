@@ -1,5 +1,6 @@
 import type { HostPort } from "../../process/host_port.ts";
 import type { HealthConfig } from "../health/config.ts";
+import type { NewFlowShares } from "../health/shares.ts";
 
 /** Where an endpoint of the contract comes from, for messages. */
 export interface EndpointPlace {
@@ -49,8 +50,8 @@ export interface Plan {
   metrics: HostPort | undefined;
   /** How backends are checked; undefined for not at all. */
   health?: HealthConfig | undefined;
-  /** The contract as the native side reads it. `drained`: backends, as `address:port`, that get no new flow. */
-  encode(generation: number, drained?: ReadonlySet<string>): Uint8Array;
+  /** The contract as the native side reads it. */
+  encode(generation: number, shares?: NewFlowShares): Uint8Array;
 }
 
 export type PlanResult = { plan: Plan } | { faults: readonly string[] };

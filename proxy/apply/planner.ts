@@ -7,6 +7,7 @@ import { type HashKey, type HashKeyOwner, loadHashKey } from "../contract/hash_k
 import { plan } from "../contract/plan.ts";
 import { readQuicLbKeys } from "../contract/quic_lb_keys.ts";
 import { type HealthConfig, planHealth } from "../health/config.ts";
+import { shareWeights, WHOLE_SHARES } from "../health/shares.ts";
 import { formatFault } from "../manifest/fault.ts";
 import { localAddresses } from "../manifest/local_addresses.ts";
 import { parse } from "../manifest/parse.ts";
@@ -111,7 +112,8 @@ export function planOf({ name, namespace, spec, contract, warnings }: PlanParts)
     warnings,
     metrics: spec.metrics.port === 0 ? undefined : spec.metrics,
     health: healthOf(spec, contract),
-    encode: (generation, drained) => encode({ ...contract, backends: drain(contract.backends, drained), generation }),
+    encode: (generation, shares = WHOLE_SHARES) =>
+      encode({ ...contract, backends: shareWeights(contract.backends, shares, nameOf), generation }),
   };
 }
 
@@ -120,9 +122,4 @@ function healthOf({ backends }: PlanParts["spec"], { mode }: Contract): HealthCo
   return mode === "Baseline" ? undefined : planHealth(backends.health);
 }
 
-function drain(backends: Contract["backends"], drained: ReadonlySet<string> = new Set()): Contract["backends"] {
-  if (drained.size === 0) return backends;
-  return backends.map((backend) =>
-    drained.has(formatAddress(backend.address, backend.port)) ? { ...backend, weight: 0 } : backend,
-  );
-}
+const nameOf = ({ address, port }: Contract["backends"][number]): string => formatAddress(address, port);

@@ -80,7 +80,8 @@ function headerLines({ current }: Interval, colors: Colors): string[] {
 
 function healthLines({ health }: CountersReport, colors: Colors): string[] {
   if (!health) return [];
-  const share = `${health.healthy} of ${health.healthy + health.unhealthy} backends healthy`;
+  const { healthy, onTrial, unhealthy } = health;
+  const share = `${healthy} of ${healthy + onTrial + unhealthy} backends healthy`;
   const panic = `panic: ${share}, at least ${health.panicThreshold} % wanted: all are treated as healthy`;
   const suspended = "no backend ever answered a probe: active checks suspended";
   return [
@@ -185,8 +186,9 @@ function byTraffic(a: BackendRates, b: BackendRates): number {
 /** Name and state; an unhealthy backend has no weight unless there is panic. */
 function backendLabel({ address, port, active, weight }: BackendCounters, health: Health, colors: Colors): string {
   const name = formatAddress(address, port);
-  const reason = active ? health?.backends[name]?.reason : undefined;
+  const { state, reason } = (active ? health?.backends[name] : undefined) ?? {};
   if (reason) return colors.red(`${name} (unhealthy: ${reason})`);
+  if (state === "OnTrial") return colors.yellow(`${name} (on trial)`);
   return active && weight > 0 ? name : colors.dim(`${name} (draining)`);
 }
 

@@ -53,7 +53,7 @@ export interface Backend {
   readonly address: string;
   readonly family: 4 | 6;
   readonly port: number;
-  /** Share of new flows, 0 to 65535; 0: keeps its flows, gets no new one. */
+  /** Share of new flows, 0 to 65535 in steps of 1 / WEIGHT_UNITS; 0: keeps its flows, gets no new one. */
   readonly weight: number;
 }
 

@@ -22,6 +22,7 @@ import {
   QUIC_LB,
   SERVER_ID,
   UPSTREAM_LEVELS,
+  WEIGHT_UNITS,
 } from "./layout.ts";
 
 /**
@@ -105,7 +106,7 @@ function encodeEndpoint(endpoint: Endpoint, write: Write<keyof typeof ENDPOINT.o
 }
 
 function encodeBackend({ address, port, family, weight }: Backend, write: Write<keyof typeof BACKEND.offsets>): void {
-  write({ address: octetsOf(address), port, family, weight });
+  write({ address: octetsOf(address), port, family, weight: weight * WEIGHT_UNITS });
 }
 
 function encodeQuicLb(config: QuicLb, write: Write<keyof typeof QUIC_LB.offsets>): void {

@@ -54,6 +54,9 @@ export const HEADER = layout({
 
 export const ENDPOINT = layout({ address: 16, port: 2, family: 1, flags: 1, listener: 2, reserved: 2 });
 
+/** What a weight of 1 is in a contract: whose share is to be small for a time gets fewer of these, and never none. */
+export const WEIGHT_UNITS = 16;
+
 export const BACKEND = layout({ address: 16, port: 2, family: 1, reserved: 1, weight: 4 });
 
 export const QUIC_LB = layout({

@@ -1,6 +1,17 @@
 import type { HealthConfig, PassiveConfig } from "./config.ts";
-import { addFlows, answeredShare, countFlows, dueMs, type FlowCounts, isUnanswered, ofTheLiving } from "./silence.ts";
-import type { BackendState, Observation, ProbeResult, Reason, Sample, Traffic } from "./state.ts";
+import { sum, withSample } from "./samples.ts";
+import {
+  addFlows,
+  answeredShare,
+  countFlows,
+  dueMs,
+  type FlowCounts,
+  isSilent,
+  isUnanswered,
+  ofTheLiving,
+} from "./silence.ts";
+import type { BackendState, Observation, ProbeResult, Reason, Standing } from "./state.ts";
+import { endOfTrial } from "./trial.ts";
 
 /** What holds for the backends together. */
 export interface Surroundings {
@@ -14,8 +25,8 @@ export interface Surroundings {
 }
 
 export interface Transition {
-  readonly to: "Healthy" | "Unhealthy";
-  /** Undefined for Healthy. */
+  readonly to: Standing;
+  /** Defined for Unhealthy. */
   readonly reason: Reason | undefined;
   /** The numbers behind it, as text. */
   readonly evidence: string;
@@ -39,8 +50,11 @@ export function decide(
 ): Decision {
   const seen = observe(state, observation, surroundings.config, nowMs);
   if (seen.reason === undefined) {
-    const fault = findFault(seen, { ...surroundings, flows: flowsOfOthers(state, surroundings, nowMs) }, nowMs);
-    return fault ? fail(seen, fault, surroundings.config, nowMs) : { state: seen, transition: undefined };
+    const flows = flowsOfOthers(state, surroundings, nowMs);
+    const fault = findFault(seen, { ...surroundings, flows }, nowMs);
+    if (fault !== undefined) return fail(seen, fault, surroundings.config, nowMs);
+    const proof = seen.onTrial ? endOfTrial(seen, surroundings.config, flows, nowMs) : undefined;
+    return proof === undefined ? { state: seen, transition: undefined } : endTrial(seen, proof, nowMs);
   }
   const recovery = findRecovery(seen, surroundings, nowMs);
   return recovery === undefined ? { state: seen, transition: undefined } : recover(seen, recovery, nowMs);
@@ -64,19 +78,13 @@ function flowsOfOthers(state: BackendState, { config, flows }: Surroundings, now
 function observe(state: BackendState, { probes, traffic }: Observation, config: HealthConfig, nowMs: number) {
   const counted = probes.reduce((before, result) => countProbe(before, result, nowMs), state);
   if (config.passive === undefined) return { ...counted, samples: [] };
-  const oldestMs = nowMs - config.passive.windowMs;
-  const samples = counted.samples.filter(({ atMs }) => atMs > oldestMs);
-  return { ...counted, samples: hasContent(traffic) ? [...samples, { ...traffic, atMs: nowMs }] : samples };
+  return { ...counted, samples: withSample(counted, traffic, config.passive.windowMs, nowMs) };
 }
 
 function countProbe(state: BackendState, result: ProbeResult, nowMs: number): BackendState {
   return result === "Answered"
     ? { ...state, probesAnswered: state.probesAnswered + 1, probesUnanswered: 0, lastAnswerAtMs: nowMs }
     : { ...state, probesAnswered: 0, probesUnanswered: state.probesUnanswered + 1 };
-}
-
-function hasContent(traffic: Traffic | undefined): traffic is Traffic {
-  return traffic !== undefined && Object.values(traffic).some((count) => count > 0);
 }
 
 interface Fault {
@@ -93,7 +101,7 @@ function findFault(state: BackendState, surroundings: Surroundings, nowMs: numbe
   }
   if (passive === undefined) return undefined;
   return (
-    findUnsendable(state, surroundings.config, passive, nowMs) ??
+    findUnsendable(state, passive, nowMs) ??
     findRefusal(state, passive) ??
     findSilence(state, passive, surroundings, nowMs)
   );
@@ -103,27 +111,26 @@ function probesFail(state: BackendState, { config, probesCount }: Surroundings):
   return probesCount && config.active !== undefined && state.probesUnanswered >= config.active.unhealthyThreshold;
 }
 
-/**
- * This host has no way there. Who was tried again without a sign of life has his trial: one datagram or flow is enough
- * then, so that a trial costs what one look sees of it.
- */
-function findUnsendable(
-  { samples, recoveredAtMs }: BackendState,
-  { maxBackoffMs }: HealthConfig,
-  { refusals }: PassiveConfig,
-  nowMs: number,
-): Fault | undefined {
-  const { unsendable, forwarded } = sum(samples.filter(({ atMs }) => atMs > nowMs - UNSENDABLE_WITHIN_MS));
-  const onTrial = recoveredAtMs !== undefined && nowMs - recoveredAtMs < maxBackoffMs;
-  if (unsendable < (onTrial ? 1 : refusals) || unsendable <= forwarded) return undefined;
+/** On trial one is enough, so that a trial costs what one look sees of it. */
+const enough = ({ onTrial }: BackendState, { refusals }: PassiveConfig): number => (onTrial ? 1 : refusals);
+
+/** This host has no way there. */
+function findUnsendable(state: BackendState, passive: PassiveConfig, nowMs: number): Fault | undefined {
+  const { unsendable, forwarded } = sum(state.samples.filter(({ atMs }) => atMs > nowMs - UNSENDABLE_WITHIN_MS));
+  if (unsendable < enough(state, passive) || unsendable <= forwarded) return undefined;
   return { reason: "Unsendable", evidence: `${unsendable} datagrams or flows that this host could not send there` };
 }
 
-function findRefusal({ samples }: BackendState, passive: PassiveConfig): Fault | undefined {
-  const { refused, returned } = sum(samples);
-  if (refused < passive.refusals || returned > 0) return undefined;
-  const evidence = `${refused} ICMP refusals within ${passive.windowMs} ms and no datagram back`;
-  return { reason: "Refused", evidence };
+function findRefusal(state: BackendState, passive: PassiveConfig): Fault | undefined {
+  const { refused, returned } = sum(state.samples);
+  if (refused < enough(state, passive) || returned > 0) return undefined;
+  const refusals = refused === 1 ? "1 ICMP refusal" : `${refused} ICMP refusals`;
+  return { reason: "Refused", evidence: `${refusals} ${span(state, passive)} and no datagram back` };
+}
+
+/** Since when samples are kept. */
+function span({ onTrial }: BackendState, { windowMs }: PassiveConfig): string {
+  return onTrial ? "on trial" : `within ${windowMs} ms`;
 }
 
 /** An answered probe says more than silence: whoever sends junk gets no reply from a server that is well. */
@@ -144,61 +151,60 @@ function findSilence(
   if (!isUnanswered(own, flows[kind], passive)) return undefined;
   const share = Math.round(answeredShare(flows[kind]) * 100);
   const evidence =
-    `${forwarded} datagrams and ${own.begun} new flows within ${windowMs} ms, ${returned} datagrams back, ` +
+    `${forwarded} datagrams and ${own.begun} new flows ${span(state, passive)}, ${returned} datagrams back, ` +
     `while others answered ${share} % of theirs`;
   return { reason: "Silent", evidence };
 }
 
-function isSilent(forwarded: number, returned: number, { replyPercent }: PassiveConfig): boolean {
-  return returned * 100 <= forwarded * replyPercent;
+interface Recovery {
+  /** Without a sign of life it has to show itself first. */
+  readonly onTrial: boolean;
+  readonly evidence: string;
 }
 
-/** Why a backend is healthy again, or undefined. */
-function findRecovery(state: BackendState, surroundings: Surroundings, nowMs: number): string | undefined {
+/** Why a backend gets new flows again, or undefined. */
+function findRecovery(state: BackendState, surroundings: Surroundings, nowMs: number): Recovery | undefined {
   const { config } = surroundings;
   const lastedMs = nowMs - state.sinceMs;
   if (lastedMs < holdMs(config, state.failures)) return undefined;
   const { active, passive } = config;
   if (active && state.probesAnswered >= active.healthyThreshold) {
-    return `${state.probesAnswered} ${state.probesAnswered === 1 ? "probe" : "probes"} in a row answered`;
+    const probes = state.probesAnswered === 1 ? "probe" : "probes";
+    return { onTrial: false, evidence: `${state.probesAnswered} ${probes} in a row answered` };
   }
   if (probesFail(state, surroundings) || (state.reason === "ProbesUnanswered" && active)) return undefined;
   const { forwarded, returned, refused, unsendable } = sum(state.samples);
   if (passive && returned > 0 && refused + unsendable === 0 && !isSilent(forwarded, returned, passive)) {
-    return `${returned} datagrams came back`;
+    return { onTrial: false, evidence: `${returned} datagrams came back` };
   }
-  return lastedMs >= backoffMs(config, state.failures)
-    ? `tried again after ${Math.round(lastedMs / 1000)} s without a sign of life`
-    : undefined;
+  if (lastedMs < backoffMs(config, state.failures)) return undefined;
+  return { onTrial: true, evidence: `tried again after ${Math.round(lastedMs / 1000)} s without a sign of life` };
 }
 
 function fail(state: BackendState, { reason, evidence }: Fault, config: HealthConfig, nowMs: number): Decision {
-  const soon = state.recoveredAtMs !== undefined && nowMs - state.recoveredAtMs < config.maxBackoffMs;
+  const { recoveredAtMs, onTrial } = state;
+  const soon = onTrial || (recoveredAtMs !== undefined && nowMs - recoveredAtMs < config.maxBackoffMs);
   const failures = soon ? state.failures + 1 : 1;
-  const next = { ...state, reason, evidence, sinceMs: nowMs, failures, probesAnswered: 0, samples: [] };
+  const changes = { reason, evidence, sinceMs: nowMs, failures, onTrial: false, probesAnswered: 0, samples: [] };
+  const next = { ...state, ...changes };
   return { state: next, transition: { to: "Unhealthy", reason, evidence } };
 }
 
-function recover(state: BackendState, evidence: string, nowMs: number): Decision {
+function recover(state: BackendState, { onTrial, evidence }: Recovery, nowMs: number): Decision {
   const next: BackendState = {
     ...state,
     reason: undefined,
     evidence,
     sinceMs: nowMs,
     recoveredAtMs: nowMs,
+    onTrial,
     probesUnanswered: 0,
     samples: [],
   };
-  return { state: next, transition: { to: "Healthy", reason: undefined, evidence } };
+  return { state: next, transition: { to: onTrial ? "OnTrial" : "Healthy", reason: undefined, evidence } };
 }
 
-function sum(samples: readonly Sample[]): Pick<Traffic, "forwarded" | "returned" | "refused" | "unsendable"> {
-  const total = { forwarded: 0, returned: 0, refused: 0, unsendable: 0 };
-  for (const sample of samples) {
-    total.forwarded += sample.forwarded;
-    total.returned += sample.returned;
-    total.refused += sample.refused;
-    total.unsendable += sample.unsendable;
-  }
-  return total;
+function endTrial(state: BackendState, evidence: string, nowMs: number): Decision {
+  const next = { ...state, evidence, sinceMs: nowMs, recoveredAtMs: nowMs, onTrial: false };
+  return { state: next, transition: { to: "Healthy", reason: undefined, evidence } };
 }

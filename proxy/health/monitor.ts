@@ -1,8 +1,9 @@
 import { counterDelta } from "../counters/rates.ts";
 import { describeConfig, type HealthConfig } from "./config.ts";
-import { decidePool, drainedOf, EMPTY_POOL, type Pool, withBackends } from "./pool.ts";
+import { decidePool, EMPTY_POOL, type Pool, sharesOf, withBackends } from "./pool.ts";
 import { Prober, type ProberDependencies, PUMP_MS } from "./prober.ts";
 import { describeChange, type HealthLine, type HealthReport, reportHealth } from "./report.ts";
+import { areSameShares, type NewFlowShares, WHOLE_SHARES } from "./shares.ts";
 import { type Observation, TRAFFIC_CELLS, type Traffic } from "./state.ts";
 
 /** The part of a plan that matters here. */
@@ -15,8 +16,8 @@ export interface HealthPlan {
 export interface Forwarding {
   /** What each backend was counted for since the start, by `address:port`. */
   readTraffic(): ReadonlyMap<string, Traffic>;
-  /** These get no new flow from now on, all others their share. Throws where the data plane refuses. */
-  drain(backends: ReadonlySet<string>): void;
+  /** New flows go by these shares from now on. Throws where the data plane refuses. */
+  share(shares: NewFlowShares): void;
 }
 
 export interface HostDependencies extends Pick<ProberDependencies, "openSocket" | "random" | "randomOctets"> {
@@ -32,6 +33,8 @@ export interface MonitorDependencies extends HostDependencies {
 
 /** How often is decided. Reading the counters of 10,000 backends takes about 20 ms of CPU. */
 export const LOOK_MS = 1000;
+
+const CHANGES = { Healthy: "healthy", OnTrial: "onTrial", Unhealthy: "unhealthy" } as const;
 
 const nameOf = ({ address, port }: HealthPlan["backends"][number]): string =>
   address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
@@ -50,13 +53,13 @@ export class HealthMonitor {
   readonly #forwarding: Forwarding;
   readonly #dependencies: MonitorDependencies;
   readonly #prober: Prober;
-  readonly #changes = { healthy: 0, unhealthy: 0 };
+  readonly #changes = { healthy: 0, onTrial: 0, unhealthy: 0 };
   readonly #problems = new Set<string>();
   #config: HealthConfig | undefined;
   #said = "";
   #pool: Pool = EMPTY_POOL;
   #traffic: ReadonlyMap<string, Traffic> = new Map();
-  #drained: ReadonlySet<string> = new Set();
+  #shares: NewFlowShares = WHOLE_SHARES;
   #timers: (() => void)[] = [];
   #stopped = false;
 
@@ -67,16 +70,16 @@ export class HealthMonitor {
     this.adopt(plan);
   }
 
-  /** The backends of a plan that would get no new flow: what its contract must say already when it is applied. */
-  drainedFor(plan: HealthPlan): ReadonlySet<string> {
-    return drainedOf(this.#poolFor(plan));
+  /** How the backends of a plan would share new flows: what its contract must say already when it is applied. */
+  sharesFor(plan: HealthPlan): NewFlowShares {
+    return sharesOf(this.#poolFor(plan));
   }
 
-  /** Goes on with an applied plan, whose contract drains what drainedFor said. */
+  /** Goes on with an applied plan, whose contract has the shares that sharesFor said. */
   adopt(plan: HealthPlan): void {
     const before = this.#pool;
     this.#pool = this.#poolFor(plan);
-    this.#drained = drainedOf(this.#pool);
+    this.#shares = sharesOf(this.#pool);
     this.#config = plan.health;
     const { health } = plan;
     const targets = servingOf(plan).map((backend) => ({ ...backend, name: nameOf(backend) }));
@@ -125,9 +128,9 @@ export class HealthMonitor {
     const { pool, transitions } = decidePool(before, this.#observe(config), config, this.#dependencies.clock());
     this.#pool = pool;
     this.#prober.isSlow = pool.suspended;
-    for (const { to } of transitions) this.#changes[to === "Healthy" ? "healthy" : "unhealthy"]++;
+    for (const { to } of transitions) this.#changes[CHANGES[to]]++;
     this.#say(describeChange(before, pool, transitions, config));
-    this.#drain(drainedOf(pool));
+    this.#share(sharesOf(pool));
   }
 
   #observe(config: HealthConfig): Map<string, Observation> {
@@ -143,11 +146,11 @@ export class HealthMonitor {
   }
 
   /** What the data plane refuses is tried again at the next look. */
-  #drain(drained: ReadonlySet<string>): void {
-    if (isSame(drained, this.#drained)) return;
+  #share(shares: NewFlowShares): void {
+    if (areSameShares(shares, this.#shares)) return;
     try {
-      this.#forwarding.drain(drained);
-      this.#drained = drained;
+      this.#forwarding.share(shares);
+      this.#shares = shares;
     } catch (error) {
       this.#warnOnce(`new flows still go to unhealthy backends: ${error instanceof Error ? error.message : error}`);
     }
@@ -178,8 +181,4 @@ function changeOf(before: Traffic | undefined, now: Traffic | undefined): Traffi
   if (!before || !now) return undefined;
   const changes = TRAFFIC_CELLS.map((cell) => [cell, counterDelta(before[cell], now[cell])]);
   return Object.fromEntries(changes) as Traffic;
-}
-
-function isSame(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
-  return one.size === other.size && [...one].every((name) => other.has(name));
 }

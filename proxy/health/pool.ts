@@ -1,7 +1,8 @@
 import type { HealthConfig } from "./config.ts";
 import { decide, type Transition } from "./decide.ts";
+import type { NewFlowShares } from "./shares.ts";
 import { addFlows, countFlows, dueMs, type FlowCounts, NO_FLOWS, ofTheLiving } from "./silence.ts";
-import { type BackendState, newBackend, type Observation } from "./state.ts";
+import { type BackendState, newBackend, type Observation, type Standing, standingOf } from "./state.ts";
 
 /** All backends that may get new flows, by `address:port`. */
 export interface Pool {
@@ -67,22 +68,27 @@ function flowsOf({ backends }: Pool, { passive }: HealthConfig, nowMs: number): 
   return flows;
 }
 
-export function countHealthy({ backends }: Pool): number {
-  let healthy = 0;
-  for (const { reason } of backends.values()) if (reason === undefined) healthy++;
-  return healthy;
+/** How many backends are what. */
+export function countStandings({ backends }: Pool): Record<Standing, number> {
+  const counts = { Healthy: 0, OnTrial: 0, Unhealthy: 0 };
+  for (const state of backends.values()) counts[standingOf(state)]++;
+  return counts;
 }
 
-/** The backends that get no new flow: never all of them. */
-export function drainedOf({ backends, panic }: Pool): ReadonlySet<string> {
-  if (panic) return new Set();
-  return new Set([...backends].filter(([, { reason }]) => reason !== undefined).map(([name]) => name));
+/** Who gets fewer new flows than his weight says. Never all get none; in a panic everybody gets his share. */
+export function sharesOf({ backends, panic }: Pool): NewFlowShares {
+  const namesOf = (standing: Standing): Set<string> => {
+    if (panic) return new Set();
+    return new Set([...backends].filter(([, state]) => standingOf(state) === standing).map(([name]) => name));
+  };
+  return { drained: namesOf("Unhealthy"), onTrial: namesOf("OnTrial") };
 }
 
 function conclude(pool: Pool, { active, panicThreshold }: HealthConfig): Pool {
   const total = pool.backends.size;
-  const healthy = countHealthy(pool);
-  const panic = healthy < total && (healthy === 0 || healthy * 100 < panicThreshold * total);
+  // Who is on trial gets new flows: a few datagrams say more about him than a panic would.
+  const trusted = total - countStandings(pool).Unhealthy;
+  const panic = trusted < total && (trusted === 0 || trusted * 100 < panicThreshold * total);
   const suspended =
     active !== undefined &&
     !pool.everAnswered &&

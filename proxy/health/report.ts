@@ -1,12 +1,12 @@
 import type { HealthConfig } from "./config.ts";
 import type { BackendTransition, Pool } from "./pool.ts";
-import { countHealthy } from "./pool.ts";
+import { countStandings } from "./pool.ts";
 import type { ProbeCounts } from "./prober.ts";
-import type { BackendState, Reason } from "./state.ts";
+import { type BackendState, type Reason, type Standing, standingOf } from "./state.ts";
 
 /** What is known of one backend that may get new flows. */
 export interface BackendHealth {
-  state: "Healthy" | "Unhealthy";
+  state: Standing;
   reason: Reason | "";
   /** The numbers behind the last change; empty before the first. */
   evidence: string;
@@ -21,12 +21,14 @@ export interface HealthReport {
   /** Too few are healthy: all are treated as healthy. */
   panic: boolean;
   healthy: number;
+  /** Tried again without a sign of life, with a small share of new flows. */
+  onTrial: number;
   unhealthy: number;
   /** Percent. */
   panicThreshold: number;
   probes: ProbeCounts;
   /** How often a backend became so. */
-  changes: { healthy: number; unhealthy: number };
+  changes: { healthy: number; onTrial: number; unhealthy: number };
   /** By `address:port`. */
   backends: Record<string, BackendHealth>;
 }
@@ -37,13 +39,14 @@ export function reportHealth(
   counts: Pick<HealthReport, "probes" | "changes">,
   nowMs: number,
 ): HealthReport {
-  const healthy = countHealthy(pool);
+  const { Healthy: healthy, OnTrial: onTrial, Unhealthy: unhealthy } = countStandings(pool);
   return {
     active: config.active === undefined ? "Disabled" : pool.suspended ? "Suspended" : "Running",
     passive: config.passive === undefined ? "Disabled" : "Running",
     panic: pool.panic,
     healthy,
-    unhealthy: pool.backends.size - healthy,
+    onTrial,
+    unhealthy,
     panicThreshold: config.panicThreshold,
     probes: { ...counts.probes },
     changes: { ...counts.changes },
@@ -51,9 +54,14 @@ export function reportHealth(
   };
 }
 
-function reportBackend({ reason, evidence, sinceMs }: BackendState, nowMs: number): BackendHealth {
-  const state = reason === undefined ? "Healthy" : "Unhealthy";
-  return { state, reason: reason ?? "", evidence, forMs: Math.max(0, Math.round(nowMs - sinceMs)) };
+function reportBackend(backend: BackendState, nowMs: number): BackendHealth {
+  const { reason, evidence, sinceMs } = backend;
+  return {
+    state: standingOf(backend),
+    reason: reason ?? "",
+    evidence,
+    forMs: Math.max(0, Math.round(nowMs - sinceMs)),
+  };
 }
 
 export interface HealthLine {
@@ -71,31 +79,38 @@ export function describeChange(
   transitions: readonly BackendTransition[],
   config: HealthConfig,
 ): HealthLine[] {
-  const healthy = countHealthy(after);
+  const { Healthy: healthy, OnTrial: onTrial } = countStandings(after);
   const backends = after.backends.size;
-  const fields = { healthy, backends };
+  const fields = { healthy, onTrial, backends };
+  const share = shareText(fields);
   const lines = transitions.slice(0, NAMED_MAX).map(({ backend, to, reason, evidence }): HealthLine => {
-    const message = `backend ${backend} is ${to.toLowerCase()}: ${evidence}; ${healthy} of ${backends} are healthy`;
-    return { level: to === "Healthy" ? "info" : "warn", message, fields: { ...fields, backend, reason, evidence } };
+    const message = `backend ${backend} is ${STANDING_TEXTS[to]}: ${evidence}; ${share}`;
+    return { level: to === "Unhealthy" ? "warn" : "info", message, fields: { ...fields, backend, reason, evidence } };
   });
   const more = transitions.length - NAMED_MAX;
   if (more > 0) {
     lines.push({
       level: "warn",
-      message: `${more} more backends changed; ${healthy} of ${backends} are healthy`,
+      message: `${more} more backends changed; ${share}`,
       fields,
     });
   }
   return [...lines, ...panicLines(before, after, config, fields), ...suspensionLines(before, after, config, fields)];
 }
 
-type Counts = Record<"healthy" | "backends", number>;
+type Counts = Record<"healthy" | "onTrial" | "backends", number>;
+
+const STANDING_TEXTS = { Healthy: "healthy", OnTrial: "on trial", Unhealthy: "unhealthy" } as const;
+
+function shareText({ healthy, onTrial, backends }: Counts, what = ""): string {
+  return `${healthy} of ${backends}${what} are healthy${onTrial === 0 ? "" : `, ${onTrial} on trial`}`;
+}
 
 function panicLines(before: Pool, after: Pool, { panicThreshold }: HealthConfig, fields: Counts): HealthLine[] {
   if (before.panic === after.panic) return [];
-  const share = `${fields.healthy} of ${fields.backends} backends are healthy`;
+  const share = shareText(fields, " backends");
   if (!after.panic) return [{ level: "info", message: `panic ended: ${share}; only these get new flows`, fields }];
-  const why = fields.healthy === 0 ? "none is left" : `fewer than ${panicThreshold} %`;
+  const why = fields.healthy + fields.onTrial === 0 ? "none is left" : `fewer than ${panicThreshold} %`;
   return [{ level: "warn", message: `panic: ${share}, ${why}: all are treated as healthy`, fields }];
 }
 

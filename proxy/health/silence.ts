@@ -61,6 +61,11 @@ export function answeredShare({ begun, answered }: Flows): number {
   return Math.min(begun, answered) / (begun + 1);
 }
 
+/** Whether a backend sends back no more than what counts as silence. */
+export function isSilent(forwarded: number, returned: number, { replyPercent }: PassiveConfig): boolean {
+  return returned * 100 <= forwarded * replyPercent;
+}
+
 /**
  * Whether so few answers say that a backend is down, and not that what came to it was nothing that a server answers:
  * anybody can make up flows, but he cannot have the others answer them. `own` are judged by what became of `others`.

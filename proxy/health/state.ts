@@ -1,6 +1,14 @@
 /** Why a backend is unhealthy. */
 export type Reason = "ProbesUnanswered" | "Silent" | "Refused" | "Unsendable";
 
+/** What a backend gets new flows by. */
+export type Standing = "Healthy" | "OnTrial" | "Unhealthy";
+
+export function standingOf({ reason, onTrial }: BackendState): Standing {
+  if (reason !== undefined) return "Unhealthy";
+  return onTrial ? "OnTrial" : "Healthy";
+}
+
 export type ProbeResult = "Answered" | "Unanswered";
 
 /** Datagrams, flows and refusals of one backend; names and meaning as of its cells (enum BackendCounter). */
@@ -39,10 +47,12 @@ export interface BackendState {
   /** How often in a row it became unhealthy soon after it had recovered; 0 before the first time. */
   readonly failures: number;
   readonly recoveredAtMs: number | undefined;
+  /** It is tried again without a sign of life, with a small share of new flows (trial.ts); it is not unhealthy then. */
+  readonly onTrial: boolean;
   readonly probesAnswered: number;
   readonly probesUnanswered: number;
   readonly lastAnswerAtMs: number | undefined;
-  /** Of the window, oldest first, none without content. */
+  /** Of the window, oldest first, none without content; on trial those before it are one. */
   readonly samples: readonly Sample[];
 }
 
@@ -54,6 +64,7 @@ export function newBackend(nowMs: number): BackendState {
     sinceMs: nowMs,
     failures: 0,
     recoveredAtMs: undefined,
+    onTrial: false,
     probesAnswered: 0,
     probesUnanswered: 0,
     lastAnswerAtMs: undefined,

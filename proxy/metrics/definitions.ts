@@ -130,13 +130,21 @@ export const STATE_METRICS = {
     "quicproxy_backend_weight",
     "gauge",
     ["backend"],
-    "Weight in the present contract; 0 for a backend that only keeps its flows",
+    "Weight in the present contract; 0 for a backend that only keeps its flows, a sixteenth while it is on trial",
   ),
   backendHealth: define(
     "quicproxy_backend_health",
     "gauge",
     ["backend"],
-    "1 for a healthy backend, 0 for one that gets no new flow unless there is panic; absent where nothing is checked",
+    "1 for a healthy backend, 0 for one that is on trial or gets no new flow unless there is panic; absent where nothing is " +
+      "checked",
+  ),
+  backendOnTrial: define(
+    "quicproxy_backend_on_trial",
+    "gauge",
+    ["backend"],
+    "1 for a backend that is tried again without a sign of life, with a sixteenth of its weight; absent where nothing is " +
+      "checked",
   ),
   healthPanic: define(
     "quicproxy_health_panic",
@@ -160,7 +168,7 @@ export const STATE_METRICS = {
     "quicproxy_health_changes_total",
     "counter",
     ["to"],
-    "How often a backend became healthy or unhealthy",
+    "How often a backend became healthy, onTrial or unhealthy",
   ),
   generation: define("quicproxy_contract_generation", "gauge", [], "Generation of the contract in force"),
   stale: define(

@@ -108,6 +108,7 @@ export class Metrics {
     if (!health) return;
     for (const [backend, { state }] of Object.entries(health.backends)) {
       this.#state.backendHealth.set({ backend }, state === "Healthy" ? 1 : 0);
+      this.#state.backendOnTrial.set({ backend }, state === "OnTrial" ? 1 : 0);
     }
     this.#state.healthPanic.set({}, health.panic ? 1 : 0);
     this.#state.healthSuspended.set({}, health.active === "Suspended" ? 1 : 0);

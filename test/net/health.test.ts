@@ -71,12 +71,13 @@ async function start(backends: ManifestOptions["backends"], health: object): Pro
   return proxy;
 }
 
-async function becomes(isSo: (report: CountersReport) => boolean): Promise<CountersReport> {
+async function becomes(isSo: (report: CountersReport) => boolean, meanwhile = async () => {}): Promise<CountersReport> {
   const deadline = Date.now() + FIND_LIMIT_MS;
   for (;;) {
     const report = await proxy.counters();
     if (isSo(report)) return report;
     if (Date.now() > deadline) throw new Error(`it stays so: ${JSON.stringify(report.health)}\n${proxy.output}`);
+    await meanwhile();
     await new Promise((wake) => setTimeout(wake, 50));
   }
 }
@@ -204,6 +205,11 @@ async function ask(sockets: readonly number[], answers: number): Promise<Set<num
 const closeAll = (sockets: readonly number[]): Promise<unknown> =>
   Promise.all(sockets.map((socket) => client.close(socket)));
 
+/** Enough new flows that one on trial gets some before long. */
+async function askSome(): Promise<void> {
+  await closeAll((await askFromNewSockets(20)).all);
+}
+
 /** A backend that takes everything and answers nothing, on the address of the first one. */
 async function openMute(port: number): Promise<number> {
   const id = await network.openService({ port });
@@ -270,8 +276,8 @@ test("by default: a backend that refuses is found by its ICMP alone, without a d
   expect(fresh.echoed.size).toBe(20);
 
   await openEcho(5002);
-  await becomes((report) => stateOf(report, refusing)?.state === "Healthy");
-  await becomes(({ generation }) => generation === 3);
+  await becomes((report) => stateOf(report, refusing)?.state === "Healthy", askSome);
+  await becomes(({ generation }) => generation === 4);
   const later = await askFromNewSockets(40, { answers: 40 });
   expect(later.echoed.size).toBe(40);
   expect(row(await running.counters(), refusing).returned).toBeGreaterThan(0);
@@ -379,7 +385,7 @@ test("a backend that this host has no way to gets no new flow, and is tried agai
     } finally {
       ipInside(topology.edge.namespace, [`route del unreachable ${v4}/32`]);
     }
-    await becomes((report) => stateOf(report, nameOf(unreachable))?.state === "Healthy");
+    await becomes((report) => stateOf(report, nameOf(unreachable))?.state === "Healthy", askSome);
     await becomes(({ backends }) => backends.every(({ weight }) => weight === 1));
     const later = await askFromNewSockets(30, { answers: 30 });
     expect(later.echoed.size).toBe(30);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type HttpServer, listenHttp } from "../../../process/http_server.ts";
 import type { Plan, PlanResult } from "../../../proxy/apply/plan.ts";
+import { shareWeights, WHOLE_SHARES } from "../../../proxy/health/shares.ts";
 import { type RunningProxy, startProxy } from "../../../proxy/run.ts";
 import { FakeNative, fakeLog, fakePlan, type LogLine, nativeError } from "./apply/fakes.ts";
 
@@ -154,10 +155,9 @@ describe("backend health", () => {
   };
   const checked = (changes: Partial<Plan> = {}): Plan => {
     const plan = fakePlan({ backends: two, health, ...changes });
-    const weights = (drained: ReadonlySet<string> = new Set()) =>
-      plan.backends.map((each) => (drained.has(`${each.address}:${each.port}`) ? { ...each, weight: 0 } : each));
-    const encode = (generation: number, drained?: ReadonlySet<string>): Uint8Array =>
-      Buffer.from(JSON.stringify({ generation, backends: weights(drained) }));
+    const nameOf = (each: (typeof two)[number]): string => `${each.address}:${each.port}`;
+    const encode = (generation: number, shares = WHOLE_SHARES): Uint8Array =>
+      Buffer.from(JSON.stringify({ generation, backends: shareWeights(plan.backends, shares, nameOf) }));
     return { ...plan, encode };
   };
 
@@ -209,6 +209,27 @@ describe("backend health", () => {
     expect(native.current.backends.map(({ weight }) => weight)).toEqual([1, 1]);
     expect(looks.size).toBe(0);
     expect((await get(running, "/metrics")).text).not.toContain("quicproxy_backend_health{");
+  });
+
+  it("tried again without a sign of life, it gets a small share and is shown so; an answer gives it its whole share", async () => {
+    const running = await startWithRefusal();
+    for (let second = 0; second < 30; second++) look();
+    expect(native.current.backends.map(({ weight }) => weight)).toEqual([1, 1 / 16]);
+    const { text } = await get(running, "/metrics");
+    expect(text).toContain('quicproxy_backend_on_trial{backend="10.0.0.8:4433"} 1\n');
+    expect(text).toContain('quicproxy_backend_health{backend="10.0.0.8:4433"} 0\n');
+    expect(text).toContain('quicproxy_health_changes_total{to="onTrial"} 1\n');
+    const report = JSON.parse((await get(running, "/counters")).text);
+    expect(report.health).toMatchObject({ healthy: 1, onTrial: 1, unhealthy: 0, panic: false });
+    expect(report.health.backends["10.0.0.8:4433"]).toMatchObject({ state: "OnTrial", reason: "" });
+    native.region.setBackend(0, 1, { forwarded: 1, returned: 1 });
+    look();
+    expect(native.current.backends.map(({ weight }) => weight)).toEqual([1, 1]);
+    const messages = lines.map(({ message }) => message);
+    expect(messages).toContain("generation 3: 0 of 2 backends get no new flow, 1 few");
+    expect(messages).toContain(
+      "backend 10.0.0.8:4433 is healthy: 1 datagram came back, its trial is over; 2 of 2 are healthy",
+    );
   });
 
   it("a manifest that is refused changes nothing about it", async () => {

@@ -3,6 +3,7 @@ import type { Log } from "../../../../process/log.ts";
 import type { NativeBackend, NativeErrorCode, NativeStatus } from "../../../../proxy/apply/addon.ts";
 import { type DataPlane, wrapDataPlane } from "../../../../proxy/apply/data_plane.ts";
 import type { Plan } from "../../../../proxy/apply/plan.ts";
+import { WEIGHT_UNITS } from "../../../../proxy/contract/layout.ts";
 import { FakeRegion } from "../counters/region.ts";
 
 export interface LogLine {
@@ -113,7 +114,8 @@ export class FakeNative {
 
   #status(): NativeStatus {
     if (this.stopped) throw nativeError("STOPPED", "stopped");
-    return this.current;
+    const backends = this.current.backends.map((backend) => ({ ...backend, weight: backend.weight * WEIGHT_UNITS }));
+    return { ...this.current, backends };
   }
 
   #take(contract: Uint8Array): void {

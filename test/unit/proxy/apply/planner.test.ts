@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { diffPlans, formatChanges } from "../../../../proxy/apply/changes.ts";
 import type { Plan, PlanManifest } from "../../../../proxy/apply/plan.ts";
 import { createPlanner } from "../../../../proxy/apply/planner.ts";
+import { WHOLE_SHARES } from "../../../../proxy/health/shares.ts";
 
 const MANIFEST = `
 apiVersion: quicproxy.io/v1alpha1
@@ -75,11 +76,12 @@ describe("createPlanner", () => {
 
   it("a drained backend has weight 0 in the contract, and nothing else changes", async () => {
     const plan = await planOf(MANIFEST);
-    const [all, drained] = [plan.encode(1), plan.encode(1, new Set(["198.51.100.7:4433"]))];
+    const draining = (name: string) => plan.encode(1, { ...WHOLE_SHARES, drained: new Set([name]) });
+    const [all, drained] = [plan.encode(1), draining("198.51.100.7:4433")];
     const weightZero = await planOf(MANIFEST.replace("weight: 3", "weight: 0"));
     expect(Buffer.from(drained)).toEqual(Buffer.from(weightZero.encode(1)));
     expect(Buffer.from(drained)).not.toEqual(Buffer.from(all));
-    expect(Buffer.from(plan.encode(1, new Set(["198.51.100.8:4433"])))).toEqual(Buffer.from(all));
+    expect(Buffer.from(draining("198.51.100.8:4433"))).toEqual(Buffer.from(all));
   });
 
   it("uses one hash key for every manifest of the same name, also where it cannot be kept", async () => {

@@ -204,6 +204,12 @@ describe("backend health", () => {
     expect(shown({}, true).find((line) => line.includes("10.0.0.8"))).toContain(RED);
   });
 
+  it("names a backend on trial", () => {
+    const tried = { state: "OnTrial", reason: "", evidence: "tried again after 30 s", forMs: 1000 } as const;
+    const lines = shown({ onTrial: 1, unhealthy: 0, backends: { "10.0.0.7:4433": tried } });
+    expect(cellsOf(lines, "10.0.0.7:4433")[0]).toBe("10.0.0.7:4433 (on trial)");
+  });
+
   it("says that there is panic, and that active checks are suspended", () => {
     expect(shown().join("\n")).not.toMatch(/panic|suspended/);
     expect(shown({ panic: true }).join("\n")).toContain(

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Contract } from "../../../../proxy/contract/contract.ts";
 import { encode } from "../../../../proxy/contract/encode.ts";
@@ -17,6 +18,7 @@ import {
   SERVER_ID,
   UPSTREAM_LEVELS,
 } from "../../../../proxy/contract/layout.ts";
+import { TRIAL_SHARE } from "../../../../proxy/health/shares.ts";
 
 const CONTRACT: Contract = {
   generation: 0x1_0000_0002,
@@ -102,7 +104,7 @@ const GOLDEN = [
   [184, "5111", "backend 0 port"],
   [186, "04", "backend 0 family"],
   [187, "00", "backend 0 reserved"],
-  [188, "ffff0000", "backend 0 weight"],
+  [188, "f0ff0f00", "backend 0 weight in sixteenths"],
   [192, "fd790002000000000000000000000012", "backend 1 address"],
   [208, "5211", "backend 1 port"],
   [210, "06", "backend 1 family"],
@@ -176,6 +178,20 @@ describe("encode", () => {
   ])("refuses %s", (_, change, message) => {
     expect(() => encode({ ...CONTRACT, ...change })).toThrow(message);
   });
+});
+
+it("a backend on trial has a share that the contract can say, whatever its weight: a sixteenth of the whole one", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 65_535 }), (weight) => {
+      const encoded = (share: number): number => {
+        const backends = [{ address: "10.0.0.1", family: 4 as const, port: 1, weight: weight * share }];
+        const buffer = encode({ ...CONTRACT, endpoints: [], backends, quicLb: [], serverIds: [] });
+        return new DataView(buffer.buffer).getUint32(HEADER.bytes + BACKEND.offsets.weight, true);
+      };
+      expect(encoded(TRIAL_SHARE)).toBe(weight);
+      expect(encoded(1)).toBe(weight / TRIAL_SHARE);
+    }),
+  );
 });
 
 describe("the layout", () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Forwarding, HealthMonitor, type HealthPlan, LOOK_MS } from "../../../../proxy/health/monitor.ts";
+import type { NewFlowShares } from "../../../../proxy/health/shares.ts";
 import type { Traffic } from "../../../../proxy/health/state.ts";
 import { fakeLog, type LogLine } from "../apply/fakes.ts";
 import { countingOctets, FakeProbeNetwork, type SentProbe } from "./fakes.ts";
@@ -12,14 +13,16 @@ const NAMES = ["10.0.0.1:443", "10.0.0.2:443", "10.0.0.3:443", "[2001:db8::4]:44
 /** Counts as the data plane would, and remembers what it is told. */
 class FakeForwarding implements Forwarding {
   readonly drained: string[][] = [];
+  readonly onTrial: string[][] = [];
   readonly counters = new Map<string, Traffic>();
   failWith: Error | undefined;
 
   readTraffic = (): ReadonlyMap<string, Traffic> => new Map(this.counters);
 
-  drain(backends: ReadonlySet<string>): void {
+  share({ drained, onTrial }: NewFlowShares): void {
     if (this.failWith) throw this.failWith;
-    this.drained.push([...backends]);
+    this.drained.push([...drained]);
+    this.onTrial.push([...onTrial]);
   }
 
   count(name: string, counts: Partial<Traffic>): void {
@@ -154,12 +157,37 @@ describe("passive checks", () => {
     expect(forwarding.drained).toHaveLength(1);
     pass(1000);
     expect(forwarding.drained).toEqual([[NAMES[0]], []]);
-    forwarding.count(NAMES[0]!, { refused: 3 });
+    expect(forwarding.onTrial.at(-1)).toEqual([NAMES[0]]);
+    forwarding.count(NAMES[0]!, { refused: 1 });
     pass(LOOK_MS);
     pass(59_000);
     expect(forwarding.drained).toHaveLength(3);
     pass(1000);
     expect(forwarding.drained).toHaveLength(4);
+  });
+
+  it("one answer ends a trial, and a manifest that is applied meanwhile keeps the small share", () => {
+    const monitor = start(planOf(PASSIVE_ONLY));
+    pass(LOOK_MS);
+    forwarding.count(NAMES[0]!, { refused: 3 });
+    pass(31 * LOOK_MS);
+    expect(forwarding.onTrial).toEqual([[], [NAMES[0]]]);
+    expect([...monitor.sharesFor(planOf(PASSIVE_ONLY)).onTrial]).toEqual([NAMES[0]]);
+    monitor.adopt(planOf(PASSIVE_ONLY));
+    pass(LOOK_MS);
+    expect(forwarding.onTrial).toHaveLength(2);
+    forwarding.count(NAMES[0]!, { forwarded: 1, returned: 1 });
+    pass(LOOK_MS);
+    expect(forwarding.onTrial).toEqual([[], [NAMES[0]], []]);
+    expect(monitor.report()).toMatchObject({
+      healthy: 4,
+      onTrial: 0,
+      changes: { healthy: 1, onTrial: 1, unhealthy: 1 },
+    });
+    expect(said("on trial")[0]).toMatchObject({
+      level: "info",
+      message: `backend ${NAMES[0]} is on trial: tried again after 30 s without a sign of life; 3 of 4 are healthy, 1 on trial`,
+    });
   });
 
   it("a silent backend among others that reply is drained", () => {
@@ -210,28 +238,28 @@ describe("another manifest", () => {
   it("its contract drains what is known to be dead, and no other contract is made for it", () => {
     const monitor = withOneDead();
     const plan = planOf(ACTIVE_ONLY, ADDRESSES.slice(0, 3));
-    expect([...monitor.drainedFor(plan)]).toEqual([NAMES[1]]);
+    expect([...monitor.sharesFor(plan).drained]).toEqual([NAMES[1]]);
     monitor.adopt(plan);
     pass(10_000);
     expect(forwarding.drained).toHaveLength(1);
   });
 
-  it("drainedFor changes nothing: a refused manifest leaves no trace", () => {
+  it("sharesFor changes nothing: a refused manifest leaves no trace", () => {
     const monitor = withOneDead();
     const before = monitor.report();
-    monitor.drainedFor(planOf(undefined, []));
+    monitor.sharesFor(planOf(undefined, []));
     expect(monitor.report()).toEqual(before);
   });
 
   it("a backend that is the only one left is used, dead or not", () => {
     const monitor = withOneDead();
-    expect([...monitor.drainedFor(planOf(ACTIVE_ONLY, ["10.0.0.2"]))]).toEqual([]);
+    expect([...monitor.sharesFor(planOf(ACTIVE_ONLY, ["10.0.0.2"])).drained]).toEqual([]);
   });
 
   it("checks that are switched off drain nobody, send nothing and report nothing", () => {
     const monitor = withOneDead();
     const off = planOf({ ...CONFIG, active: undefined, passive: undefined });
-    expect([...monitor.drainedFor(off)]).toEqual([]);
+    expect([...monitor.sharesFor(off).drained]).toEqual([]);
     monitor.adopt(off);
     expect(pass(20_000)).toEqual([]);
     expect(monitor.report()).toBeUndefined();

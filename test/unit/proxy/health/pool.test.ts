@@ -1,17 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  countHealthy,
+  countStandings,
   decidePool,
-  drainedOf,
   EMPTY_POOL,
   type Pool,
+  sharesOf,
   withBackends,
 } from "../../../../proxy/health/pool.ts";
 import { type Observation, TRAFFIC_CELLS, type Traffic } from "../../../../proxy/health/state.ts";
 import { answered, CONFIG, PASSIVE_ONLY, traffic, unanswered } from "./states.ts";
 
 const NAMES = ["a", "b", "c", "d"];
+const drainedOf = (pool: Pool) => sharesOf(pool).drained;
+const countHealthy = (pool: Pool) => countStandings(pool).Healthy;
 const poolOf = (names: readonly string[] = NAMES, config = CONFIG) => withBackends(EMPTY_POOL, names, config, 0);
 
 function see(pool: Pool, seen: Record<string, Observation>, nowMs = 1000, config = CONFIG): Pool {
@@ -53,6 +55,35 @@ describe("panic", () => {
   it("ends when enough are healthy again", () => {
     const recovered = see(failing(4), { a: answered(2), b: answered(2) }, 2000);
     expect([recovered.panic, [...drainedOf(recovered)]]).toEqual([false, ["c", "d"]]);
+  });
+});
+
+describe("on trial", () => {
+  const config = PASSIVE_ONLY;
+  const refuse = (...names: string[]) => Object.fromEntries(names.map((name) => [name, traffic({ refused: 3 })]));
+  const tried = (...names: string[]) =>
+    see(see(poolOf(NAMES, config), refuse(...names), 1000, config), {}, 31_000, config);
+
+  it("one of four: a small share, and no panic", () => {
+    const pool = tried("a");
+    expect(sharesOf(pool)).toEqual({ drained: new Set(), onTrial: new Set(["a"]) });
+    expect([pool.panic, countStandings(pool)]).toEqual([false, { Healthy: 3, OnTrial: 1, Unhealthy: 0 }]);
+  });
+
+  it("all: the panic ends, and all get the same small share, which is as much as before", () => {
+    const pool = tried(...NAMES);
+    expect([pool.panic, [...sharesOf(pool).onTrial], sharesOf(pool).drained.size]).toEqual([false, NAMES, 0]);
+  });
+
+  it("in a panic who is on trial gets his share like the others: they would get more than he", () => {
+    const one = tried("a");
+    const others = see(one, refuse("b", "c", "d"), 32_000, { ...config, panicThreshold: 50 });
+    expect([others.panic, sharesOf(others)]).toEqual([true, { drained: new Set(), onTrial: new Set() }]);
+    expect(countStandings(others)).toEqual({ Healthy: 0, OnTrial: 1, Unhealthy: 3 });
+  });
+
+  it("a manifest keeps the trial of who stays", () => {
+    expect([...sharesOf(withBackends(tried("a"), ["a", "e"], config, 40_000)).onTrial]).toEqual(["a"]);
   });
 });
 

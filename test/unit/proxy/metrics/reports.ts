@@ -63,10 +63,11 @@ export function fakeHealth(changes: Partial<HealthReport> = {}): HealthReport {
     passive: "Running",
     panic: false,
     healthy: 1,
+    onTrial: 0,
     unhealthy: 1,
     panicThreshold: 50,
     probes: { answered: 7, unanswered: 3, unsent: 0 },
-    changes: { healthy: 0, unhealthy: 1 },
+    changes: { healthy: 0, onTrial: 0, unhealthy: 1 },
     backends: {
       "10.0.0.7:4433": { state: "Healthy", reason: "", evidence: "", forMs: 9000 },
       "10.0.0.8:4433": { state: "Unhealthy", reason: "Refused", evidence: "3 refusals", forMs: 1000 },
