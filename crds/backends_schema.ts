@@ -60,6 +60,13 @@ export type BackendsSpec = z.output<typeof backendsSpecShape>;
 export type BackendsIndex = z.output<typeof index>;
 export type Backend = z.output<typeof staticBackend>;
 
+/** The same, where it was kept and may be damaged. */
+export const backendSetShape = mapping({
+  generation: index.shape.generation,
+  removals: choice(REMOVALS),
+  backends: list(staticBackend, 0, BACKENDS_MAX, "backends"),
+});
+
 /** A whole set of backends, as a proxy has it once it has the index and every chunk that it names. */
 export interface BackendSet {
   readonly generation: number;

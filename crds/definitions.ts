@@ -46,17 +46,30 @@ const QUIC_PROXY_COLUMNS = [
   column("Accepted", "string", `${ACCEPTED_CONDITION}.status`, "Whether the present spec can be run."),
   column("Ready", "string", `${READY_CONDITION}.status`, "Whether every node takes traffic."),
   column("Nodes", "string", ".status.nodes.summary", "Nodes ready of those desired."),
-  column("Backends", "integer", ".status.backends.serving", "Backends that get new flows."),
+  column("Backends", "string", ".status.backends.summary", "Backends that are well of those that get new flows."),
   column("Workers", "integer", ".status.workers", "Forwarding threads of all nodes."),
   column("Drops/s", "integer", ".status.dropsPerSecond", "Datagrams lost per second on all nodes."),
+  column("Unanswered/s", "integer", ".status.unansweredPerSecond", "New flows per second that nothing came back on."),
   AGE,
   { ...column("Message", "string", `${READY_CONDITION}.message`, "Why it is ready or not."), priority: 1 },
 ];
 
 const NODE_COLUMNS = [
-  column("Ready", "boolean", ".status.ready", "Whether this node is ready for traffic."),
+  column(
+    "Ready",
+    "string",
+    ".status.readiness",
+    "Whether this node is ready for traffic; Unknown: it does not report.",
+  ),
+  column("Reported", "date", ".status.reportedAt", "How long ago it reported last."),
   column("Workers", "integer", ".status.workers", "Forwarding threads."),
   column("Drops/s", "integer", ".status.rates.droppedPerSecond", "Datagrams lost per second."),
+  column(
+    "Unanswered/s",
+    "integer",
+    ".status.rates.unansweredPerSecond",
+    "New flows per second that nothing came back on.",
+  ),
   AGE,
   { ...column("Message", "string", ".status.message", "Why it is not ready, or not as asked."), priority: 1 },
   { ...column("Generation", "integer", ".spec.generation", "Generation asked for."), priority: 1 },

@@ -41,6 +41,10 @@ const nodeCounts = mapping({
 const backendCounts = mapping({
   serving: integer(0, 16_384).describe("Backends that get new flows."),
   draining: integer(0, 16_384).describe("Backends that keep their flows and get no new one."),
+  healthy: integer(0, 16_384)
+    .optional()
+    .describe("Backends that are well, as the node that sees fewest of them says; absent where nothing is checked."),
+  summary: words(16).optional().describe("healthy/serving, for the printer column."),
 });
 
 export const quicProxyStatusShape = mapping({
@@ -53,6 +57,9 @@ export const quicProxyStatusShape = mapping({
   backends: backendCounts.optional().describe("How many backends the nodes were told."),
   workers: integer(0, 320_000).optional().describe("Forwarding threads of all nodes together."),
   dropsPerSecond: count().optional().describe("Datagrams lost per second on all nodes together."),
+  unansweredPerSecond: count()
+    .optional()
+    .describe("New flows per second on which nothing came back, on all nodes together."),
   datagramsPerSecond: count().optional().describe("Datagrams received from clients per second on all nodes together."),
   flows: count().optional().describe("Flows that all nodes together remember."),
   levels: list(words(64), 0, 16, "levels")
@@ -68,6 +75,9 @@ const rates = mapping({
   returnedPerSecond: count().describe("Datagrams back to clients per second, two significant digits."),
   droppedPerSecond: count().describe("Datagrams lost per second, in the kernel's socket buffers too."),
   droppedTotal: count().describe("Datagrams lost since the proxy started."),
+  unansweredPerSecond: count()
+    .optional()
+    .describe("New flows per second on which nothing came back, two significant digits."),
   flows: count().describe("Flows that this node remembers, two significant digits."),
 });
 
@@ -75,6 +85,15 @@ const receiveBuffer = mapping({
   askedBytes: count().describe("What the spec asks for."),
   effectiveBytes: count().describe("What the kernel granted: the smallest of all sockets."),
 });
+
+const backendHealth = mapping({
+  healthy: integer(0, 16_384).describe("Backends that are well, or of which nothing is known yet."),
+  onTrial: integer(0, 16_384).describe("Backends that are tried again with a sixteenth of their weight."),
+  unhealthy: integer(0, 16_384).describe("Backends that get no new flow, unless too few are well."),
+});
+
+/** What the operator says of a node whose proxy is silent. */
+export const UNKNOWN = "Unknown";
 
 export const quicProxyNodeStatusShape = mapping({
   appliedGeneration: count().optional().describe("spec.generation of the configuration in force. 0: none."),
@@ -85,7 +104,14 @@ export const quicProxyNodeStatusShape = mapping({
   backendsLeftOut: list(words(256), 0, 8, "texts")
     .optional()
     .describe("Backends that this node cannot use, though others may: which and why."),
-  ready: z.boolean().optional().describe("Whether this node is ready for traffic."),
+  ready: z.boolean().optional().describe("Whether this node said that it is ready for traffic, when it last reported."),
+  readiness: choice(["True", "False", UNKNOWN])
+    .optional()
+    .describe("Whether this node is ready for traffic. Unknown, says the operator: it has not reported for too long."),
+  reportedAt: words(32)
+    .meta({ format: "date-time" })
+    .optional()
+    .describe("When the proxy last reported, by the clock of its node; at least every 70 seconds while it can."),
   reason: words(128).optional().describe("Why it is not ready, or not on the present generation; as one word."),
   message: words(CONDITION_MESSAGE_MAX).optional().describe("The same for people, with what to do about it."),
   source: choice(["ApiServer", "LastGood"])
@@ -97,9 +123,11 @@ export const quicProxyNodeStatusShape = mapping({
   upstreamReason: words(256).optional().describe("Why datagrams do not reach backends by the level above."),
   metricsReason: words(256).optional().describe("Why metrics are not served where the spec asks for them."),
   steeringLevel: words(64).optional().describe("How datagrams are spread over workers: the level in use."),
+  steeringReason: words(256).optional().describe("Why they are not spread by the level above."),
   flowCapacity: count().optional().describe("Flows that fit into the tables."),
   upstreamSocketMax: count().optional().describe("Most sockets toward backends."),
   receiveBuffer: receiveBuffer.optional().describe("Receive buffer of the listening sockets."),
+  backends: backendHealth.optional().describe("How this node finds the backends; absent where nothing is checked."),
   rates: rates.optional().describe("Counters, as rates of the last interval."),
 });
 

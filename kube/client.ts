@@ -26,6 +26,8 @@ export interface WatchOptions {
   /** When the API server ends the watch in order. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
+  /** Called once the API server has begun to answer; where nothing happens, the first event may be a minute away. */
+  readonly onOpen?: () => void;
   /** Called with every octet that arrives, whatever it says. */
   readonly onActivity: () => void;
 }
@@ -158,6 +160,7 @@ export class ApiClient {
     });
     const response = await this.#observed({ method: "GET", path, signal: options.signal });
     if (response.status !== 200) throw errorOf(response, await readText(response.body), `watch ${path}`);
+    options.onOpen?.();
     try {
       for await (const line of readLines(response.body, options.onActivity)) yield parseEvent(line);
     } finally {

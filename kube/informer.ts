@@ -43,7 +43,7 @@ export interface InformerOptions<T> {
 export interface InformerStats {
   /** Whether the cache has ever held everything. It stays filled, and true, while the API server is away. */
   readonly synced: boolean;
-  /** Whether the last attempt to list or watch succeeded. */
+  /** Whether the last attempt to list or watch succeeded: of a watch, whether its answer has begun. */
   readonly connected: boolean;
   readonly lists: number;
   readonly watches: number;
@@ -221,10 +221,13 @@ export class Informer<T> {
     }, this.#times.stallMs);
     const signal = AbortSignal.any([stream.signal, this.#stop.signal]);
     const onActivity = (): void => void stall.refresh();
+    const onOpen = (): void => {
+      this.#connected = true;
+    };
     this.#counts.watches++;
     const startedAtMs = performance.now();
     try {
-      const options = { resourceVersion, timeoutSeconds: this.#times.watchSeconds, signal, onActivity };
+      const options = { resourceVersion, timeoutSeconds: this.#times.watchSeconds, signal, onOpen, onActivity };
       for await (const event of this.#options.client.watch(this.#options.collection, options)) {
         this.#take(event);
         await nextTurn();

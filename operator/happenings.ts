@@ -1,6 +1,7 @@
 import type { Condition, QuicProxyStatus } from "../crds/status_schema.ts";
 import type { Happening } from "../kube/events.ts";
 import { ACCEPTED_WITH_NOTES } from "./status/conditions.ts";
+import { NOT_REPORTING } from "./status/nodes.ts";
 
 const ACTION = "Observe";
 
@@ -25,7 +26,7 @@ function hasTurned(before: readonly Condition[], { type, status, reason }: Condi
 function conditionHappening({ type, status, reason, message }: Condition): Happening[] {
   const isGood = (status === "True") === (type !== "Degraded");
   const note = `${type}: ${message}`;
-  if (status === "Unknown") return [];
+  if (status === "Unknown" && reason !== NOT_REPORTING) return [];
   if (!isGood) return reason === "Pending" ? [] : [{ type: "Warning", reason, action: ACTION, note }];
   if (reason === ACCEPTED_WITH_NOTES) return [{ type: "Warning", reason, action: ACTION, note }];
   return type === "Ready" ? [{ type: "Normal", reason, action: ACTION, note }] : [];

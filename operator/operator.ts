@@ -47,6 +47,7 @@ export class Operator {
 
   constructor(options: OperatorOptions) {
     const { send, log, pods, namespace, instance, now = Date.now, times } = options;
+    const steadyMs = () => performance.now();
     this.#options = options;
     this.#troubles = new Troubles(log);
     this.metrics = new OperatorMetrics({
@@ -64,6 +65,7 @@ export class Operator {
       onConcern: (concern) => this.#enqueue(concern),
       onError: (resource, error) => this.#troubles.say(resource, error),
       onRecovered: (resource) => this.#troubles.over(resource),
+      steadyMs,
       ...(times === undefined ? {} : { times }),
     });
     const onError = (error: Error): void => log.warn({ err: error }, `an event was not recorded: ${error.message}`);
@@ -75,7 +77,7 @@ export class Operator {
       events,
       pods,
       now,
-      steadyMs: () => performance.now(),
+      steadyMs,
     });
     this.#queue = new WorkQueue({
       work: (key) => reconciler.reconcile(key, this.#logOf(key)),

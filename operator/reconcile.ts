@@ -3,6 +3,7 @@ import type { QuicProxyStatus } from "../crds/status_schema.ts";
 import type { ApiClient } from "../kube/client.ts";
 import { hasStatus } from "../kube/errors.ts";
 import type { Events } from "../kube/events.ts";
+import { secondsTime } from "../kube/micro_time.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
 import { inTurns, nextTurn } from "../kube/turns.ts";
@@ -14,6 +15,7 @@ import { STATUS_FIELD_MANAGER } from "./names.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { planProxy } from "./plan/plan.ts";
+import { Silences } from "./silences.ts";
 import { differenceOf } from "./status/difference.ts";
 import { planStatus } from "./status/status.ts";
 import { logApplied, tellApplied } from "./told.ts";
@@ -41,6 +43,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #applier: Applier;
   readonly #hashKeys: HashKeys;
+  readonly #silences: Silences;
   readonly #statusWrittenAtMs = new Map<string, number>();
   #decisions: (Decisions & { readonly version: number }) | undefined;
 
@@ -48,6 +51,7 @@ export class Reconciler {
     this.#options = options;
     this.#applier = new Applier(options);
     this.#hashKeys = new HashKeys(options);
+    this.#silences = new Silences(options);
   }
 
   /** Returns after how many milliseconds to come again, or undefined. Throws what should be tried again. */
@@ -64,9 +68,18 @@ export class Reconciler {
       () => undefined,
       (thrown: Error) => thrown,
     );
-    const againMs = decision === undefined ? undefined : await this.#writeStatus(proxy, decision, error);
-    if (error !== undefined) throw error;
-    return isInAnothersWay(decision) ? Math.min(againMs ?? CONFLICT_EVERY_MS, CONFLICT_EVERY_MS) : againMs;
+    if (decision === undefined) {
+      if (error !== undefined) throw error;
+      return undefined;
+    }
+    const silence = await this.#silences.say(proxy, log).then(
+      (ms) => ({ againMs: ms, error: undefined }),
+      (thrown: Error) => ({ againMs: undefined, error: thrown }),
+    );
+    const againMs = await this.#writeStatus(proxy, decision, error);
+    const failed = error ?? silence.error;
+    if (failed !== undefined) throw failed;
+    return earliest([againMs, silence.againMs, isInAnothersWay(decision) ? CONFLICT_EVERY_MS : undefined]);
   }
 
   #decide(nowMs: number): Decisions["all"] {
@@ -94,7 +107,7 @@ export class Reconciler {
 
   async #writeStatus(proxy: ObservedProxy, decision: Decision, error: Error | undefined): Promise<number | undefined> {
     const { client, caches, events, now, steadyMs } = this.#options;
-    const text = new Date(now()).toISOString().replace(/\.\d+Z$/, "Z");
+    const text = secondsTime(now());
     await nextTurn();
     const status = planStatus(caches, proxy, { decision, applyError: error?.message, now: text });
     if (isDeepStrictEqual(status, proxy.status)) return undefined;
@@ -121,6 +134,11 @@ export class Reconciler {
       await events.record(proxy, happening);
     return undefined;
   }
+}
+
+function earliest(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((ms) => ms !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 function needsKey({ deleting }: ObservedProxy, decision: Decision | undefined): boolean {

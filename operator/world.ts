@@ -79,6 +79,8 @@ export interface ObservedNodeObject {
   /** Whether it has backends, for a proxy of a version before QuicProxyBackends. */
   readonly hasBackends: boolean;
   readonly digest: string;
+  /** By the clock of the node: what tells one report from the next. Undefined: none, or by a proxy of an older version. */
+  readonly reportedAt: string | undefined;
   readonly status: QuicProxyNodeStatus;
   readonly metadata: ObjectMeta;
 }
@@ -106,6 +108,8 @@ export interface ObservedPod {
   readonly name: string;
   readonly proxy: string;
   readonly nodeName: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
   readonly ready: boolean;
   /** Why it does not run, in the words of the kubelet or the scheduler. */
   readonly trouble: string | undefined;
@@ -150,6 +154,8 @@ export interface World {
   wasSeenToGo(namespace: string, service: string, target: { readonly address: string; readonly port: number }): boolean;
   nodeObjects(namespace: string, proxy: string): readonly ObservedNodeObject[];
   nodeObject(namespace: string, name: string): ObservedNodeObject | undefined;
+  /** How long no report came, as far as is known; undefined where none is to be expected. */
+  reportAgeMs(namespace: string, name: string): number | undefined;
   backendObject(namespace: string, name: string): ObservedBackends | undefined;
   backendObjects(namespace: string, proxy: string): readonly ObservedBackends[];
   hashKey(namespace: string, proxy: string): string | undefined;

@@ -77,8 +77,11 @@ function judgeReady({ decision, states }: Findings, accepted: Verdict, programme
   const serving = inForce.resolved.backends.filter(({ weight }) => weight > 0).length;
   if (serving === 0) return { type, status: "False", ...noBackends(inForce) };
   const ready = states.filter((state) => state.ready).length;
-  if (ready < all)
-    return { type, status: "False", ...notReady(states, programmed, `${ready} of ${counted(all)} ready`) };
+  if (ready < all) {
+    const others = states.filter((state) => !state.ready);
+    const status = ready + others.length === all && others.every(({ isKnown }) => !isKnown) ? "Unknown" : "False";
+    return { type, status, ...notReady(others, programmed, `${ready} of ${counted(all)} ready`) };
+  }
   const forward = `${counted(all)} ${all === 1 ? "forwards" : "forward"} to ${counted(serving, "backend")}`;
   const kept = refusal === undefined ? "" : " by the last accepted spec";
   return { type, status: "True", reason: "Ready", message: forward + kept };
@@ -88,11 +91,7 @@ function judgeReady({ decision, states }: Findings, accepted: Verdict, programme
 function notReady(states: readonly NodeState[], programmed: Verdict, head: string): Reasoned {
   const { status, reason, message } = programmed;
   if (status === "False" && reason === "ApplyFailed") return { reason, message };
-  return troubles(
-    states.filter(({ ready }) => !ready),
-    head,
-    "NotReady",
-  );
+  return troubles(states, head, "NotReady");
 }
 
 function judgeDegraded({ decision: { inForce }, states }: Findings): Verdict {

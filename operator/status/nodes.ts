@@ -1,11 +1,21 @@
-import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_schema.ts";
+import { type QuicProxyNodeStatus, type QuicProxyStatus, UNKNOWN } from "../../crds/status_schema.ts";
 import type { ObservedNodeObject, ObservedPod } from "../world.ts";
+
+/** Reason of a node of which nothing was heard for too long. */
+export const NOT_REPORTING = "NotReporting";
+
+/** Whether the operator has said so and nothing came since: a report takes it back. It is known so after a restart, too. */
+export function isSilent({ readiness }: QuicProxyNodeStatus): boolean {
+  return readiness === UNKNOWN;
+}
 
 /** One node as far as the QuicProxy's status is concerned. */
 export interface NodeState {
   readonly nodeName: string;
   /** Whether its proxy runs and says that it takes traffic. */
   readonly ready: boolean;
+  /** Whether what it says is of today: nobody knows how a silent one is. */
+  readonly isKnown: boolean;
   /** Whether it has the present generation in force. */
   readonly programmed: boolean;
   readonly report: QuicProxyNodeStatus | undefined;
@@ -32,10 +42,11 @@ export function nodeStates({ objects, pods, absence, backends }: Reports): NodeS
     const { status, nodeName } = object;
     // The object keeps the report of a pod that is gone: one that does not run has nothing in force.
     const programmed = pod !== undefined && pod.trouble === undefined && isUpToDate(object, backends);
-    const ready = pod?.ready === true && status.ready === true;
+    const isKnown = !isSilent(status);
+    const ready = pod?.ready === true && status.ready === true && status.readiness !== "False" && isKnown;
     const trouble = ready && programmed ? undefined : pod === undefined ? absence : troubleOf(object, pod, backends);
-    const report = pod?.ready === true ? status : undefined;
-    return { nodeName, ready, programmed, report, trouble, degraded: report && degradedOf(report) };
+    const report = pod?.ready === true && isKnown ? status : undefined;
+    return { nodeName, ready, isKnown, programmed, report, trouble, degraded: report && degradedOf(report) };
   });
 }
 

@@ -16,6 +16,7 @@ import type {
 } from "../world.ts";
 import { Departures, type Target } from "./departures.ts";
 import { Groups } from "./groups.ts";
+import { Heartbeats, isBeatOnly } from "./heartbeats.ts";
 import {
   projectBackends,
   projectChild,
@@ -46,6 +47,8 @@ export interface CachesOptions {
   onConcern(concern: Concern): void;
   onError(resource: string, error: Error): void;
   onRecovered(resource: string): void;
+  /** A clock that never jumps. */
+  readonly steadyMs: () => number;
   readonly times?: Partial<InformerTimes>;
 }
 
@@ -57,6 +60,7 @@ export class Caches implements World {
   readonly #options: CachesOptions;
   readonly #informers = new Map<string, Informer<unknown>>();
   readonly #departures = new Departures();
+  readonly #heartbeats: Heartbeats;
   readonly #proxies;
   readonly #nodes;
   readonly #services;
@@ -74,6 +78,7 @@ export class Caches implements World {
 
   constructor(options: CachesOptions) {
     this.#options = options;
+    this.#heartbeats = new Heartbeats(options.steadyMs);
     this.#proxies = this.#follow(RESOURCES.quicProxies, projectProxy, concernOfProxy);
     this.#nodes = this.#follow(
       RESOURCES.nodes,
@@ -87,6 +92,8 @@ export class Caches implements World {
     this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
     this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, (change) => {
       this.#nodeObjectsOf.take(change);
+      this.#heartbeats.take(change);
+      if (isBeatOnly(change)) return undefined;
       return { ...ownerOf(change), settleMs: reportSettleMs(change) };
     });
     this.#backendObjects = this.#follow(RESOURCES.quicProxyBackends, projectBackends, grouped(this.#backendObjectsOf));
@@ -162,6 +169,10 @@ export class Caches implements World {
     return this.#nodeObjects.get(`${namespace}/${name}`);
   }
 
+  reportAgeMs(namespace: string, name: string): number | undefined {
+    return this.#heartbeats.ageMs(`${namespace}/${name}`, this.#nodeObjects.stats().lastEventAgeMs);
+  }
+
   backendObjects(namespace: string, proxy: string): readonly ObservedBackends[] {
     return this.#backendObjectsOf.of(`${namespace}/${proxy}`);
   }
@@ -193,7 +204,7 @@ export class Caches implements World {
   #follow<T>(
     resource: Resource,
     project: (raw: KubernetesObject) => T | undefined,
-    concern: (change: Change<T>) => Concern,
+    concern: (change: Change<T>) => Concern | undefined,
   ): Informer<T> {
     const { client, namespace, onConcern, onError, onRecovered, times } = this.#options;
     const labelSelector = SELECTORS.get(resource.plural);
@@ -209,12 +220,15 @@ export class Caches implements World {
       onChange: (change) => {
         const about = concern(change);
         // Much of what changes in the cluster, such as a node's heartbeat, is nothing that is kept.
-        if (isDeepStrictEqual(change.before, change.value)) return;
+        if (about === undefined || isDeepStrictEqual(change.before, change.value)) return;
         this.#version++;
         onConcern(about);
       },
       onError: (error) => onError(resource.plural, error),
-      onRecovered: () => onRecovered(resource.plural),
+      onRecovered: () => {
+        if (resource === RESOURCES.quicProxyNodes) this.#heartbeats.resumed();
+        onRecovered(resource.plural);
+      },
       times: { ...OPERATOR_TIMES, ...times },
     });
     this.#informers.set(resource.plural, informer as Informer<unknown>);

@@ -112,6 +112,7 @@ export function projectNodeObject(raw: KubernetesObject): ObservedNodeObject | u
   if (metadata.deletionTimestamp !== undefined) return undefined;
   const { namespace = "", name, labels, annotations } = metadata;
   const { ownerReferences } = metadata as { ownerReferences?: unknown };
+  const { reportedAt, ...report } = status ?? {};
   return {
     namespace,
     name,
@@ -121,7 +122,8 @@ export function projectNodeObject(raw: KubernetesObject): ObservedNodeObject | u
     hashKey: spec?.hashKey ?? "",
     hasBackends: spec?.intent?.backends?.static !== undefined,
     digest: contentDigest(spec ?? {}),
-    status: status ?? {},
+    reportedAt,
+    status: report,
     metadata: { name, namespace, labels, annotations, ownerReferences } as ObservedNodeObject["metadata"],
   };
 }
@@ -177,6 +179,7 @@ export function projectPod(raw: KubernetesObject): ObservedPod | undefined {
     name: metadata.name,
     proxy,
     nodeName: spec?.nodeName ?? "",
+    createdAt: metadata.creationTimestamp ?? "",
     ready: isReady && metadata.deletionTimestamp === undefined,
     trouble: isReady ? undefined : troubleOf(conditions, containerStatuses),
   };

@@ -11,12 +11,12 @@ const NUMBERS_SETTLE_MS = 10_000;
 /** How long what a node reports may wait for what others report; undefined: it is no report. */
 export function reportSettleMs({ value, before }: Change<ObservedNodeObject>): number | undefined {
   if (value === undefined || before === undefined) return undefined;
-  const { status, ...rest } = value;
-  const { status: statusBefore, ...restBefore } = before;
+  const { status, reportedAt: _, ...rest } = value;
+  const { status: statusBefore, reportedAt: __, ...restBefore } = before;
   if (rest.digest !== restBefore.digest || !isDeepStrictEqual(rest, restBefore)) return undefined;
   return isDeepStrictEqual(stateOf(status), stateOf(statusBefore)) ? NUMBERS_SETTLE_MS : STATES_SETTLE_MS;
 }
 
-function stateOf({ rates: _, ...state }: QuicProxyNodeStatus): object {
+function stateOf({ rates: _, backends: __, ...state }: QuicProxyNodeStatus): object {
   return state;
 }

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { QuicProxyNodeStatus } from "../../crds/status_schema.ts";
 import type { ApiClient } from "../../kube/client.ts";
 import { hasStatus } from "../../kube/errors.ts";
+import { secondsTime } from "../../kube/micro_time.ts";
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { apiVersionOf, RESOURCES } from "../../kube/resources.ts";
 import type { CountersReport } from "../metrics/report.ts";
@@ -17,6 +18,8 @@ export interface ReporterOptions {
   onError(error: Error): void;
   /** Milliseconds since any fixed point. */
   readonly clock: () => number;
+  /** Milliseconds since 1970, for people to read. */
+  readonly now: () => number;
   readonly random?: () => number;
 }
 
@@ -28,10 +31,13 @@ const WRITE_MIN_MS = 2000;
  */
 const NUMBERS_MIN_MS = 30_000;
 const NUMBERS_SPREAD_MS = 10_000;
+/** A sign of life where nothing else is to be said, and up to two fifths more, for the same reason. */
+const BEAT_MS = 50_000;
+const BEAT_SPREAD_MS = 20_000;
 const RETRY_MAX_MS = 30_000;
 const FIELD_MANAGER = "quicproxy-node";
 
-/** Writes the status of the QuicProxyNode: when it changed, and never often. */
+/** Writes the status of the QuicProxyNode: when it changed, never often, and once a minute for a sign of life. */
 export class Reporter {
   readonly #options: ReporterOptions;
   #sent: QuicProxyNodeStatus | undefined;
@@ -39,6 +45,7 @@ export class Reporter {
   #latest: QuicProxyNodeStatus["rates"];
   #writtenAtMs = Number.NEGATIVE_INFINITY;
   #numbersDueMs = Number.NEGATIVE_INFINITY;
+  #beatDueMs = Number.NEGATIVE_INFINITY;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #failures = 0;
   #writing: Promise<void> | undefined;
@@ -65,11 +72,13 @@ export class Reporter {
   async #write(): Promise<void> {
     const nowMs = this.#options.clock();
     if (nowMs < this.#notBeforeMs || nowMs - this.#writtenAtMs < WRITE_MIN_MS) return;
-    const status = this.#next(nowMs >= this.#numbersDueMs);
-    if (isDeepStrictEqual(status, this.#sent)) return;
+    const withNumbers = nowMs >= this.#numbersDueMs;
+    const status = this.#next(withNumbers);
+    if (nowMs < this.#beatDueMs && !this.#isNews(status, withNumbers)) return;
     try {
       await this.#send(status);
       this.#sent = status;
+      this.#beatDueMs = nowMs + BEAT_MS + this.#random() * BEAT_SPREAD_MS;
       this.#writtenAtMs = nowMs;
       this.#numbersDueMs = nowMs + NUMBERS_MIN_MS + this.#random() * NUMBERS_SPREAD_MS;
       this.#failures = 0;
@@ -79,6 +88,12 @@ export class Reporter {
       // 404: the object is gone, and the watch will say when there is another.
       if (!hasStatus(error, 404)) this.#options.onError(error as Error);
     }
+  }
+
+  /** How many backends are well is a number like others: each of a thousand that comes and goes is none of the operator's. */
+  #isNews(status: QuicProxyNodeStatus, withNumbers: boolean): boolean {
+    if (withNumbers) return !isDeepStrictEqual(status, this.#sent);
+    return !isDeepStrictEqual({ ...status, backends: undefined }, { ...this.#sent, backends: undefined });
   }
 
   /** Between two writes of numbers the rates stay what they were, so that only what else changed is a change. */
@@ -101,9 +116,11 @@ export class Reporter {
   }
 
   async #send(status: QuicProxyNodeStatus): Promise<void> {
-    const { client, namespace, name } = this.#options;
+    const { client, namespace, name, now } = this.#options;
     const resource = RESOURCES.quicProxyNodes;
-    const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { namespace, name }, status };
+    const reported = { ...status, reportedAt: secondsTime(now()) };
+    const metadata = { namespace, name };
+    const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata, status: reported };
     await client.apply(object as KubernetesObject, { resource, fieldManager: FIELD_MANAGER, subresource: "status" });
   }
 }

@@ -68,6 +68,7 @@ export async function runNode(options: NodeOptions, dependencies: ProxyDependenc
     name,
     version,
     clock,
+    now: Date.now,
     state: () => (stopped ? { ...agent.state, problem: STOPPING } : agent.state),
     report: () => agent.report(),
     onError: sayOnce,

@@ -1,7 +1,7 @@
 import type { QuicProxyNodeStatus } from "../../crds/status_schema.ts";
 import { isNativeError } from "../apply/errors.ts";
 import { kernelDropsOf, sumDrops } from "../counters/drops.ts";
-import { counterRate } from "../counters/rates.ts";
+import { counterDelta, counterRate } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
 
 /** Why this node is not on the generation that was asked for: a word for programs, a text for people. */
@@ -52,19 +52,48 @@ export interface StatusInput {
 export function nodeStatus({ state, version, report, previous }: StatusInput): QuicProxyNodeStatus {
   const { appliedGeneration, appliedBackends, leftOut, source, problem } = state;
   const ready = report?.ready === true;
-  const notReady = report === undefined || ready ? undefined : { reason: "NotReady", message: report.notReadyReason };
-  const { generation: refusedGeneration, ...why } = problem ?? {};
+  const { generation: refusedGeneration, ...why } = problem ?? troubleOf(report) ?? NO_TROUBLE;
   return {
     appliedGeneration,
     appliedBackends,
     ...(leftOut.length === 0 ? {} : { backendsLeftOut: shortened(leftOut) }),
     ready,
-    ...(problem === undefined ? notReady : why),
+    readiness: ready && !isAllDown(report) ? "True" : "False",
+    ...why,
     ...(refusedGeneration === undefined ? {} : { refusedGeneration }),
     ...(source === undefined ? {} : { source }),
     version,
-    ...(report === undefined ? {} : { ...levelsOf(report), rates: ratesOf(report, previous) }),
+    ...(report === undefined ? {} : { ...levelsOf(report), ...healthOf(report), rates: ratesOf(report, previous) }),
   };
+}
+
+/** Said in words of its own, for the operator may have written others here while nothing came from this node. */
+const NO_TROUBLE: Problem = { reason: "", message: "" };
+
+function troubleOf(report: CountersReport | undefined): Problem | undefined {
+  if (report === undefined) return undefined;
+  if (!report.ready) return { reason: "NotReady", message: report.notReadyReason };
+  return isAllDown(report) ? { reason: "BackendsDown", message: downText(report) } : undefined;
+}
+
+/** No backend has shown that it is well, and some that they are not. */
+function isAllDown({ health }: CountersReport): boolean {
+  return health !== undefined && health.healthy === 0 && health.onTrial + health.unhealthy > 0;
+}
+
+function downText({ health }: CountersReport): string {
+  const { onTrial, unhealthy, backends } = health!;
+  const [name, first] = Object.entries(backends).find(([, { state }]) => state !== "Healthy")!;
+  const tried = onTrial === 0 ? "" : `, ${onTrial} of them on trial`;
+  const count = onTrial + unhealthy;
+  const all = count === 1 ? "the one backend is down" : `all ${count} backends are down${tried}`;
+  return `${all}, new flows are spread over them all the same; ${name}: ${first.evidence}`.slice(0, TEXT_MAX);
+}
+
+function healthOf({ health }: CountersReport): Pick<QuicProxyNodeStatus, "backends"> {
+  if (health === undefined) return {};
+  const { healthy, onTrial, unhealthy } = health;
+  return { backends: { healthy, onTrial, unhealthy } };
 }
 
 const SHOWN_MAX = 8;
@@ -87,6 +116,7 @@ function levelsOf({ status, endpoints, metricsProblem }: CountersReport): QuicPr
     ...(status.upstreamReason === undefined ? {} : { upstreamReason: status.upstreamReason.slice(0, TEXT_MAX) }),
     ...(metricsProblem === undefined ? {} : { metricsReason: metricsProblem.slice(0, TEXT_MAX) }),
     steeringLevel: status.steering,
+    ...(status.steeringReason === undefined ? {} : { steeringReason: status.steeringReason.slice(0, TEXT_MAX) }),
     flowCapacity: status.flowCapacity,
     upstreamSocketMax: status.upstreamSocketMax,
     ...(worst === undefined
@@ -109,8 +139,20 @@ function ratesOf(
     // One lost datagram in a minute is not none.
     droppedPerSecond: rounded(Math.ceil(rate(dropsOf))),
     droppedTotal: dropsOf(report),
+    unansweredPerSecond: rounded(unansweredOf(report, previous) / Math.max(1, elapsedMs / 1000)),
     flows: rounded(report.workers.reduce((sum, { gauges }) => sum + gauges.flows, 0)),
   };
+}
+
+/** Flows that have begun since then, less those that were first answered since then; a backend that left counts as none. */
+function unansweredOf(report: CountersReport, previous: CountersReport | undefined): number {
+  const before = new Map(previous?.backends.map((backend) => [`${backend.address} ${backend.port}`, backend]));
+  let unanswered = 0;
+  for (const { address, port, flowsCreated, flowsAnswered } of report.backends) {
+    const { flowsCreated: created = 0, flowsAnswered: answered = 0 } = before.get(`${address} ${port}`) ?? {};
+    unanswered += counterDelta(created, flowsCreated) - counterDelta(answered, flowsAnswered);
+  }
+  return Math.max(0, unanswered);
 }
 
 function dropsOf(report: CountersReport): number {

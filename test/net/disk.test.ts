@@ -81,7 +81,10 @@ describe("hash key", () => {
 });
 
 const copyOf = (generation: number) => {
-  return { spec: { generation }, backends: { generation, removals: "Observed" as const, backends: [] } };
+  return {
+    spec: { proxy: "edge", nodeName: "node-1", generation },
+    backends: { generation, removals: "Observed" as const, backends: [] },
+  };
 };
 
 test("a last-good copy that finds no room harms no older one and takes none", async () => {

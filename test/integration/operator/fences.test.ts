@@ -193,9 +193,23 @@ describe("with the operator's token nobody", () => {
     const spec = { listeners: [{ port: 53 }] };
     expect(await refusal(thief.mergePatch(quicProxies, edge, { spec }))).toContain("the spec is its author's");
     const place = { namespace: NAMESPACE, name: "edge.node-1", subresource: "status" } as const;
-    expect(await refusal(thief.mergePatch(quicProxyNodes, place, { status: { ready: true } }))).toContain(
-      "it has that right only to give it to proxies",
-    );
+    const said = "it has that right only to give it to proxies";
+    const status = (change: object): Promise<string> =>
+      refusal(thief.mergePatch(quicProxyNodes, place, { status: change }));
+    expect(await status({ ready: true })).toContain(said);
+    expect(await status({ readiness: "True", message: "all is well" })).toContain(said);
+    expect(await status({ readiness: "Unknown", workers: 64 })).toContain(said);
+  });
+
+  it("says that a node is silent, which is the one thing that it may say in its place", async () => {
+    const { quicProxyNodes } = RESOURCES;
+    const place = { namespace: NAMESPACE, name: "edge.node-1", subresource: "status" } as const;
+    const report = { appliedGeneration: 1, ready: true, readiness: "True", reason: "", message: "", workers: 2 };
+    await admin.client.mergePatch(quicProxyNodes, place, { status: report });
+    const silence = { readiness: "Unknown", reason: "NotReporting", message: "has not reported" };
+    await thief.mergePatch(quicProxyNodes, place, { status: silence });
+    const taken = refusal(thief.mergePatch(quicProxyNodes, place, { status: { ...silence, workers: null } }));
+    expect(await taken).toContain("and nothing else");
   });
 });
 

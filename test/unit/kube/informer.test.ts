@@ -152,6 +152,18 @@ describe("an informer in trouble", () => {
     expect(informer.stats().connected).toBe(true);
   });
 
+  it("is connected again with the beginning of a watch's answer, though nothing happens in it", async () => {
+    start();
+    await synced();
+    api.faults.watch.push({ status: 503 }, "reset");
+    api.endWatches("reset");
+    await until(() => errors.length >= 3 && api.openWatches === 1, "a watch after the outage");
+    await until(() => informer.stats().connected, "connected, with no event and no end of a watch");
+    expect(recoveries).toBe(0);
+    api.bookmark();
+    await until(() => recoveries === 1);
+  });
+
   it("waits at least as long as the API server asks", async () => {
     api.faults.list.push({ status: 429, retryAfter: 1 });
     const startedAt = performance.now();

@@ -69,6 +69,35 @@ describe("the status of a QuicProxy", () => {
     expect(quicProxyStatusShape.parse(status)).toEqual(status);
   });
 
+  it("K14: does not know how a node is that reports no more, and names it", () => {
+    const world = running();
+    const [first, second] = world.parts.nodeObjects;
+    const silence = {
+      readiness: "Unknown",
+      reason: "NotReporting",
+      message: "has not reported for more than 150 s: why",
+    } as const;
+    world.parts.nodeObjects = [{ ...first!, status: { ...first!.status, ...silence } }, second!];
+    const { status, condition } = statusOf(world);
+    expect(status).toMatchObject({ nodes: { desired: 2, programmed: 2, ready: 1, summary: "1/2" }, workers: 2 });
+    expect(condition("Ready")).toBe(
+      "Unknown NotReporting: 1 of 2 nodes ready; node-1: has not reported for more than 150 s: why",
+    );
+    expect(statusHappenings({}, status).filter(({ reason }) => reason === "NotReporting")).toMatchObject([
+      { type: "Warning", note: expect.stringContaining("Ready: 1 of 2 nodes ready; node-1: has not reported") },
+    ]);
+  });
+
+  it("is not ready for certain where another node says so itself", () => {
+    const world = running({}, { ready: false, reason: "NotReady", message: "no route" });
+    const [first, second] = world.parts.nodeObjects;
+    const silence = { readiness: "Unknown", reason: "NotReporting", message: "has not reported" } as const;
+    world.parts.nodeObjects = [{ ...first!, status: { ...first!.status, ...silence } }, second!];
+    expect(statusOf(world).condition("Ready")).toMatch(
+      /^False NotReporting: 0 of 2 nodes ready; node-1: has not .*node-2: no route/,
+    );
+  });
+
   it("keeps the time of a transition while the status stays", () => {
     const world = running();
     const { status } = statusOf(world);

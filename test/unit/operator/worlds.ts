@@ -43,6 +43,8 @@ export interface WorldParts {
   backendObjects: ObservedBackends[];
   /** Addresses that a watch saw go. */
   seenToGo: string[];
+  /** How long nothing came for a QuicProxyNode, in milliseconds. */
+  reportAges: Readonly<Record<string, number>>;
 }
 
 /** A world that a test fills as it likes. */
@@ -63,6 +65,7 @@ export class FakeWorld implements World {
       keys: [],
       backendObjects: [],
       seenToGo: [],
+      reportAges: {},
     };
     this.parts = { ...empty, ...parts };
   }
@@ -89,6 +92,10 @@ export class FakeWorld implements World {
 
   nodeObject(namespace: string, name: string) {
     return this.parts.nodeObjects.find((object) => object.namespace === namespace && object.name === name);
+  }
+
+  reportAgeMs(_namespace: string, name: string) {
+    return this.parts.reportAges[name];
   }
 
   backendObject(namespace: string, name: string) {
@@ -213,6 +220,7 @@ export function pod(nodeName: string, changes: Partial<ObservedPod> = {}): Obser
     name: `edge-${nodeName}`,
     proxy: "edge",
     nodeName,
+    createdAt: "2026-01-01T00:00:00Z",
     ready: true,
     trouble: undefined,
     ...changes,

@@ -22,6 +22,7 @@ function object(status: QuicProxyNodeStatus, generation = 7): ObservedNodeObject
     hashKey: "",
     hasBackends: false,
     digest: "d",
+    reportedAt: undefined,
     status,
     metadata: { name: "edge.node-1", namespace: "media" },
   };

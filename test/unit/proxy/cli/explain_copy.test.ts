@@ -56,7 +56,12 @@ describe("explain --last-good", () => {
     ["a directory without a copy", "empty", "", "no copy: the proxy has nothing in force yet"],
     ["a damaged copy", "damaged", "{", "cannot be read"],
     ["the copy of another version", "foreign", '{"format":1}', "has format 1"],
-    ["a copy whose spec is none", "wrong", '{"format":2,"spec":{},"backends":{}}', "allowed:"],
+    [
+      "a copy whose spec is none",
+      "wrong",
+      '{"format":2,"spec":{"proxy":"edge","nodeName":"node-1"},"backends":{"generation":1,"removals":"Observed","backends":[]}}',
+      "allowed:",
+    ],
   ])("says what is wrong: %s", async (_, name, content, said) => {
     const where = join(directory, name);
     if (content !== undefined) await keep(where, "edge.node-1");

@@ -4,7 +4,7 @@ import { ApiError } from "../../../../kube/errors.ts";
 import type { CountersReport } from "../../../../proxy/metrics/report.ts";
 import { Reporter } from "../../../../proxy/node/reporter.ts";
 import { type AgentState, nodeStatus } from "../../../../proxy/node/status.ts";
-import { fakeReport } from "../metrics/reports.ts";
+import { fakeHealth, fakeReport } from "../metrics/reports.ts";
 
 const IN_FORCE: AgentState = {
   appliedGeneration: 7,
@@ -44,6 +44,7 @@ beforeEach(() => {
     report: () => report,
     onError: ({ message }) => errors.push(message),
     clock: () => nowMs,
+    now: () => Date.UTC(2026, 1, 3) + nowMs,
     random: () => 1,
   });
 });
@@ -91,6 +92,20 @@ describe("the status of a node", () => {
     expect(rates).toMatchObject({ receivedPerSecond: 12_000, droppedPerSecond: 1 });
   });
 
+  it("has the rate of new flows that nothing came back on", () => {
+    const next = structuredClone(later(base, base.uptimeMs + 10_000, 0));
+    next.backends[0]!.flowsCreated += 60;
+    next.backends[0]!.flowsAnswered += 10;
+    const of = (previous: CountersReport) =>
+      nodeStatus({ state: IN_FORCE, version: "1", report: next, previous }).rates?.unansweredPerSecond;
+    expect([of(base), of(next)]).toEqual([5, 0]);
+    const late = structuredClone(later(base, base.uptimeMs + 10_000, 0));
+    late.backends[0]!.flowsAnswered += 10;
+    expect(nodeStatus({ state: IN_FORCE, version: "1", report: late, previous: base }).rates).toMatchObject({
+      unansweredPerSecond: 0,
+    });
+  });
+
   it("names backends that this host cannot use, not more than fit", () => {
     const leftOut = Array.from({ length: 20 }, (_, at) => `backend ${at}: ${"x".repeat(300)}`);
     const status = nodeStatus({
@@ -111,6 +126,7 @@ describe("the status of a node", () => {
       appliedGeneration: 0,
       appliedBackends: 0,
       ready: false,
+      readiness: "False",
       reason: "ListenPortBusy",
       message: "taken",
       version: "1",
@@ -119,8 +135,47 @@ describe("the status of a node", () => {
 });
 
 describe("the reporter", () => {
-  it("writes once and then nothing while nothing changes", async () => {
-    expect([await tickAt(0), await tickAt(5000), await tickAt(60_000)]).toEqual([1, 1, 1]);
+  it("writes once, and while nothing changes a sign of life after 50 to 70 s", async () => {
+    expect([await tickAt(0), await tickAt(5000), await tickAt(69_900)]).toEqual([1, 1, 1]);
+    expect([await tickAt(70_000), await tickAt(71_000), await tickAt(140_000)]).toEqual([2, 2, 3]);
+    expect(sent.map(({ reportedAt }) => reportedAt)).toEqual([
+      "2026-02-03T00:00:00Z",
+      "2026-02-03T00:01:10Z",
+      "2026-02-03T00:02:20Z",
+    ]);
+    for (const status of sent) expect({ ...status, reportedAt: "" }).toEqual({ ...sent[0], reportedAt: "" });
+  });
+
+  it("takes any report for a sign of life, and tries a beat again that failed", async () => {
+    await tickAt(0);
+    state = { ...IN_FORCE, appliedGeneration: 8 };
+    expect([await tickAt(60_000), await tickAt(129_000)]).toEqual([2, 2]);
+    failWith = new ApiError("Unauthorized", { status: 401, reason: "" });
+    expect(await tickAt(130_000)).toBe(2);
+    failWith = undefined;
+    expect(await tickAt(132_000)).toBe(3);
+  });
+
+  it("tells of backends that come and go with the numbers, and at once when all are down or one is back", async () => {
+    const health = (healthy: number) => fakeHealth({ healthy, unhealthy: 2 - healthy });
+    report = { ...report!, health: health(2) };
+    await tickAt(0);
+    report = { ...report!, health: health(1) };
+    expect([await tickAt(39_000), await tickAt(40_000)]).toEqual([1, 2]);
+    report = { ...report!, health: health(0) };
+    expect(await tickAt(43_000)).toBe(3);
+    expect(sent[2]).toMatchObject({
+      ready: true,
+      readiness: "False",
+      reason: "BackendsDown",
+      backends: { healthy: 0 },
+    });
+    expect(sent[2]?.message).toBe(
+      "all 2 backends are down, new flows are spread over them all the same; 10.0.0.8:4433: 3 refusals",
+    );
+    report = { ...report!, health: health(1) };
+    expect(await tickAt(46_000)).toBe(4);
+    expect(sent[3]).toMatchObject({ readiness: "True", reason: "", message: "", backends: { healthy: 1 } });
   });
 
   it("writes a change after 2 s at the earliest, and numbers alone after 30 to 40 s", async () => {
