@@ -72,8 +72,8 @@ const NODE_COLUMNS = [
   ),
   AGE,
   { ...column("Message", "string", ".status.message", "Why it is not ready, or not as asked."), priority: 1 },
-  { ...column("Generation", "integer", ".spec.generation", "Generation asked for."), priority: 1 },
-  { ...column("Applied", "integer", ".status.appliedGeneration", "Generation in force."), priority: 1 },
+  { ...column("Upstream", "string", ".status.upstreamLevel", "How datagrams reach backends."), priority: 1 },
+  { ...column("Steering", "string", ".status.steeringLevel", "How datagrams are spread over workers."), priority: 1 },
 ];
 
 const BACKENDS_COLUMNS = [

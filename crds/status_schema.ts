@@ -90,6 +90,7 @@ const backendHealth = mapping({
   healthy: integer(0, 16_384).describe("Backends that are well, or of which nothing is known yet."),
   onTrial: integer(0, 16_384).describe("Backends that are tried again with a sixteenth of their weight."),
   unhealthy: integer(0, 16_384).describe("Backends that get no new flow, unless too few are well."),
+  reasons: list(words(256), 0, 8, "texts").optional().describe("Why, of some that are not well."),
 });
 
 /** What the operator says of a node whose proxy is silent. */
@@ -127,7 +128,9 @@ export const quicProxyNodeStatusShape = mapping({
   flowCapacity: count().optional().describe("Flows that fit into the tables."),
   upstreamSocketMax: count().optional().describe("Most sockets toward backends."),
   receiveBuffer: receiveBuffer.optional().describe("Receive buffer of the listening sockets."),
-  backends: backendHealth.optional().describe("How this node finds the backends; absent where nothing is checked."),
+  backendHealth: backendHealth
+    .optional()
+    .describe("How this node finds the backends; absent where nothing is checked."),
   rates: rates.optional().describe("Counters, as rates of the last interval."),
 });
 

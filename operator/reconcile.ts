@@ -12,6 +12,7 @@ import { Applier, type ObservedWorld } from "./apply.ts";
 import { statusHappenings } from "./happenings.ts";
 import { HashKeys } from "./hash_keys.ts";
 import { STATUS_FIELD_MANAGER } from "./names.ts";
+import { Patience } from "./patience.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { planProxy } from "./plan/plan.ts";
@@ -44,6 +45,7 @@ export class Reconciler {
   readonly #applier: Applier;
   readonly #hashKeys: HashKeys;
   readonly #silences: Silences;
+  readonly #patience: Patience;
   readonly #statusWrittenAtMs = new Map<string, number>();
   #decisions: (Decisions & { readonly version: number }) | undefined;
 
@@ -52,6 +54,7 @@ export class Reconciler {
     this.#applier = new Applier(options);
     this.#hashKeys = new HashKeys(options);
     this.#silences = new Silences(options);
+    this.#patience = new Patience(options);
   }
 
   /** Returns after how many milliseconds to come again, or undefined. Throws what should be tried again. */
@@ -61,6 +64,7 @@ export class Reconciler {
     if (proxy === undefined) {
       this.#statusWrittenAtMs.delete(key);
       this.#applier.forget(key);
+      this.#patience.forget(key);
       return undefined;
     }
     const decision = this.#decide(now()).get(key);
@@ -106,11 +110,12 @@ export class Reconciler {
   }
 
   async #writeStatus(proxy: ObservedProxy, decision: Decision, error: Error | undefined): Promise<number | undefined> {
-    const { client, caches, events, now, steadyMs } = this.#options;
+    const { client, caches, now, steadyMs } = this.#options;
+    const { capabilities } = this.#options.pods;
     const text = secondsTime(now());
     await nextTurn();
-    const status = planStatus(caches, proxy, { decision, applyError: error?.message, now: text });
-    if (isDeepStrictEqual(status, proxy.status)) return undefined;
+    const status = planStatus(caches, proxy, { decision, applyError: error?.message, capabilities, now: text });
+    if (isDeepStrictEqual(status, proxy.status)) return this.#tell(proxy, status);
     const everyMs = WRITTEN_EVERY_MS[differenceOf(status, proxy.status)];
     const dueMs = (this.#statusWrittenAtMs.get(proxy.key) ?? Number.NEGATIVE_INFINITY) + everyMs - steadyMs();
     if (dueMs > 0) return dueMs;
@@ -130,9 +135,14 @@ export class Reconciler {
       throw failure;
     }
     this.#statusWrittenAtMs.set(proxy.key, steadyMs());
-    for (const happening of statusHappenings(proxy.status, status as QuicProxyStatus))
-      await events.record(proxy, happening);
-    return undefined;
+    return this.#tell(proxy, status);
+  }
+
+  /** Records what a status says that the one before it did not. Returns after how long more may be to tell. */
+  async #tell(proxy: ObservedProxy, status: QuicProxyStatus): Promise<number | undefined> {
+    const told = this.#patience.sift(proxy, statusHappenings(proxy.status, status), status);
+    for (const happening of told.happenings) await this.#options.events.record(proxy, happening);
+    return told.againMs;
   }
 }
 

@@ -108,8 +108,8 @@ export interface ObservedPod {
   readonly name: string;
   readonly proxy: string;
   readonly nodeName: string;
-  /** RFC 3339. */
-  readonly createdAt: string;
+  /** Since 1970, by the clock of the API server. */
+  readonly createdAtMs: number;
   readonly ready: boolean;
   /** Why it does not run, in the words of the kubelet or the scheduler. */
   readonly trouble: string | undefined;

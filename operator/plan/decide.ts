@@ -14,6 +14,8 @@ export interface Decision {
   readonly warnings: readonly string[];
   /** What is to run: the present spec, or the last accepted one. Undefined: nothing ever was accepted. */
   readonly inForce: InForce | undefined;
+  /** How many nodes the present spec asks for where it is refused; undefined: it is in force, or cannot be read. */
+  readonly asked?: number;
 }
 
 export interface InForce {
@@ -101,13 +103,14 @@ function runningClaim(world: World, subject: Subject, { spec, hasGrace }: Accept
 
 function decide(world: World, candidate: Candidate, claims: readonly Claim[]): Decision {
   const { proxy, parsed, accepted, isUnchanged } = candidate;
-  if (!parsed.ok) return { refusal: parsed.refusal, warnings: [], inForce: force(world, candidate, accepted, claims) };
+  const kept = () => force(world, candidate, accepted, claims);
+  if (!parsed.ok) return { refusal: parsed.refusal, warnings: [], inForce: kept() };
   const { spec, warnings } = parsed;
   if (isUnchanged) return { refusal: undefined, warnings, inForce: force(world, candidate, spec, claims) };
   const nodes = nodesOf(world, candidate, spec);
   const resolved = resolveBackends(world, proxy.namespace, spec);
   const refusal = portConflicts(claimOf(proxy, spec, nodes.chosen), claims)[0]?.refusal ?? resolved.problem;
-  if (refusal !== undefined) return { refusal, warnings: [], inForce: force(world, candidate, accepted, claims) };
+  if (refusal !== undefined) return { refusal, warnings: [], inForce: kept(), asked: nodes.chosen.length };
   return { refusal: undefined, warnings, inForce: { spec, nodes, resolved, takenNodes: undefined } };
 }
 

@@ -4,7 +4,7 @@ import type { QuicProxyStatus } from "../../crds/status_schema.ts";
 /** What two statuses differ in, at most: measured numbers, how far a change has come, or what anybody may wait for. */
 export type Difference = "numbers" | "progress" | "state";
 
-const NUMBERS = ["workers", "dropsPerSecond", "datagramsPerSecond", "flows"];
+const NUMBERS = ["workers", "dropsPerSecond", "unansweredPerSecond", "datagramsPerSecond", "flows"];
 
 export function differenceOf(a: Partial<QuicProxyStatus>, b: Partial<QuicProxyStatus>): Difference {
   const [withoutNumbers, other] = [without(a, NUMBERS), without(b, NUMBERS)];
@@ -12,8 +12,15 @@ export function differenceOf(a: Partial<QuicProxyStatus>, b: Partial<QuicProxySt
   return isDeepStrictEqual(withoutProgress(withoutNumbers), withoutProgress(other)) ? "progress" : "state";
 }
 
-function without(status: Partial<QuicProxyStatus>, names: readonly string[]): Partial<QuicProxyStatus> {
-  return Object.fromEntries(Object.entries(status).filter(([key]) => !names.includes(key)));
+/** That no backend is well any more shows in conditions; how many are is a number like others. */
+function without(
+  { backends, ...status }: Partial<QuicProxyStatus>,
+  names: readonly string[],
+): Partial<QuicProxyStatus> {
+  const rest = Object.fromEntries(Object.entries(status).filter(([key]) => !names.includes(key)));
+  if (backends === undefined) return rest;
+  const { serving, draining } = backends;
+  return { ...rest, backends: { serving, draining } };
 }
 
 /** Conditions that go on holding, or not holding, for the same reason say in their messages how many nodes are done. */

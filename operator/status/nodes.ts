@@ -1,4 +1,5 @@
 import { type QuicProxyNodeStatus, type QuicProxyStatus, UNKNOWN } from "../../crds/status_schema.ts";
+import type { CapabilityLevel } from "../plan/capabilities.ts";
 import type { ObservedNodeObject, ObservedPod } from "../world.ts";
 
 /** Reason of a node of which nothing was heard for too long. */
@@ -32,10 +33,12 @@ export interface Reports {
   readonly absence: NodeState["trouble"];
   /** Generation of the QuicProxyBackends; undefined where there are none yet. */
   readonly backends: number | undefined;
+  /** How much of the kernel the proxies were given: what they do without for want of that is as asked. */
+  readonly capabilities: CapabilityLevel;
 }
 
 /** The state of each node that should run the proxy. A report counts only while the pod that made it is ready. */
-export function nodeStates({ objects, pods, absence, backends }: Reports): NodeState[] {
+export function nodeStates({ objects, pods, absence, backends, capabilities }: Reports): NodeState[] {
   const podOf = new Map([...pods].sort((a, b) => Number(a.ready) - Number(b.ready)).map((pod) => [pod.nodeName, pod]));
   return objects.map((object) => {
     const pod = podOf.get(object.nodeName);
@@ -46,7 +49,15 @@ export function nodeStates({ objects, pods, absence, backends }: Reports): NodeS
     const ready = pod?.ready === true && status.ready === true && status.readiness !== "False" && isKnown;
     const trouble = ready && programmed ? undefined : pod === undefined ? absence : troubleOf(object, pod, backends);
     const report = pod?.ready === true && isKnown ? status : undefined;
-    return { nodeName, ready, isKnown, programmed, report, trouble, degraded: report && degradedOf(report) };
+    return {
+      nodeName,
+      ready,
+      isKnown,
+      programmed,
+      report,
+      trouble,
+      degraded: report && degradedOf(report, capabilities),
+    };
   });
 }
 
@@ -74,16 +85,27 @@ function troubleOf(object: ObservedNodeObject, pod: ObservedPod, backends: numbe
   return { reason: "PodNotReady", message: `pod ${pod.name} is not ready` };
 }
 
-function degradedOf(report: QuicProxyNodeStatus): string | undefined {
+function degradedOf(report: QuicProxyNodeStatus, capabilities: CapabilityLevel): string | undefined {
   const { source, backendsLeftOut = [], metricsReason } = report;
   const isCopy = source === "LastGood";
   const texts = [
     ...backendsLeftOut,
     ...(isCopy ? ["runs on its last-good copy: it has not reached the API server since its start"] : []),
+    ...(capabilities === "Kernel" ? lowerLevels(report) : []),
     ...bufferLack(report),
     ...(metricsReason === undefined ? [] : [metricsReason]),
   ];
   return texts.length === 0 ? undefined : texts.join("; ");
+}
+
+/** A level gives its reason only where a better one was tried. */
+function lowerLevels({ upstreamLevel, upstreamReason, steeringLevel, steeringReason }: QuicProxyNodeStatus): string[] {
+  return [
+    ...(upstreamReason === undefined ? [] : [`upstream level ${upstreamLevel} instead of RawSend: ${upstreamReason}`]),
+    ...(steeringReason === undefined
+      ? []
+      : [`steering level ${steeringLevel} instead of ConnectionId: ${steeringReason}`]),
+  ];
 }
 
 function bufferLack({ receiveBuffer }: QuicProxyNodeStatus): string[] {
@@ -96,10 +118,19 @@ function bufferLack({ receiveBuffer }: QuicProxyNodeStatus): string[] {
   ];
 }
 
+/** How many backends are well, as the node says that sees fewest; undefined where none is checked. */
+export function fewestHealthy(states: readonly NodeState[]): number | undefined {
+  const counts = states.flatMap(({ report }) => report?.backendHealth?.healthy ?? []);
+  return counts.length === 0 ? undefined : counts.reduce((least, count) => Math.min(least, count));
+}
+
 /** The sums of what ready nodes report. */
 export function sumReports(
   states: readonly NodeState[],
-): Pick<QuicProxyStatus, "workers" | "dropsPerSecond" | "datagramsPerSecond" | "flows" | "levels"> {
+): Pick<
+  QuicProxyStatus,
+  "workers" | "dropsPerSecond" | "unansweredPerSecond" | "datagramsPerSecond" | "flows" | "levels"
+> {
   const reports = states.flatMap(({ report }) => report ?? []);
   const sum = (of: (report: QuicProxyNodeStatus) => number | undefined): number =>
     reports.reduce((total, report) => total + (of(report) ?? 0), 0);
@@ -109,6 +140,7 @@ export function sumReports(
   return {
     workers: sum(({ workers }) => workers),
     dropsPerSecond: sum(({ rates }) => rates?.droppedPerSecond),
+    unansweredPerSecond: sum(({ rates }) => rates?.unansweredPerSecond),
     datagramsPerSecond: sum(({ rates }) => rates?.receivedPerSecond),
     flows: sum(({ rates }) => rates?.flows),
     levels: [...new Set(levels)].sort(),

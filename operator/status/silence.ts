@@ -38,7 +38,7 @@ function accountTrouble(world: World, { namespace, name }: ObservedProxy, pod: O
   if (account === undefined)
     return `ServiceAccount ${childName(name)} is missing: the API server answers 401 to its proxies`;
   const madeAtMs = Date.parse(account.metadata.creationTimestamp ?? "");
-  if (!(madeAtMs > Date.parse(pod.createdAt))) return undefined;
+  if (!(madeAtMs > pod.createdAtMs)) return undefined;
   const remedy = `kubectl delete pod -n ${namespace} ${pod.name}`;
   return (
     `ServiceAccount ${childName(name)} is newer than pod ${pod.name}, whose token is of the one before: the API server ` +

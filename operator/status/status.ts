@@ -1,14 +1,18 @@
 import type { QuicProxyStatus } from "../../crds/status_schema.ts";
 import { APP_NAME, NAME_LABEL, PROXY_LABEL } from "../names.ts";
+import type { CapabilityLevel } from "../plan/capabilities.ts";
 import type { Decision } from "../plan/decide.ts";
 import type { ObservedProxy, World } from "../world.ts";
 import { absenceOfPods } from "./absence.ts";
 import { judge, toConditions } from "./conditions.ts";
-import { nodeStates, sumReports } from "./nodes.ts";
+import { fewestHealthy, nodeStates, sumReports } from "./nodes.ts";
+import { withPortHolders } from "./port_holder.ts";
 
 export interface StatusInputs {
   readonly decision: Decision;
   readonly applyError: string | undefined;
+  /** How much of the kernel the proxies were given. */
+  readonly capabilities: CapabilityLevel;
   /** The present time, RFC 3339. */
   readonly now: string;
 }
@@ -17,21 +21,23 @@ export interface StatusInputs {
 export function planStatus(
   world: World,
   proxy: ObservedProxy,
-  { decision, applyError, now }: StatusInputs,
+  { decision, applyError, capabilities, now }: StatusInputs,
 ): QuicProxyStatus {
   const { namespace, name, generation } = proxy;
   const { inForce } = decision;
   const wanted = inForce && new Set(inForce.nodes.chosen);
   const objects = world.nodeObjects(namespace, name).filter(({ nodeName }) => wanted?.has(nodeName) ?? true);
   const backends = world.backendObject(namespace, name)?.index?.generation;
-  const states = nodeStates({
+  const reported = nodeStates({
     objects,
     pods: world.pods(namespace, name),
     absence: absenceOfPods(world, proxy),
     backends,
+    capabilities,
   });
+  const states = inForce === undefined ? reported : withPortHolders(world, proxy, inForce.spec, reported);
   const verdicts = judge({ decision, states, applyError });
-  const desired = inForce?.nodes.chosen.length ?? states.length;
+  const desired = inForce?.nodes.chosen.length ?? decision.asked ?? states.length;
   const ready = states.filter((state) => state.ready).length;
   return {
     observedGeneration: generation,
@@ -40,15 +46,27 @@ export function planStatus(
       desired,
       programmed: states.filter(({ programmed }) => programmed).length,
       ready,
-      summary: `${ready}/${desired}`,
+      summary: isUnreadable(decision) ? "-" : `${ready}/${desired}`,
     },
-    ...(inForce === undefined ? {} : { backends: countBackends(inForce.resolved.backends) }),
+    ...(inForce === undefined ? {} : { backends: countBackends(inForce.resolved.backends, fewestHealthy(states)) }),
     ...sumReports(states),
     selector: `${NAME_LABEL}=${APP_NAME},${PROXY_LABEL}=${name}`,
   };
 }
 
-function countBackends(backends: readonly { readonly weight: number }[]): NonNullable<QuicProxyStatus["backends"]> {
+/** Of a spec that cannot be read nobody knows how many nodes it asks for. */
+function isUnreadable({ inForce, asked }: Decision): boolean {
+  return inForce === undefined && asked === undefined;
+}
+
+function countBackends(
+  backends: readonly { readonly weight: number }[],
+  fewest: number | undefined,
+): NonNullable<QuicProxyStatus["backends"]> {
   const serving = backends.filter(({ weight }) => weight > 0).length;
-  return { serving, draining: backends.length - serving };
+  const counts = { serving, draining: backends.length - serving };
+  if (fewest === undefined) return { ...counts, summary: `${serving}` };
+  // A node that does not have the present backends yet counts others.
+  const healthy = Math.min(fewest, serving);
+  return { ...counts, healthy, summary: `${healthy}/${serving}` };
 }

@@ -179,7 +179,7 @@ export function projectPod(raw: KubernetesObject): ObservedPod | undefined {
     name: metadata.name,
     proxy,
     nodeName: spec?.nodeName ?? "",
-    createdAt: metadata.creationTimestamp ?? "",
+    createdAtMs: Date.parse(metadata.creationTimestamp ?? "") || 0,
     ready: isReady && metadata.deletionTimestamp === undefined,
     trouble: isReady ? undefined : troubleOf(conditions, containerStatuses),
   };

@@ -17,6 +17,6 @@ export function reportSettleMs({ value, before }: Change<ObservedNodeObject>): n
   return isDeepStrictEqual(stateOf(status), stateOf(statusBefore)) ? NUMBERS_SETTLE_MS : STATES_SETTLE_MS;
 }
 
-function stateOf({ rates: _, backends: __, ...state }: QuicProxyNodeStatus): object {
+function stateOf({ rates: _, backendHealth: __, ...state }: QuicProxyNodeStatus): object {
   return state;
 }

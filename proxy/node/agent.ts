@@ -273,6 +273,8 @@ export class NodeAgent {
 
 function olderGeneration(of: string, offered: number, present = 0): Problem | undefined {
   if (offered >= present) return undefined;
-  const message = `generation ${offered}${of} is refused: ${present} is in force already`;
+  const message =
+    `an older generation${of} is refused, a newer one is in force already: somebody restored an object, and the operator ` +
+    "writes a newer one";
   return { reason: "OldGeneration", message };
 }

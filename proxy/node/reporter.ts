@@ -93,7 +93,7 @@ export class Reporter {
   /** How many backends are well is a number like others: each of a thousand that comes and goes is none of the operator's. */
   #isNews(status: QuicProxyNodeStatus, withNumbers: boolean): boolean {
     if (withNumbers) return !isDeepStrictEqual(status, this.#sent);
-    return !isDeepStrictEqual({ ...status, backends: undefined }, { ...this.#sent, backends: undefined });
+    return !isDeepStrictEqual({ ...status, backendHealth: undefined }, { ...this.#sent, backendHealth: undefined });
   }
 
   /** Between two writes of numbers the rates stay what they were, so that only what else changed is a change. */

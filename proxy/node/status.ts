@@ -3,6 +3,10 @@ import { isNativeError } from "../apply/errors.ts";
 import { kernelDropsOf, sumDrops } from "../counters/drops.ts";
 import { counterDelta, counterRate } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
+import { areAllDown, backendHealthOf, downText } from "./backend_health.ts";
+
+const SHOWN_MAX = 8;
+const TEXT_MAX = 256;
 
 /** Why this node is not on the generation that was asked for: a word for programs, a text for people. */
 export interface Problem {
@@ -58,12 +62,14 @@ export function nodeStatus({ state, version, report, previous }: StatusInput): Q
     appliedBackends,
     ...(leftOut.length === 0 ? {} : { backendsLeftOut: shortened(leftOut) }),
     ready,
-    readiness: ready && !isAllDown(report) ? "True" : "False",
+    readiness: ready && !areAllDown(report) ? "True" : "False",
     ...why,
     ...(refusedGeneration === undefined ? {} : { refusedGeneration }),
     ...(source === undefined ? {} : { source }),
     version,
-    ...(report === undefined ? {} : { ...levelsOf(report), ...healthOf(report), rates: ratesOf(report, previous) }),
+    ...(report === undefined
+      ? {}
+      : { ...levelsOf(report), ...backendHealthOf(report), rates: ratesOf(report, previous) }),
   };
 }
 
@@ -73,31 +79,8 @@ const NO_TROUBLE: Problem = { reason: "", message: "" };
 function troubleOf(report: CountersReport | undefined): Problem | undefined {
   if (report === undefined) return undefined;
   if (!report.ready) return { reason: "NotReady", message: report.notReadyReason };
-  return isAllDown(report) ? { reason: "BackendsDown", message: downText(report) } : undefined;
+  return areAllDown(report) ? { reason: "BackendsDown", message: downText(report) } : undefined;
 }
-
-/** No backend has shown that it is well, and some that they are not. */
-function isAllDown({ health }: CountersReport): boolean {
-  return health !== undefined && health.healthy === 0 && health.onTrial + health.unhealthy > 0;
-}
-
-function downText({ health }: CountersReport): string {
-  const { onTrial, unhealthy, backends } = health!;
-  const [name, first] = Object.entries(backends).find(([, { state }]) => state !== "Healthy")!;
-  const tried = onTrial === 0 ? "" : `, ${onTrial} of them on trial`;
-  const count = onTrial + unhealthy;
-  const all = count === 1 ? "the one backend is down" : `all ${count} backends are down${tried}`;
-  return `${all}, new flows are spread over them all the same; ${name}: ${first.evidence}`.slice(0, TEXT_MAX);
-}
-
-function healthOf({ health }: CountersReport): Pick<QuicProxyNodeStatus, "backends"> {
-  if (health === undefined) return {};
-  const { healthy, onTrial, unhealthy } = health;
-  return { backends: { healthy, onTrial, unhealthy } };
-}
-
-const SHOWN_MAX = 8;
-const TEXT_MAX = 256;
 
 function shortened(texts: readonly string[]): string[] {
   const shown = texts.slice(0, texts.length > SHOWN_MAX ? SHOWN_MAX - 1 : SHOWN_MAX);

@@ -24,7 +24,7 @@ const IN_NAMESPACES: Rights = [
   "apps/controllerrevisions: list watch create patch delete",
   "apps/daemonsets: list watch create patch",
   "discovery.k8s.io/endpointslices: list watch",
-  "events.k8s.io/events: create",
+  "events.k8s.io/events: create patch",
   "quicproxy.io/quicproxies/status: patch",
   "quicproxy.io/quicproxies: list watch patch",
   "quicproxy.io/quicproxybackends: get list watch create patch delete",

@@ -39,7 +39,7 @@ patch. It may grant proxies no more than it has itself, hence get of quicproxyno
   verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, patch]
 {{- end -}}
 
 {{/* Nodes have no namespace. Patch: the label of the nodes chosen where spec.scaling.nodes is set. */}}

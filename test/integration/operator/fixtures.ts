@@ -42,7 +42,7 @@ export const OPERATOR_RULES = [
   rule("", ["pods", "services"], ["list", "watch"]),
   rule("discovery.k8s.io", ["endpointslices"], ["list", "watch"]),
   rule("", ["events"], ["list", "watch"]),
-  rule("events.k8s.io", ["events"], ["create"]),
+  rule("events.k8s.io", ["events"], ["create", "patch"]),
 ];
 
 /** Writes to the API server as an administrator would. */

@@ -230,6 +230,7 @@ describe("the nodes of what runs", () => {
       pods: world.parts.pods,
       absence: undefined,
       backends: 1,
+      capabilities: "Kernel",
     });
     expect(state?.programmed).toBe(false);
   });

@@ -42,7 +42,12 @@ function running(spec: object = {}, report: object = {}): FakeWorld {
 
 function statusOf(world: FakeWorld, applyError?: string) {
   const found = world.proxies.find(({ name }) => name === "edge")!;
-  const status = planStatus(world, found, { decision: decisionOf(world), applyError, now: NOW });
+  const status = planStatus(world, found, {
+    decision: decisionOf(world),
+    applyError,
+    capabilities: "Kernel",
+    now: NOW,
+  });
   const condition = (type: string) => {
     const { status: holds, reason, message } = status.conditions!.find((each) => each.type === type)!;
     return `${holds} ${reason}: ${message}`;
@@ -56,7 +61,7 @@ describe("the status of a QuicProxy", () => {
     expect(status).toMatchObject({
       observedGeneration: 1,
       nodes: { desired: 2, programmed: 2, ready: 2, summary: "2/2" },
-      backends: { serving: 1, draining: 0 },
+      backends: { serving: 1, draining: 0, summary: "1" },
       workers: 4,
       dropsPerSecond: 20,
       datagramsPerSecond: 2000,
@@ -67,6 +72,75 @@ describe("the status of a QuicProxy", () => {
     expect(condition("Programmed")).toBe("True Programmed: 2 nodes run the present spec");
     expect(condition("Degraded")).toBe("False AsAsked: everything works as asked");
     expect(quicProxyStatusShape.parse(status)).toEqual(status);
+  });
+
+  it("is not ready with every backend down, whatever its nodes forward", () => {
+    const down = {
+      readiness: "False",
+      reason: "BackendsDown",
+      message: "the one backend is down; 10.0.0.7:4433 (Silent): 40 datagrams",
+      backendHealth: { healthy: 0, onTrial: 0, unhealthy: 1 },
+    };
+    const { status, condition } = statusOf(running({}, down));
+    expect(condition("Ready")).toBe(
+      "False BackendsDown: 0 of 2 nodes ready; node-1, node-2: the one backend is down; 10.0.0.7:4433 (Silent): 40 datagrams",
+    );
+    expect(condition("Programmed")).toMatch(/^True/);
+    expect(status).toMatchObject({ nodes: { ready: 0 }, backends: { serving: 1, healthy: 0, summary: "0/1" } });
+  });
+
+  it("counts backends that are well as the node does that sees fewest, and never more than there are", () => {
+    const world = running();
+    const [first, second] = world.parts.nodeObjects;
+    const seeing = (object: ObservedNodeObject, healthy: number) => {
+      return { ...object, status: { ...object.status, backendHealth: { healthy, onTrial: 0, unhealthy: 1 } } };
+    };
+    const of = (one: number, other: number) => {
+      world.parts.nodeObjects = [seeing(first!, one), seeing(second!, other)];
+      return statusOf(world).status.backends;
+    };
+    expect(of(1, 0)).toEqual({ serving: 1, draining: 0, healthy: 0, summary: "0/1" });
+    expect(of(7, 9)).toEqual({ serving: 1, draining: 0, healthy: 1, summary: "1/1" });
+  });
+
+  it("is degraded where nodes fell to a lower level, but not where they were given no rights for another", () => {
+    const reasons = { upstreamReason: "CAP_NET_RAW is missing", steeringReason: "CAP_BPF is missing" };
+    const world = running({}, reasons);
+    expect(statusOf(world).condition("Degraded")).toBe(
+      "True LessThanAsked: node-1: upstream level ConnectedSocketPool instead of RawSend: CAP_NET_RAW is missing; steering " +
+        "level KernelHash instead of ConnectionId: CAP_BPF is missing; and 1 more",
+    );
+    const found = world.proxies[0]!;
+    const inputs = { decision: decisionOf(world), applyError: undefined, capabilities: "Sockets", now: NOW } as const;
+    const { conditions } = planStatus(world, found, inputs);
+    expect(conditions!.find(({ type }) => type === "Degraded")).toMatchObject({ status: "False", reason: "AsAsked" });
+  });
+
+  it("names the QuicProxy that has the port which a node finds taken", () => {
+    const busy = { ready: false, reason: "ListenPortBusy", message: "0.0.0.0:443: another process has this UDP port" };
+    const world = running({}, busy);
+    const holder = proxy("other", {}, { uid: "uid-other" });
+    const alone = statusOf(world).condition("Ready");
+    expect(alone).toContain("another process has this UDP port");
+    const revision = world.parts.revisions[0]!;
+    world.parts.proxies = [...world.parts.proxies, holder];
+    world.parts.revisions = [
+      ...world.parts.revisions,
+      { ...revision, proxy: "other", ownerUid: "uid-other", name: "r" },
+    ];
+    world.parts.pods = [...world.parts.pods, pod("node-1", { name: "other-node-1", proxy: "other" })];
+    const { condition } = statusOf(world);
+    expect(condition("Ready")).toContain(
+      "node-1: spec.listeners[0]: UDP port 443 is that of QuicProxy media/other on node node-1",
+    );
+    expect(condition("Ready")).toContain("node-2: 0.0.0.0:443: another process has this UDP port");
+  });
+
+  it("tells how many nodes a refused spec asks for, and nothing where it cannot be read", () => {
+    const refused = new FakeWorld({ nodes, proxies: [proxy("edge", SERVICE_SPEC)] });
+    expect(statusOf(refused).status.nodes).toMatchObject({ desired: 2, ready: 0, summary: "0/2" });
+    const wrong = new FakeWorld({ nodes, proxies: [proxy("edge", { listeners: [{ port: 1 }, { port: 1 }] })] });
+    expect(statusOf(wrong).status.nodes).toMatchObject({ desired: 0, summary: "-" });
   });
 
   it("K14: does not know how a node is that reports no more, and names it", () => {
@@ -105,6 +179,7 @@ describe("the status of a QuicProxy", () => {
     const later = planStatus(world, world.proxies[0]!, {
       decision: decisionOf(world),
       applyError: undefined,
+      capabilities: "Kernel",
       now: "later",
     });
     expect(later).toEqual(status);
@@ -185,7 +260,7 @@ describe("the status of a QuicProxy", () => {
       "False NoBackends: Service server has no ready endpoint (1 not ready or terminating); see: " +
         "kubectl get endpointslices -l kubernetes.io/service-name=server",
     );
-    expect(status.backends).toEqual({ serving: 0, draining: 1 });
+    expect(status.backends).toEqual({ serving: 0, draining: 1, summary: "0" });
   });
 
   it("says that the last accepted spec stays in force where the present one is refused", () => {

@@ -220,7 +220,7 @@ export function pod(nodeName: string, changes: Partial<ObservedPod> = {}): Obser
     name: `edge-${nodeName}`,
     proxy: "edge",
     nodeName,
-    createdAt: "2026-01-01T00:00:00Z",
+    createdAtMs: Date.UTC(2026, 0, 1),
     ready: true,
     trouble: undefined,
     ...changes,

@@ -168,14 +168,14 @@ describe("the reporter", () => {
       ready: true,
       readiness: "False",
       reason: "BackendsDown",
-      backends: { healthy: 0 },
+      backendHealth: { healthy: 0 },
     });
     expect(sent[2]?.message).toBe(
-      "all 2 backends are down, new flows are spread over them all the same; 10.0.0.8:4433: 3 refusals",
+      "all 2 backends are down, new flows are spread over them all the same; 10.0.0.8:4433 (Refused): 3 refusals",
     );
     report = { ...report!, health: health(1) };
     expect(await tickAt(46_000)).toBe(4);
-    expect(sent[3]).toMatchObject({ readiness: "True", reason: "", message: "", backends: { healthy: 1 } });
+    expect(sent[3]).toMatchObject({ readiness: "True", reason: "", message: "", backendHealth: { healthy: 1 } });
   });
 
   it("writes a change after 2 s at the earliest, and numbers alone after 30 to 40 s", async () => {
