@@ -22,6 +22,8 @@ export interface LeaderOptions {
   readonly identity: string;
   readonly clock?: LeaseClock;
   onError?(error: Error): void;
+  /** Another holds the lease: who, each time that it is somebody else than before. */
+  onHolder?(identity: string): void;
   /** The API server answers again. */
   onAnswer?(): void;
 }
@@ -49,6 +51,7 @@ export class LeaderElection {
   readonly #options: LeaderOptions;
   readonly #clock: LeaseClock;
   readonly #expiry = new LeaseExpiry();
+  #toldHolder = "";
   #resigned = false;
   #stopped = false;
   /** When the request that last took or renewed the lease began. Undefined: it is not ours. */
@@ -149,11 +152,18 @@ export class LeaderElection {
     }
     const spec = lease.spec ?? {};
     if (spec.holderIdentity && spec.holderIdentity !== identity) {
+      this.#tellHolder(spec.holderIdentity);
       // Whoever led and is followed by another must not take the lease back as if nothing had been.
       if (this.#renewedAtMs !== undefined || !this.#expiry.hasExpired(spec, this.#clock.steadyMs())) return "others";
     }
     await this.#write(lease, heldBy(identity, spec, wallMs), signal);
     return "ours";
+  }
+
+  #tellHolder(identity: string): void {
+    if (identity === this.#toldHolder) return;
+    this.#toldHolder = identity;
+    this.#options.onHolder?.(identity);
   }
 
   async #release(signal: AbortSignal): Promise<void> {

@@ -61,6 +61,7 @@ async function run(flags: Flags): Promise<void> {
   if (image === undefined) return program.error("error: required option '--image <image>' not specified");
   const send = httpTransport(openEndpoint({ env: process.env }));
   let election: LeaderElection | undefined;
+  let leader = "";
   const operator = new Operator({
     send,
     log,
@@ -80,7 +81,7 @@ async function run(flags: Flags): Promise<void> {
   const health = {
     unhealthy: () => undefined,
     notReady: () => operator.notReady(),
-    notLeading: () => ((election?.isLeading ?? true) ? undefined : "waits for the lease"),
+    notLeading: () => ((election?.isLeading ?? true) ? undefined : `waits for the lease${leader && `; ${leader} leads`}`),
   };
   await listenHttp(flags.metrics, operatorRoutes(operator.metrics.registry, health));
   if (flags.leaderElect) {
@@ -92,6 +93,10 @@ async function run(flags: Flags): Promise<void> {
       name: leaseName,
       identity,
       onError,
+      onHolder: (holder) => {
+        leader = podOf(holder);
+        log.info({ leader }, `standing by: ${leader} leads; what is done is in its log: kubectl logs -n ${leaseNamespace} ${leader}`);
+      },
       onAnswer: () => onError.forget(),
     });
   }
@@ -105,6 +110,11 @@ async function run(flags: Flags): Promise<void> {
   const flushLog = (): Promise<void> => stream.flush(LAST_LINES_MS);
   const isStopping = stopOnSignals({ log, stop, flushLog, withinMs: STOP_WITHIN_MS });
   await lead(operator, election, { log, isStopping });
+}
+
+/** The identity of a holder is the name of its pod, and what tells it from an earlier process of that name. */
+function podOf(identity: string): string {
+  return identity.replace(/_[^_]*$/, "");
 }
 
 /** Whoever lost the lease may be followed by another within 5 s: what is in hand must end now, so the process does. */

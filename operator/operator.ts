@@ -26,6 +26,8 @@ export interface OperatorOptions {
   readonly isLeading: () => boolean;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** A clock that never jumps, in milliseconds. */
+  readonly steadyMs?: () => number;
   readonly times?: Partial<InformerTimes>;
   /** Lines that the log could not take since the start. Default: none. */
   readonly logLinesLost?: () => number;
@@ -46,8 +48,7 @@ export class Operator {
   #syncTimer: NodeJS.Timeout | undefined;
 
   constructor(options: OperatorOptions) {
-    const { send, log, pods, namespace, instance, now = Date.now, times } = options;
-    const steadyMs = () => performance.now();
+    const { send, log, pods, namespace, instance, now = Date.now, steadyMs = () => performance.now(), times } = options;
     this.#options = options;
     this.#troubles = new Troubles(log);
     this.metrics = new OperatorMetrics({

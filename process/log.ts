@@ -13,9 +13,11 @@ export interface LogOptions {
   readonly through?: (stream: LogStream) => DestinationStream;
 }
 
-/** Logs one JSON object per line, and how many lines were lost. */
+/** Logs one JSON object per line, with levels as words and times as RFC 3339, and how many lines were lost. */
 export function openLog({ level, controller, through = (stream) => stream }: LogOptions, stream: LogStream): Log {
-  const log = pino({ level, base: { controller } }, through(stream));
+  const formatters = { level: (label: string) => ({ level: label }) };
+  const timestamp = pino.stdTimeFunctions.isoTime;
+  const log = pino({ level, base: { controller }, formatters, timestamp }, through(stream));
   stream.onLoss = (lost, reason) => log.warn({ lost, reason }, `${lost} lines of this log were lost: ${reason}`);
   return log;
 }

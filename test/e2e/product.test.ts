@@ -116,9 +116,9 @@ test("kubectl apply makes every node forward", async () => {
 test("kubectl get and describe tell a stranger what is there", async () => {
   const table = await inNamespace("get", "qp");
   console.log(table);
-  const columns = ["NAME", "ACCEPTED", "READY", "NODES", "BACKENDS", "WORKERS", "DROPS/S", "AGE"];
+  const columns = ["NAME", "ACCEPTED", "READY", "NODES", "BACKENDS", "WORKERS", "DROPS/S", "UNANSWERED/S", "AGE"];
   expect(table.split("\n")[0]!.split(/\s{2,}/)).toEqual(columns);
-  expect(table.split("\n")[1]).toMatch(/^edge\s+True\s+True\s+2\/2\s+2\s+\d+\s+0\s+\S+$/);
+  expect(table.split("\n")[1]).toMatch(/^edge\s+True\s+True\s+2\/2\s+2\/2\s+\d+\s+0\s+\d+\s+\S+$/);
   const described = await inNamespace("describe", "qp", "edge");
   console.log(described);
   expect(described).toMatch(/Reason:\s+Ready/);

@@ -102,6 +102,41 @@ describe("an operator on a real API server", () => {
     expect(await writes()).toBe(before);
   });
 
+  it("K14: names a node that reports no more, until it does", async () => {
+    await operator.stop();
+    let laterMs = 0;
+    operator = startOperator(api.sendAs(OPERATOR_ACCOUNT), { times: TIMES, steadyMs: () => performance.now() + laterMs });
+    await admin.proxy("edge", STATIC);
+    await until("node objects", async () => (await admin.nodeObjects()).length === 2);
+    const resource = RESOURCES.quicProxyNodes;
+    const report = (node: string, reportedAt: string) => {
+      const metadata = { namespace: NAMESPACE, name: `edge.${node}` };
+      const status = { ready: true, readiness: "True", reason: "", message: "", workers: 2, reportedAt };
+      const object = { apiVersion: "quicproxy.io/v1alpha1", kind: "QuicProxyNode", metadata, status };
+      return admin.client.apply(object, { resource, fieldManager: "quicproxy-node", subresource: "status" });
+    };
+    const readiness = async (): Promise<unknown[]> => {
+      const objects = (await admin.nodeObjects()) as unknown as { status?: { readiness?: string } }[];
+      return objects.map(({ status }) => status?.readiness);
+    };
+    await report("node-1", "2026-01-01T00:00:00Z");
+    await report("node-2", "2026-01-01T00:00:00Z");
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    laterMs = 200_000;
+    await report("node-2", "2026-01-01T00:01:00Z");
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await admin.node("node-1", { edge: "", looked: "at" });
+    await until("one is silent", async () => (await readiness())[0] === "Unknown");
+    expect(await readiness()).toEqual(["Unknown", "True"]);
+    const [silent] = (await admin.nodeObjects()) as unknown as { status: { message: string; workers: number } }[];
+    expect(silent!.status.message).toMatch(/^has not reported for more than 150 s \(last at 2026-01-01T00:00:00Z by its own clock\): /);
+    expect(silent!.status.workers).toBe(2);
+    await report("node-1", "2026-01-01T00:00:30Z");
+    const [back] = (await admin.nodeObjects()) as unknown as { status: object }[];
+    expect(back!.status).toMatchObject({ readiness: "True", reason: "", message: "" });
+    await admin.node("node-1", { edge: "" });
+  });
+
   it("follows endpoints, with the generation growing and the key staying", async () => {
     await admin.proxy("edge", SERVICE);
     await until("backends", async () => (await backendsOf()).length === 2);

@@ -121,6 +121,22 @@ describe("leader election", () => {
     expect(leases.lease?.spec).toMatchObject({ holderIdentity: "b", leaseTransitions: 1 });
   });
 
+  it("tells who leads, once for each who does", async () => {
+    const first = candidate("a");
+    await first.acquire();
+    const holding = first.hold();
+    const told: string[] = [];
+    const second = candidate("b", { onHolder: (identity: string) => void told.push(identity) });
+    void second.acquire();
+    await clock.advance(20_000);
+    expect(told).toEqual(["a"]);
+    leases.lease = { ...leases.lease!, spec: { ...leases.lease!.spec, holderIdentity: "c" } };
+    await clock.advance(10_000);
+    expect(told).toEqual(["a", "c"]);
+    await holding;
+    await second.stop();
+  });
+
   it("does not believe the other's clock: a lease that is renewed stays, whatever its times say", async () => {
     await candidate("a").acquire();
     const second = candidate("b");

@@ -43,7 +43,9 @@ async function reconcile(): Promise<{ againMs: number | undefined; writes: strin
 function report(droppedPerSecond: number): void {
   const [object] = world.parts.nodeObjects;
   const rates = { droppedPerSecond };
-  const status = { ready: true, appliedGeneration: object!.generation, workers: 1, rates } as never;
+  const appliedBackends = world.backendObject("media", "edge")?.index?.generation;
+  const applied = { appliedGeneration: object!.generation, appliedBackends };
+  const status = { ready: true, ...applied, workers: 1, rates } as never;
   world.parts.nodeObjects = [{ ...object!, status }];
 }
 

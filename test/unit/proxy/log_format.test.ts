@@ -27,12 +27,13 @@ function logged(options: FormatOptions): string {
   return readFileSync(join(directory, "log"), "utf8");
 }
 
-it("writes one JSON object per line where there is no terminal", () => {
+it("writes one JSON object per line where there is no terminal, with words and times that people read", () => {
   for (const [index, format] of (["auto", "json"] as const).entries()) {
     const lines = logged({ format, isTerminal: false }).trim().split("\n");
     expect(lines).toHaveLength(index + 1);
     expect(JSON.parse(lines[index] ?? "")).toMatchObject({
-      level: 40,
+      level: "warn",
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       controller: "proxy",
       workers: 2,
       msg: "2 workers",
