@@ -81,7 +81,8 @@ async function run(flags: Flags): Promise<void> {
   const health = {
     unhealthy: () => undefined,
     notReady: () => operator.notReady(),
-    notLeading: () => ((election?.isLeading ?? true) ? undefined : `waits for the lease${leader && `; ${leader} leads`}`),
+    notLeading: () =>
+      (election?.isLeading ?? true) ? undefined : `waits for the lease${leader && `; ${leader} leads`}`,
   };
   await listenHttp(flags.metrics, operatorRoutes(operator.metrics.registry, health));
   if (flags.leaderElect) {
@@ -95,7 +96,10 @@ async function run(flags: Flags): Promise<void> {
       onError,
       onHolder: (holder) => {
         leader = podOf(holder);
-        log.info({ leader }, `standing by: ${leader} leads; what is done is in its log: kubectl logs -n ${leaseNamespace} ${leader}`);
+        log.info(
+          { leader },
+          `standing by: ${leader} leads; what is done is in its log: kubectl logs -n ${leaseNamespace} ${leader}`,
+        );
       },
       onAnswer: () => onError.forget(),
     });

@@ -44,11 +44,13 @@ export function nodeStates({ objects, pods, absence, backends, capabilities }: R
     const pod = podOf.get(object.nodeName);
     const { status, nodeName } = object;
     // The object keeps the report of a pod that is gone: one that does not run has nothing in force.
-    const programmed = pod !== undefined && pod.trouble === undefined && isUpToDate(object, backends);
-    const isKnown = !isSilent(status);
-    const ready = pod?.ready === true && status.ready === true && status.readiness !== "False" && isKnown;
+    const isRunning = pod !== undefined && pod.trouble === undefined;
+    const programmed = isRunning && isUpToDate(object, backends);
+    // That a pod is not there, or does not run, others say for certain.
+    const isKnown = !isRunning || !isSilent(status);
+    const ready = pod?.ready === true && saysReady(status);
     const trouble = ready && programmed ? undefined : pod === undefined ? absence : troubleOf(object, pod, backends);
-    const report = pod?.ready === true && isKnown ? status : undefined;
+    const report = pod?.ready === true && !isSilent(status) ? status : undefined;
     return {
       nodeName,
       ready,
@@ -59,6 +61,11 @@ export function nodeStates({ objects, pods, absence, backends, capabilities }: R
       degraded: report && degradedOf(report, capabilities),
     };
   });
+}
+
+/** A proxy of an older version has no word for it. */
+function saysReady({ ready, readiness = "True" }: QuicProxyNodeStatus): boolean {
+  return ready === true && readiness === "True";
 }
 
 function isUpToDate({ status, generation, hasBackends }: ObservedNodeObject, backends: number | undefined): boolean {

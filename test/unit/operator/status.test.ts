@@ -162,6 +162,19 @@ describe("the status of a QuicProxy", () => {
     ]);
   });
 
+  it("is not ready for certain where a node that reports no more has no pod", () => {
+    const world = running();
+    const silence = { readiness: "Unknown", reason: "NotReporting", message: "has not reported" } as const;
+    world.parts.nodeObjects = world.parts.nodeObjects.map((each) => ({
+      ...each,
+      status: { ...each.status, ...silence },
+    }));
+    world.parts.pods = [];
+    expect(statusOf(world).condition("Ready")).toBe(
+      "False Pending: 0 of 2 nodes ready; node-1, node-2: has no proxy pod yet",
+    );
+  });
+
   it("is not ready for certain where another node says so itself", () => {
     const world = running({}, { ready: false, reason: "NotReady", message: "no route" });
     const [first, second] = world.parts.nodeObjects;
