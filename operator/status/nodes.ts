@@ -38,29 +38,31 @@ export interface Reports {
 }
 
 /** The state of each node that should run the proxy. A report counts only while the pod that made it is ready. */
-export function nodeStates({ objects, pods, absence, backends, capabilities }: Reports): NodeState[] {
+export function nodeStates(reports: Reports): NodeState[] {
+  const { objects, pods } = reports;
   const podOf = new Map([...pods].sort((a, b) => Number(a.ready) - Number(b.ready)).map((pod) => [pod.nodeName, pod]));
   return objects.map((object) => {
     const pod = podOf.get(object.nodeName);
-    const { status, nodeName } = object;
-    // The object keeps the report of a pod that is gone: one that does not run has nothing in force.
-    const isRunning = pod !== undefined && pod.trouble === undefined;
-    const programmed = isRunning && isUpToDate(object, backends);
-    // That a pod is not there, or does not run, others say for certain.
-    const isKnown = !isRunning || !isSilent(status);
-    const ready = pod?.ready === true && saysReady(status);
-    const trouble = ready && programmed ? undefined : pod === undefined ? absence : troubleOf(object, pod, backends);
-    const report = pod?.ready === true && !isSilent(status) ? status : undefined;
-    return {
-      nodeName,
-      ready,
-      isKnown,
-      programmed,
-      report,
-      trouble,
-      degraded: report && degradedOf(report, capabilities),
-    };
+    return pod === undefined ? withoutPod(object, reports) : stateOf(object, pod, reports);
   });
+}
+
+/** The object keeps the report of a pod that is gone. */
+function withoutPod({ nodeName }: ObservedNodeObject, { absence }: Reports): NodeState {
+  const nothing = { ready: false, programmed: false, report: undefined, degraded: undefined };
+  return { nodeName, ...nothing, isKnown: true, trouble: absence };
+}
+
+function stateOf(object: ObservedNodeObject, pod: ObservedPod, { backends, capabilities }: Reports): NodeState {
+  const { status, nodeName } = object;
+  const isRunning = pod.trouble === undefined;
+  const programmed = isRunning && isUpToDate(object, backends);
+  const ready = pod.ready && saysReady(status);
+  const trouble = ready && programmed ? undefined : troubleOf(object, pod, backends);
+  const report = pod.ready && !isSilent(status) ? status : undefined;
+  const degraded = report && degradedOf(report, capabilities);
+  // That a pod does not run others say for certain.
+  return { nodeName, ready, isKnown: !isRunning || !isSilent(status), programmed, report, trouble, degraded };
 }
 
 /** A proxy of an older version has no word for it. */
