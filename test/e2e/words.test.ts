@@ -96,7 +96,8 @@ test("kubectl get shows in words what runs", async () => {
   expect(row).toMatchObject({ NAME: "edge", ACCEPTED: "True", READY: "True", NODES: "2/2", BACKENDS: "1/1" });
   const rows = await columns("quicproxynodes");
   expect(rows).toHaveLength(2);
-  for (const { READY, REPORTED } of rows) expect([READY, REPORTED]).toEqual(["True", expect.stringMatching(/^\d+[sm]/)]);
+  for (const { READY, REPORTED } of rows)
+    expect([READY, REPORTED]).toEqual(["True", expect.stringMatching(/^\d+[sm]/)]);
   expect(JSON.stringify(rows)).not.toMatch(/\d{13}/);
 });
 

@@ -133,7 +133,7 @@ describe("a proxy as a node of a cluster", () => {
     await until("the trouble in its status", async () => (await statusOf()).reason === "ListenPortBusy");
     expect((await statusOf()).message).toContain("another process has this UDP port");
     native.failWith = undefined;
-    await until("it went well at a later attempt", async () => (await statusOf()).reason === undefined);
+    await until("it went well at a later attempt", async () => (await statusOf()).reason === "");
     const last = node!.agent.state.appliedGeneration;
     await admin.proxy("edge", SPEC);
     await until("the first spec again", async () => node!.agent.state.appliedGeneration > last);

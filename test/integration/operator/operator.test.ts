@@ -105,7 +105,10 @@ describe("an operator on a real API server", () => {
   it("K14: names a node that reports no more, until it does", async () => {
     await operator.stop();
     let laterMs = 0;
-    operator = startOperator(api.sendAs(OPERATOR_ACCOUNT), { times: TIMES, steadyMs: () => performance.now() + laterMs });
+    operator = startOperator(api.sendAs(OPERATOR_ACCOUNT), {
+      times: TIMES,
+      steadyMs: () => performance.now() + laterMs,
+    });
     await admin.proxy("edge", STATIC);
     await until("node objects", async () => (await admin.nodeObjects()).length === 2);
     const resource = RESOURCES.quicProxyNodes;
@@ -129,7 +132,9 @@ describe("an operator on a real API server", () => {
     await until("one is silent", async () => (await readiness())[0] === "Unknown");
     expect(await readiness()).toEqual(["Unknown", "True"]);
     const [silent] = (await admin.nodeObjects()) as unknown as { status: { message: string; workers: number } }[];
-    expect(silent!.status.message).toMatch(/^has not reported for more than 150 s \(last at 2026-01-01T00:00:00Z by its own clock\): /);
+    expect(silent!.status.message).toMatch(
+      /^has not reported for more than 150 s \(last at 2026-01-01T00:00:00Z by its own clock\): /,
+    );
     expect(silent!.status.workers).toBe(2);
     await report("node-1", "2026-01-01T00:00:30Z");
     const [back] = (await admin.nodeObjects()) as unknown as { status: object }[];
