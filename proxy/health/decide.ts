@@ -205,6 +205,6 @@ function recover(state: BackendState, { onTrial, evidence }: Recovery, nowMs: nu
 }
 
 function endTrial(state: BackendState, evidence: string, nowMs: number): Decision {
-  const next = { ...state, evidence, sinceMs: nowMs, recoveredAtMs: nowMs, onTrial: false };
+  const next = { ...state, evidence, sinceMs: nowMs, recoveredAtMs: nowMs, onTrial: false, samples: [] };
   return { state: next, transition: { to: "Healthy", reason: undefined, evidence } };
 }
