@@ -22,6 +22,8 @@ export interface AgentState {
   readonly leftOut: readonly string[];
   readonly source: "ApiServer" | "LastGood" | undefined;
   readonly problem: Problem | undefined;
+  /** Whether it only says that it is not ready, because its pod is to be replaced. */
+  readonly drained: boolean;
 }
 
 /** A Secret that is missing may come, so this is tried again. */
@@ -52,19 +54,27 @@ export interface StatusInput {
 export function nodeStatus({ state, version, report, previous }: StatusInput): QuicProxyNodeStatus {
   const { appliedGeneration, appliedBackends, leftOut, source, problem } = state;
   const ready = report?.ready === true;
-  const notReady = report === undefined || ready ? undefined : { reason: "NotReady", message: report.notReadyReason };
-  const { generation: refusedGeneration, ...why } = problem ?? {};
+  const refusedGeneration = problem?.generation;
   return {
     appliedGeneration,
     appliedBackends,
     ...(leftOut.length === 0 ? {} : { backendsLeftOut: shortened(leftOut) }),
     ready,
-    ...(problem === undefined ? notReady : why),
+    ...reasonOf(state, report),
     ...(refusedGeneration === undefined ? {} : { refusedGeneration }),
     ...(source === undefined ? {} : { source }),
     version,
     ...(report === undefined ? {} : { ...levelsOf(report), rates: ratesOf(report, previous) }),
   };
+}
+
+/** Why it is not ready, or not on the present generation. */
+function reasonOf({ drained, problem }: AgentState, report: CountersReport | undefined): Partial<Problem> {
+  const message = report?.notReadyReason;
+  // What keeps a drained node from the present settings is most often that it needs the restart which it is drained for.
+  if (drained && message !== undefined) return { reason: "Draining", message };
+  if (problem !== undefined) return { reason: problem.reason, message: problem.message };
+  return report === undefined || report.ready || message === undefined ? {} : { reason: "NotReady", message };
 }
 
 const SHOWN_MAX = 8;
