@@ -14,6 +14,7 @@ import { STATUS_FIELD_MANAGER } from "./names.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { planProxy } from "./plan/plan.ts";
+import { type Rolled, Roller } from "./rollout/roller.ts";
 import { differenceOf } from "./status/difference.ts";
 import { planStatus } from "./status/status.ts";
 import { logApplied, tellApplied } from "./told.ts";
@@ -41,6 +42,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #applier: Applier;
   readonly #hashKeys: HashKeys;
+  readonly #roller: Roller;
   readonly #statusWrittenAtMs = new Map<string, number>();
   #decisions: (Decisions & { readonly version: number }) | undefined;
 
@@ -48,6 +50,11 @@ export class Reconciler {
     this.#options = options;
     this.#applier = new Applier(options);
     this.#hashKeys = new HashKeys(options);
+    this.#roller = new Roller(options);
+  }
+
+  get rollouts(): Pick<Roller, "progress" | "replaced"> {
+    return this.#roller;
   }
 
   /** Returns after how many milliseconds to come again, or undefined. Throws what should be tried again. */
@@ -57,6 +64,7 @@ export class Reconciler {
     if (proxy === undefined) {
       this.#statusWrittenAtMs.delete(key);
       this.#applier.forget(key);
+      this.#roller.forget(key);
       return undefined;
     }
     const decision = this.#decide(now()).get(key);
@@ -64,9 +72,27 @@ export class Reconciler {
       () => undefined,
       (thrown: Error) => thrown,
     );
-    const againMs = decision === undefined ? undefined : await this.#writeStatus(proxy, decision, error);
-    if (error !== undefined) throw error;
-    return isInAnothersWay(decision) ? Math.min(againMs ?? CONFLICT_EVERY_MS, CONFLICT_EVERY_MS) : againMs;
+    if (decision === undefined) {
+      if (error !== undefined) throw error;
+      return undefined;
+    }
+    const rolled = await this.#roll(proxy, decision, log);
+    const fault = error ?? rolled.fault;
+    const writtenMs = await this.#writeStatus(proxy, decision, { fault, progress: rolled.progress });
+    if (fault !== undefined) throw fault;
+    const times = [writtenMs, rolled.againMs, isInAnothersWay(decision) ? CONFLICT_EVERY_MS : undefined];
+    const due = times.filter((ms) => ms !== undefined);
+    return due.length === 0 ? undefined : Math.min(...due);
+  }
+
+  /** Pods follow what is written, also where a part of it was refused. */
+  async #roll(proxy: ObservedProxy, { inForce }: Decision, log: Log): Promise<Partial<Rolled>> {
+    if (inForce === undefined) {
+      this.#roller.forget(proxy.key);
+      return {};
+    }
+    await nextTurn();
+    return this.#roller.roll(proxy, inForce, log);
   }
 
   #decide(nowMs: number): Decisions["all"] {
@@ -92,11 +118,15 @@ export class Reconciler {
     throw others.length === 0 ? first : new Error(`${first.message}; and ${others.length} more`, { cause: first });
   }
 
-  async #writeStatus(proxy: ObservedProxy, decision: Decision, error: Error | undefined): Promise<number | undefined> {
+  async #writeStatus(
+    proxy: ObservedProxy,
+    decision: Decision,
+    { fault, progress }: { readonly fault: Error | undefined; readonly progress: Rolled["progress"] },
+  ): Promise<number | undefined> {
     const { client, caches, events, now, steadyMs } = this.#options;
     const text = new Date(now()).toISOString().replace(/\.\d+Z$/, "Z");
     await nextTurn();
-    const status = planStatus(caches, proxy, { decision, applyError: error?.message, now: text });
+    const status = planStatus(caches, proxy, { decision, applyError: fault?.message, rollout: progress, now: text });
     if (isDeepStrictEqual(status, proxy.status)) return undefined;
     const everyMs = WRITTEN_EVERY_MS[differenceOf(status, proxy.status)];
     const dueMs = (this.#statusWrittenAtMs.get(proxy.key) ?? Number.NEGATIVE_INFINITY) + everyMs - steadyMs();

@@ -26,7 +26,9 @@ export interface Reports {
 
 /** The state of each node that should run the proxy. A report counts only while the pod that made it is ready. */
 export function nodeStates({ objects, pods, absence, backends }: Reports): NodeState[] {
-  const podOf = new Map([...pods].sort((a, b) => Number(a.ready) - Number(b.ready)).map((pod) => [pod.nodeName, pod]));
+  const podOf = new Map(
+    [...pods].sort((a, b) => Number(a.ready) - Number(b.ready)).map((pod) => [pod.targetNode, pod]),
+  );
   return objects.map((object) => {
     const pod = podOf.get(object.nodeName);
     const { status, nodeName } = object;

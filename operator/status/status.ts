@@ -1,6 +1,7 @@
 import type { QuicProxyStatus } from "../../crds/status_schema.ts";
 import { APP_NAME, NAME_LABEL, PROXY_LABEL } from "../names.ts";
 import type { Decision } from "../plan/decide.ts";
+import type { RolloutProgress } from "../rollout/progress.ts";
 import type { ObservedProxy, World } from "../world.ts";
 import { absenceOfPods } from "./absence.ts";
 import { judge, toConditions } from "./conditions.ts";
@@ -9,6 +10,8 @@ import { nodeStates, sumReports } from "./nodes.ts";
 export interface StatusInputs {
   readonly decision: Decision;
   readonly applyError: string | undefined;
+  /** Undefined: nothing is rolled out. */
+  readonly rollout?: RolloutProgress | undefined;
   /** The present time, RFC 3339. */
   readonly now: string;
 }
@@ -17,7 +20,7 @@ export interface StatusInputs {
 export function planStatus(
   world: World,
   proxy: ObservedProxy,
-  { decision, applyError, now }: StatusInputs,
+  { decision, applyError, rollout, now }: StatusInputs,
 ): QuicProxyStatus {
   const { namespace, name, generation } = proxy;
   const { inForce } = decision;
@@ -30,7 +33,7 @@ export function planStatus(
     absence: absenceOfPods(world, proxy),
     backends,
   });
-  const verdicts = judge({ decision, states, applyError });
+  const verdicts = judge({ decision, states, applyError, rollout });
   const desired = inForce?.nodes.chosen.length ?? states.length;
   const ready = states.filter((state) => state.ready).length;
   return {
