@@ -68,6 +68,13 @@ export function duration(min: string, max: string) {
     .meta(validations(celRange("duration", { min, max, allowed })));
 }
 
+/** A whole number from 1 to `max`, or a percentage, as Kubernetes takes both in one field. */
+export function countOrPercent(max: number) {
+  const allowed = `a whole number from 1 to ${max}, or a percentage from "1%" to "100%"`;
+  const percent = text(/^([1-9][0-9]?|100)%$/, 4, allowed);
+  return z.union([integer(1, max, allowed), percent], { error: allowed }).meta({ "x-kubernetes-int-or-string": true });
+}
+
 /** An IP literal whose kind is one of `kinds`. */
 export function ipAddress(kinds: readonly AddressKind[], allowed: string) {
   return z

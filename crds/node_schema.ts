@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { REMOVALS } from "./backends_schema.ts";
-import { choice, integer, mapping, objectName, text } from "./fields.ts";
+import { choice, flag, integer, mapping, objectName, text } from "./fields.ts";
 import { hashKey } from "./key_schema.ts";
 import { API_VERSION, intentShape } from "./schema.ts";
 import { quicProxyNodeStatusShape } from "./status_schema.ts";
@@ -26,6 +26,9 @@ export const nodeSpecShape = mapping({
   removals: choice(REMOVALS)
     .default("Observed")
     .describe("For proxies of a version before QuicProxyBackends: what is said there now."),
+  drain: flag()
+    .optional()
+    .describe("The proxy is about to be replaced: it says that it is not ready, and forwards as before."),
   intent: intentShape.describe("What to run: the QuicProxy's spec; its backends are in QuicProxyBackends."),
 });
 

@@ -58,7 +58,7 @@ function typeText(schema: StructuralSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((word) => `\`${word}\``).join(", ");
   if (schema.type === "array") return `list of ${schema.items?.type ?? "anything"}`;
   if (schema.additionalProperties !== undefined) return "texts by key";
-  return schema.type;
+  return schema.type ?? "integer or string";
 }
 
 function defaultText({ default: value, type }: StructuralSchema): string {

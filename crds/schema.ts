@@ -2,6 +2,7 @@ import { z } from "zod";
 import { backendHealth } from "./backend_health.ts";
 import {
   choice,
+  countOrPercent,
   duration,
   flag,
   integer,
@@ -291,6 +292,22 @@ const scaling = mapping({
     ),
 });
 
+const rollout = mapping({
+  maxUnavailable: countOrPercent(5000)
+    .default(1)
+    .describe(
+      'Nodes that may be without a ready proxy at a time because it is replaced: 1 to 5000, or a percentage such as "25%", ' +
+        "rounded up. The first node of a change is replaced alone.",
+    ),
+  drain: duration("0s", "1h")
+    .default("0s")
+    .describe(
+      "How long a proxy says that it is not ready, and forwards all the same, before it is replaced, 0s to 1h: what spreads " +
+        "clients over nodes needs to notice. 0s: it is replaced at once, for where nothing looks at readiness.",
+    ),
+  paused: flag().default(false).describe("Replaces no proxy for now; what is under way is finished by itself."),
+});
+
 const tuning = mapping({
   mode: choice(["Observe", "Apply"])
     .default("Observe")
@@ -341,6 +358,7 @@ export const specShape = mapping({
     .describe("Where metrics and health are served. What cannot be had is said in the status and stops nothing."),
   nodes: nodes.optional().describe("Which nodes run the proxy. Only in a cluster."),
   scaling: scaling.optional().describe("On how many of those nodes. Only in a cluster."),
+  rollout: rollout.optional().describe("How proxies are replaced where a change needs it. Only in a cluster."),
   tuning: tuning.optional().describe("What may be changed on those nodes. Only in a cluster."),
   autoscaling: autoscaling.optional().describe("How many nodes run the proxy. Only in a cluster."),
 });

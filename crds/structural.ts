@@ -2,7 +2,8 @@ import { z } from "zod";
 
 /** A CRD's schema of one value, as far as ours go: OpenAPI 3.0, structural, with the extensions of Kubernetes. */
 export interface StructuralSchema {
-  type: "object" | "array" | "string" | "integer" | "number" | "boolean";
+  /** Absent where a whole number or a text may stand. */
+  type?: "object" | "array" | "string" | "integer" | "number" | "boolean";
   description?: string;
   default?: unknown;
   enum?: unknown[];
@@ -23,6 +24,7 @@ export interface StructuralSchema {
   "x-kubernetes-list-type"?: "map" | "set" | "atomic";
   "x-kubernetes-list-map-keys"?: string[];
   "x-kubernetes-preserve-unknown-fields"?: true;
+  "x-kubernetes-int-or-string"?: true;
 }
 
 /** Everything of JSON Schema that a structural schema may hold, in the order in which it is written. */
@@ -43,11 +45,13 @@ const KEPT = [
   "x-kubernetes-list-type",
   "x-kubernetes-list-map-keys",
   "x-kubernetes-validations",
+  "x-kubernetes-int-or-string",
 ] as const;
 
 /** What zod writes and the API server must not see; the rest it does not know either is an error here. */
 const DROPPED = new Set(["propertyNames", "properties", "required", "items", "additionalProperties"]);
 
+const INT_OR_STRING = "x-kubernetes-int-or-string";
 /** The API server's regular expressions (RE2) know no look-ahead; ours says "not empty", and a length says it too. */
 const NOT_EMPTY = "(?=[0-9])";
 
@@ -59,7 +63,8 @@ export function toStructural(shape: z.core.$ZodType): StructuralSchema {
   return convert(z.toJSONSchema(shape, { target: "openapi-3.0", io: "input" }) as Record<string, unknown>, "");
 }
 
-function convert(schema: Record<string, unknown>, path: string): StructuralSchema {
+function convert(given: Record<string, unknown>, path: string): StructuralSchema {
+  const schema = given[INT_OR_STRING] === true ? intOrString(given) : given;
   for (const key of Object.keys(schema)) {
     if (!DROPPED.has(key) && !(KEPT as readonly string[]).includes(key)) {
       throw new Error(`${path || "the root"}: a structural schema has no ${key}`);
@@ -68,6 +73,12 @@ function convert(schema: Record<string, unknown>, path: string): StructuralSchem
   const kept = Object.fromEntries(KEPT.filter((key) => schema[key] !== undefined).map((key) => [key, schema[key]]));
   const structural = { ...patternOf(kept), ...integerFormat(kept), ...childrenOf(schema, path) } as StructuralSchema;
   return structural.type === "object" && structural.default !== undefined ? withWholeDefault(structural) : structural;
+}
+
+/** The one union that a structural schema can say; the limits of each side hold for values of its type only. */
+function intOrString({ anyOf, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  const sides = (anyOf as Record<string, unknown>[]).map(({ type: _, ...limits }) => limits);
+  return Object.assign({}, ...sides, rest);
 }
 
 /** The API server holds a default against the rules as it stands, before the defaults of what is in it. */

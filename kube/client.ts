@@ -113,9 +113,9 @@ export class ApiClient {
     return this.#call<T>("PATCH", path, { body: JSON.stringify(object), contentType: APPLY_CONTENT_TYPE });
   }
 
-  async mergePatch(resource: Resource, place: ResourcePlace, patch: object): Promise<void> {
+  async mergePatch(resource: Resource, place: ResourcePlace, patch: object): Promise<KubernetesObject> {
     const body = { body: JSON.stringify(patch), contentType: "application/merge-patch+json" };
-    await this.#call("PATCH", resourcePath(resource, place), body);
+    return this.#call("PATCH", resourcePath(resource, place), body);
   }
 
   async create<T extends KubernetesObject>(resource: Resource, object: T, options: CallOptions = {}): Promise<T> {
@@ -130,12 +130,24 @@ export class ApiClient {
     return this.#call<T>("PUT", path, { body: JSON.stringify(object), contentType: "application/json" }, options);
   }
 
-  /** Deletes an object and what it owns; one that is gone already is no error. */
-  async delete(resource: Resource, place: ResourcePlace): Promise<void> {
+  /**
+   * Deletes an object and what it owns; one that is gone already is no error. With a `uid`, where another is of that name by
+   * now: 409. Returns the object as far as it is still there, because it has its time to end.
+   */
+  async delete(
+    resource: Resource,
+    place: ResourcePlace,
+    { uid }: { readonly uid?: string } = {},
+  ): Promise<KubernetesObject | undefined> {
+    const options = { apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid } };
+    const body = uid === undefined ? {} : { body: JSON.stringify(options), contentType: "application/json" };
     try {
-      await this.#call("DELETE", `${resourcePath(resource, place)}?propagationPolicy=Background`);
+      const path = `${resourcePath(resource, place)}?propagationPolicy=Background`;
+      const answer = await this.#call<Partial<KubernetesObject>>("DELETE", path, body);
+      return answer.metadata?.deletionTimestamp === undefined ? undefined : (answer as KubernetesObject);
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 404)) throw error;
+      if (error instanceof ApiError && error.status === 404) return undefined;
+      throw error;
     }
   }
 

@@ -4,6 +4,9 @@ import { ACCEPTED_WITH_NOTES } from "./status/conditions.ts";
 import { NOT_REPORTING } from "./status/nodes.ts";
 
 const ACTION = "Observe";
+/** What only takes its time, or is meant to be so. */
+const QUIET: ReadonlySet<string> = new Set(["Pending", "Draining"]);
+const UNDER_WAY: ReadonlySet<string> = new Set(["RollingOut", "RolloutPaused"]);
 
 /** What a new status says that the one before it did not, as events. Pure. */
 export function statusHappenings(before: Partial<QuicProxyStatus>, after: Partial<QuicProxyStatus>): Happening[] {
@@ -13,7 +16,7 @@ export function statusHappenings(before: Partial<QuicProxyStatus>, after: Partia
   const once = happenings.filter(
     ({ reason }, index) => happenings.findIndex((each) => each.reason === reason) === index,
   );
-  return [...once, ...backendHappening(before, after)];
+  return [...once, ...rolloutHappening(before, after), ...backendHappening(before, after)];
 }
 
 /** A reason that changes while the status stays is another trouble, not the same. */
@@ -27,9 +30,19 @@ function conditionHappening({ type, status, reason, message }: Condition): Happe
   const isGood = (status === "True") === (type !== "Degraded");
   const note = `${type}: ${message}`;
   if (status === "Unknown" && reason !== NOT_REPORTING) return [];
-  if (!isGood) return reason === "Pending" ? [] : [{ type: "Warning", reason, action: ACTION, note }];
+  if (UNDER_WAY.has(reason)) return [{ type: "Normal", reason, action: ACTION, note }];
+  if (!isGood) return QUIET.has(reason) ? [] : [{ type: "Warning", reason, action: ACTION, note }];
   if (reason === ACCEPTED_WITH_NOTES) return [{ type: "Warning", reason, action: ACTION, note }];
   return type === "Ready" ? [{ type: "Normal", reason, action: ACTION, note }] : [];
+}
+
+/** A rollout that came to its end, and did not only stop to be one because the spec is refused or something is missing. */
+function rolloutHappening(before: Partial<QuicProxyStatus>, after: Partial<QuicProxyStatus>): Happening[] {
+  const of = ({ conditions = [] }: Partial<QuicProxyStatus>) => conditions.find(({ type }) => type === "Programmed");
+  const [old, present] = [of(before), of(after)];
+  const wasRolling = old !== undefined && (UNDER_WAY.has(old.reason) || old.reason === "RolloutHalted");
+  if (!wasRolling || present?.status !== "True") return [];
+  return [{ type: "Normal", reason: "RolledOut", action: ACTION, note: `Programmed: ${present.message}` }];
 }
 
 function backendHappening(before: Partial<QuicProxyStatus>, after: Partial<QuicProxyStatus>): Happening[] {

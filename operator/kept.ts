@@ -54,6 +54,8 @@ const NOT_WRITTEN: ReadonlySet<string> = new Set([
   "resourceVersion",
   "generation",
   "creationTimestamp",
+  // Of an object: as far as a controller has read it.
+  "status",
 ]);
 
 function writtenDigest({ metadata, ...rest }: KubernetesObject): string {

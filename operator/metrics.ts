@@ -2,14 +2,24 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObserveCall } from "../kube/client.ts";
 import type { InformerStats } from "../kube/informer.ts";
 import type { Attempt, WorkQueue } from "./queue.ts";
+import type { RolloutProgress } from "./rollout/progress.ts";
+
+type ProgressNumber = (progress: Pick<RolloutProgress, "reason" | "outdated">) => number;
 
 /** What the gauges are read from when somebody asks. */
 export interface MetricsSources {
   queue(): WorkQueue | undefined;
   caches(): ReadonlyMap<string, InformerStats>;
   isLeading(): boolean;
+  rollouts(): Rollouts;
   /** Lines that the log could not take since the start. */
   logLinesLost(): number;
+}
+
+/** Proxies that are replaced, and how far that has come for each QuicProxy (namespace/name) where it is not done. */
+export interface Rollouts {
+  readonly replaced: number;
+  readonly progress: ReadonlyMap<string, Pick<RolloutProgress, "reason" | "outdated">>;
 }
 
 const CONTROLLER = "quicproxy";
@@ -70,6 +80,7 @@ export class OperatorMetrics {
     this.#errors.inc({ controller: CONTROLLER }, 0);
     this.#queueGauges(sources, named);
     this.#cacheGauges(sources);
+    this.#rolloutGauges(sources);
     const lost = "Lines of the log that could not be written.";
     this.#gauge({ name: "quicproxy_operator_log_lines_lost_total", help: lost, labelNames: [] }, (set) =>
       set({}, sources.logLinesLost()),
@@ -120,6 +131,28 @@ export class OperatorMetrics {
     gauge("watches_total", "Watches opened.", ({ watches }) => watches);
     gauge("stalls_total", "Watches given up because they were silent.", ({ stalls }) => stalls);
     gauge("errors_total", "Failed lists and watches, and handlers that threw.", ({ errors }) => errors);
+  }
+
+  #rolloutGauges(sources: MetricsSources): void {
+    const labelNames = ["namespace", "name"];
+    const each = (set: (labels: Record<string, string>, value: number) => void, of: ProgressNumber): void => {
+      for (const [key, progress] of sources.rollouts().progress) {
+        const [namespace = "", name = ""] = key.split("/");
+        set({ namespace, name }, of(progress));
+      }
+    };
+    const left = "Nodes whose proxies are to be replaced yet; nothing where none is.";
+    this.#gauge({ name: "quicproxy_operator_rollout_outdated_nodes", help: left, labelNames }, (set) =>
+      each(set, ({ outdated }) => outdated),
+    );
+    const halted = "1: the rollout is halted, because what was replaced is not well.";
+    this.#gauge({ name: "quicproxy_operator_rollout_halted", help: halted, labelNames }, (set) =>
+      each(set, ({ reason }) => Number(reason === "RolloutHalted")),
+    );
+    const replaced = "Pods deleted to be replaced.";
+    this.#gauge({ name: "quicproxy_operator_pods_replaced_total", help: replaced, labelNames: [] }, (set) =>
+      set({}, sources.rollouts().replaced),
+    );
   }
 
   #gauge(

@@ -14,6 +14,12 @@ export const ACCEPTED_LABEL = "quicproxy.io/accepted";
 export const RESTART_ANNOTATION = "quicproxy.io/restart";
 /** For which number of workers the pods were rolled last, and up to which generation of node objects. */
 export const WORKERS_ANNOTATION = "quicproxy.io/restarted-for-workers";
+/** On the pod template, and so on the pods: digest of the template that they were made of. */
+export const TEMPLATE_ANNOTATION = "quicproxy.io/template";
+/** Where `kubectl rollout restart` says that it wants other pods. */
+export const RESTARTED_AT_ANNOTATION = "kubectl.kubernetes.io/restartedAt";
+/** On a QuicProxyNode: which pod was drained or replaced last, what for, and how it did. */
+export const ROLLOUT_ANNOTATION = "quicproxy.io/rollout";
 /** Labels on nodes are the only thing of ours that garbage collection cannot undo. */
 export const NODE_LABELS_FINALIZER = "quicproxy.io/node-labels";
 export const APP_NAME = "quicproxy";

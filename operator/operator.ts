@@ -56,6 +56,7 @@ export class Operator {
       caches: () => this.#caches.stats(),
       isLeading: options.isLeading,
       logLinesLost: options.logLinesLost ?? (() => 0),
+      rollouts: () => reconciler.rollouts,
     });
     this.client = new ApiClient(send, this.metrics.observeCall);
     const client = new ApiClient(fenced(send, options.isLeading), this.metrics.observeCall);

@@ -16,6 +16,7 @@ import { Patience } from "./patience.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { planProxy } from "./plan/plan.ts";
+import { type Rolled, Roller } from "./rollout/roller.ts";
 import { Silences } from "./silences.ts";
 import { differenceOf } from "./status/difference.ts";
 import { planStatus } from "./status/status.ts";
@@ -46,6 +47,7 @@ export class Reconciler {
   readonly #hashKeys: HashKeys;
   readonly #silences: Silences;
   readonly #patience: Patience;
+  readonly #roller: Roller;
   readonly #statusWrittenAtMs = new Map<string, number>();
   #decisions: (Decisions & { readonly version: number }) | undefined;
 
@@ -55,6 +57,11 @@ export class Reconciler {
     this.#hashKeys = new HashKeys(options);
     this.#silences = new Silences(options);
     this.#patience = new Patience(options);
+    this.#roller = new Roller(options);
+  }
+
+  get rollouts(): Pick<Roller, "progress" | "replaced"> {
+    return this.#roller;
   }
 
   /** Returns after how many milliseconds to come again, or undefined. Throws what should be tried again. */
@@ -65,6 +72,7 @@ export class Reconciler {
       this.#statusWrittenAtMs.delete(key);
       this.#applier.forget(key);
       this.#patience.forget(key);
+      this.#roller.forget(key);
       return undefined;
     }
     const decision = this.#decide(now()).get(key);
@@ -76,14 +84,27 @@ export class Reconciler {
       if (error !== undefined) throw error;
       return undefined;
     }
+    const rolled = await this.#roll(proxy, decision, log);
     const silence = await this.#silences.say(proxy, log).then(
-      (ms) => ({ againMs: ms, error: undefined }),
-      (thrown: Error) => ({ againMs: undefined, error: thrown }),
+      (againMs) => ({ againMs, fault: undefined }),
+      (fault: Error) => ({ againMs: undefined, fault }),
     );
-    const againMs = await this.#writeStatus(proxy, decision, error);
-    const failed = error ?? silence.error;
+    const fault = error ?? rolled.fault;
+    const writtenMs = await this.#writeStatus(proxy, decision, { fault, progress: rolled.progress });
+    const failed = fault ?? silence.fault;
     if (failed !== undefined) throw failed;
-    return earliest([againMs, silence.againMs, isInAnothersWay(decision) ? CONFLICT_EVERY_MS : undefined]);
+    const conflictMs = isInAnothersWay(decision) ? CONFLICT_EVERY_MS : undefined;
+    return earliest([writtenMs, rolled.againMs, silence.againMs, conflictMs]);
+  }
+
+  /** Pods follow what is written, also where a part of it was refused. */
+  async #roll(proxy: ObservedProxy, { inForce }: Decision, log: Log): Promise<Partial<Rolled>> {
+    if (inForce === undefined) {
+      this.#roller.forget(proxy.key);
+      return {};
+    }
+    await nextTurn();
+    return this.#roller.roll(proxy, inForce, log);
   }
 
   #decide(nowMs: number): Decisions["all"] {
@@ -109,12 +130,17 @@ export class Reconciler {
     throw others.length === 0 ? first : new Error(`${first.message}; and ${others.length} more`, { cause: first });
   }
 
-  async #writeStatus(proxy: ObservedProxy, decision: Decision, error: Error | undefined): Promise<number | undefined> {
+  async #writeStatus(
+    proxy: ObservedProxy,
+    decision: Decision,
+    { fault, progress }: { readonly fault: Error | undefined; readonly progress: Rolled["progress"] },
+  ): Promise<number | undefined> {
     const { client, caches, now, steadyMs } = this.#options;
     const { capabilities } = this.#options.pods;
     const text = secondsTime(now());
     await nextTurn();
-    const status = planStatus(caches, proxy, { decision, applyError: error?.message, capabilities, now: text });
+    const inputs = { decision, applyError: fault?.message, rollout: progress, capabilities, now: text };
+    const status = planStatus(caches, proxy, inputs);
     if (isDeepStrictEqual(status, proxy.status)) return this.#tell(proxy, status);
     const everyMs = WRITTEN_EVERY_MS[differenceOf(status, proxy.status)];
     const dueMs = (this.#statusWrittenAtMs.get(proxy.key) ?? Number.NEGATIVE_INFINITY) + everyMs - steadyMs();

@@ -79,6 +79,8 @@ export interface ObservedNodeObject {
   /** Whether it has backends, for a proxy of a version before QuicProxyBackends. */
   readonly hasBackends: boolean;
   readonly digest: string;
+  /** Whether its proxy is told to say that it is not ready. */
+  readonly drain: boolean;
   /** By the clock of the node: what tells one report from the next. Undefined: none, or by a proxy of an older version. */
   readonly reportedAt: string | undefined;
   readonly status: QuicProxyNodeStatus;
@@ -107,12 +109,24 @@ export interface ObservedPod {
   readonly namespace: string;
   readonly name: string;
   readonly proxy: string;
+  readonly uid: string;
+  /** Empty until it is scheduled. */
   readonly nodeName: string;
-  /** Since 1970, by the clock of the API server. */
-  readonly createdAtMs: number;
+  /** The node that the DaemonSet made it for, scheduled or not. */
+  readonly targetNode: string;
   readonly ready: boolean;
   /** Why it does not run, in the words of the kubelet or the scheduler. */
   readonly trouble: string | undefined;
+  readonly terminating: boolean;
+  /** Whether its container runs and has passed its startup probe. */
+  readonly started: boolean;
+  readonly restarts: number;
+  /** Of the template that it was made of; undefined: of an operator that did not mark them. */
+  readonly template: string | undefined;
+  /** Since 1970, by the clock of the API server. */
+  readonly createdAtMs: number;
+  /** When its readiness last changed or its container last started, by the clock of its node; 0: never. */
+  readonly changedAtMs: number;
 }
 
 /** A ControllerRevision that holds a spec which was accepted. */
@@ -160,6 +174,9 @@ export interface World {
   backendObjects(namespace: string, proxy: string): readonly ObservedBackends[];
   hashKey(namespace: string, proxy: string): string | undefined;
   pods(namespace: string, proxy: string): readonly ObservedPod[];
+  /** Pods of all QuicProxies that are on a node, or are made for it. */
+  podsOn(nodeName: string): readonly ObservedPod[];
+  nodeObjectsOn(nodeName: string): readonly ObservedNodeObject[];
   revisions(namespace: string, proxy: string): readonly ObservedRevision[];
   /** Why a DaemonSet could not make pods lately, in the words of who refused them. */
   podRefusals(namespace: string, daemonSet: string): readonly ObservedRefusal[];

@@ -28,6 +28,8 @@ export interface ProxyOptions {
   plan: Plan;
   /** Overrides the manifest, now and after every reload. */
   metrics?: HostPort | "off" | undefined;
+  /** Why no new traffic should come here, whatever the data plane says; undefined: nothing. Default: nothing. */
+  findNotReady?: () => string | undefined;
 }
 
 export interface RunningProxy extends ProxyView {
@@ -59,13 +61,21 @@ function startRunning(plan: Plan, dependencies: ProxyDependencies): Running {
   return { controller, health: monitor, logLinesLost };
 }
 
-function viewOf({ controller, health, logLinesLost }: Running, endpoint: HttpEndpoint): ProxyView {
+function viewOf(
+  { controller, health, logLinesLost }: Running,
+  endpoint: HttpEndpoint,
+  findNotReady: () => string | undefined = () => undefined,
+): ProxyView {
   const others = () => ({ health: health.report(), logLinesLost: logLinesLost(), metricsProblem: endpoint.problem });
   return {
-    report: () => ({ ...controller.report(), ...others() }),
+    report: () => ({ ...controller.report(), ...others(), ...notReadyReport(findNotReady()) }),
     findUnhealthy: () => controller.findUnhealthy(),
-    findNotReady: () => controller.findNotReady(),
+    findNotReady: () => findNotReady() ?? controller.findNotReady(),
   };
+}
+
+function notReadyReport(notReadyReason: string | undefined): Partial<ReturnType<ProxyView["report"]>> {
+  return notReadyReason === undefined ? {} : { ready: false, notReadyReason };
 }
 
 /** Starts the data plane, then metrics and health beside it. Throws ApplyError with everything closed again. */
@@ -77,7 +87,7 @@ export async function startProxy(options: ProxyOptions, dependencies: ProxyDepen
     proxyRoutes(() => view),
     log,
   );
-  const view = viewOf(started, endpoint);
+  const view = viewOf(started, endpoint, options.findNotReady);
   let stopping = false;
 
   const followMetrics = (plan: Plan): Promise<void> => endpoint.follow(chooseMetrics(options.metrics, plan));

@@ -12,6 +12,7 @@ import {
   nodeLabel,
   PROXY_LABEL,
   RESTART_ANNOTATION,
+  TEMPLATE_ANNOTATION,
   WORKERS_ANNOTATION,
 } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
@@ -50,14 +51,15 @@ export function planDaemonSet(
     ...(restartedFor === undefined ? {} : { [WORKERS_ANNOTATION]: restartedFor }),
   };
   const selector = { [NAME_LABEL]: APP_NAME, [PROXY_LABEL]: proxy.name };
+  const pod = podSpec(proxy, spec, options);
+  const labels = childLabels(proxy.name);
+  const digest = digestOf({ labels, annotations, pod });
   const content = {
     spec: {
       selector: { matchLabels: selector },
-      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
-      template: {
-        metadata: { labels: childLabels(proxy.name), annotations },
-        spec: podSpec(proxy, spec, options),
-      },
+      // rollout/ replaces the pods (docs/adr/0032).
+      updateStrategy: { type: "OnDelete" },
+      template: { metadata: { labels, annotations: { ...annotations, [TEMPLATE_ANNOTATION]: digest } }, spec: pod },
     },
   };
   return childOf(proxy, { resource: RESOURCES.daemonSets, name: childName(proxy.name), content });

@@ -1,6 +1,7 @@
 import { CONDITION_MESSAGE_MAX, type Condition, type ConditionType } from "../../crds/status_schema.ts";
 import { listed, strung } from "../listing.ts";
 import type { Decision, InForce } from "../plan/decide.ts";
+import type { RolloutProgress } from "../rollout/progress.ts";
 import { PODS_REFUSED } from "./absence.ts";
 import type { NodeState } from "./nodes.ts";
 
@@ -17,6 +18,8 @@ export interface Findings {
   readonly states: readonly NodeState[];
   /** What went wrong when the plan was applied, such as a right that is missing. */
   readonly applyError: string | undefined;
+  /** Undefined: nothing is rolled out. */
+  readonly rollout: RolloutProgress | undefined;
 }
 
 /** What keeps a pod from running says more than that there is nothing to forward to. */
@@ -44,16 +47,17 @@ function judgeAccepted({ refusal, warnings, inForce }: Decision): Verdict {
   return { type, status: "True", reason: ACCEPTED_WITH_NOTES, message: `the spec can be run${notes}` };
 }
 
-function judgeProgrammed({ decision, states, applyError }: Findings): Verdict {
+function judgeProgrammed({ decision, states, applyError, rollout }: Findings): Verdict {
   const type = "Programmed";
   const { refusal, inForce } = decision;
   if (refusal !== undefined) {
-    const message = `the spec is not accepted; ${keptText(states)}`;
+    const message = `the spec is not accepted; ${keptText(states)}${rollout === undefined ? "" : `; ${rollout.message}`}`;
     return { type, status: "False", reason: refusal.reason, message };
   }
   if (applyError !== undefined) return { type, status: "False", reason: "ApplyFailed", message: applyError };
   const all = inForce?.nodes.chosen.length ?? 0;
   if (inForce === undefined || all === 0) return { type, status: "False", ...noNodes(inForce) };
+  if (rollout !== undefined) return { type, status: "False", reason: rollout.reason, message: rollout.message };
   const done = states.filter(({ programmed }) => programmed).length;
   if (done < all) {
     return { type, status: "False", ...troubles(states, `${done} of ${counted(all)} run the present spec`, "Pending") };

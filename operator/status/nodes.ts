@@ -40,7 +40,9 @@ export interface Reports {
 /** The state of each node that should run the proxy. A report counts only while the pod that made it is ready. */
 export function nodeStates(reports: Reports): NodeState[] {
   const { objects, pods } = reports;
-  const podOf = new Map([...pods].sort((a, b) => Number(a.ready) - Number(b.ready)).map((pod) => [pod.nodeName, pod]));
+  const podOf = new Map(
+    [...pods].sort((a, b) => Number(a.ready) - Number(b.ready)).map((pod) => [pod.targetNode, pod]),
+  );
   return objects.map((object) => {
     const pod = podOf.get(object.nodeName);
     return pod === undefined ? withoutPod(object, reports) : stateOf(object, pod, reports);

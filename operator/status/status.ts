@@ -2,6 +2,7 @@ import type { QuicProxyStatus } from "../../crds/status_schema.ts";
 import { APP_NAME, NAME_LABEL, PROXY_LABEL } from "../names.ts";
 import type { CapabilityLevel } from "../plan/capabilities.ts";
 import type { Decision } from "../plan/decide.ts";
+import type { RolloutProgress } from "../rollout/progress.ts";
 import type { ObservedProxy, World } from "../world.ts";
 import { absenceOfPods } from "./absence.ts";
 import { judge, toConditions } from "./conditions.ts";
@@ -13,6 +14,8 @@ export interface StatusInputs {
   readonly applyError: string | undefined;
   /** How much of the kernel the proxies were given. */
   readonly capabilities: CapabilityLevel;
+  /** Undefined: nothing is rolled out. */
+  readonly rollout?: RolloutProgress | undefined;
   /** The present time, RFC 3339. */
   readonly now: string;
 }
@@ -21,7 +24,7 @@ export interface StatusInputs {
 export function planStatus(
   world: World,
   proxy: ObservedProxy,
-  { decision, applyError, capabilities, now }: StatusInputs,
+  { decision, applyError, rollout, capabilities, now }: StatusInputs,
 ): QuicProxyStatus {
   const { namespace, name, generation } = proxy;
   const { inForce } = decision;
@@ -36,7 +39,7 @@ export function planStatus(
     capabilities,
   });
   const states = inForce === undefined ? reported : withPortHolders(world, proxy, inForce.spec, reported);
-  const verdicts = judge({ decision, states, applyError });
+  const verdicts = judge({ decision, states, applyError, rollout });
   const desired = inForce?.nodes.chosen.length ?? decision.asked ?? states.length;
   const ready = states.filter((state) => state.ready).length;
   return {

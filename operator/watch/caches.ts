@@ -71,6 +71,8 @@ export class Caches implements World {
   readonly #nodeObjectsOf = new Groups<ObservedNodeObject>(ownerKey);
   readonly #backendObjectsOf = new Groups<ObservedBackends>(ownerKey);
   readonly #podsOf = new Groups<ObservedPod>(ownerKey);
+  readonly #podsOn = new Groups<ObservedPod>(({ targetNode }) => targetNode);
+  readonly #nodeObjectsOn = new Groups<ObservedNodeObject>(({ nodeName }) => nodeName);
   readonly #refusalsOf = new Groups<ObservedRefusal>(({ namespace, daemonSet }) => `${namespace}/${daemonSet}`);
   readonly #revisionsOf = new Groups<ObservedRevision>(ownerKey);
   readonly #children: ReadonlyMap<string, Informer<KubernetesObject>>;
@@ -92,13 +94,14 @@ export class Caches implements World {
     this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
     this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, (change) => {
       this.#nodeObjectsOf.take(change);
+      this.#nodeObjectsOn.take(change);
       this.#heartbeats.take(change);
       if (isBeatOnly(change)) return undefined;
       return { ...ownerOf(change), settleMs: reportSettleMs(change) };
     });
     this.#backendObjects = this.#follow(RESOURCES.quicProxyBackends, projectBackends, grouped(this.#backendObjectsOf));
     this.#keys = this.#follow(RESOURCES.quicProxyKeys, projectKey, ownerOf);
-    this.#follow(RESOURCES.pods, projectPod, grouped(this.#podsOf));
+    this.#follow(RESOURCES.pods, projectPod, grouped(this.#podsOf, this.#podsOn));
     this.#follow(RESOURCES.coreEvents, projectRefusal, (change) => {
       this.#refusalsOf.take(change);
       const { namespace, daemonSet } = (change.value ?? change.before) as ObservedRefusal;
@@ -189,6 +192,14 @@ export class Caches implements World {
     return this.#podsOf.of(`${namespace}/${proxy}`);
   }
 
+  podsOn(nodeName: string): readonly ObservedPod[] {
+    return this.#podsOn.of(nodeName);
+  }
+
+  nodeObjectsOn(nodeName: string): readonly ObservedNodeObject[] {
+    return this.#nodeObjectsOn.of(nodeName);
+  }
+
   revisions(namespace: string, proxy: string): readonly ObservedRevision[] {
     return this.#revisionsOf.of(`${namespace}/${proxy}`);
   }
@@ -243,9 +254,9 @@ export class Caches implements World {
   }
 }
 
-function grouped<T extends Owned>(groups: Groups<T>): (change: Change<T>) => Concern {
+function grouped<T extends Owned>(...groups: readonly Groups<T>[]): (change: Change<T>) => Concern {
   return (change) => {
-    groups.take(change);
+    for (const group of groups) group.take(change);
     return ownerOf(change);
   };
 }

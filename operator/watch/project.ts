@@ -7,6 +7,7 @@ import { digestOf } from "../digest.ts";
 import { PROXY_LABEL } from "../names.ts";
 import { knownBackends } from "../plan/backend_objects.ts";
 import { contentDigest } from "../plan/node_objects.ts";
+import { templateOf } from "../rollout/template.ts";
 import type {
   ObservedBackends,
   ObservedKey,
@@ -122,6 +123,7 @@ export function projectNodeObject(raw: KubernetesObject): ObservedNodeObject | u
     hashKey: spec?.hashKey ?? "",
     hasBackends: spec?.intent?.backends?.static !== undefined,
     digest: contentDigest(spec ?? {}),
+    drain: spec?.drain === true,
     reportedAt,
     status: report,
     metadata: { name, namespace, labels, annotations, ownerReferences } as ObservedNodeObject["metadata"],
@@ -153,7 +155,12 @@ export function projectKey(raw: KubernetesObject): ObservedKey | undefined {
 }
 
 interface ContainerStatus {
-  readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
+  readonly started?: boolean | null;
+  readonly restartCount?: number;
+  readonly state?: {
+    readonly waiting?: { readonly reason?: string; readonly message?: string };
+    readonly running?: { readonly startedAt?: string };
+  };
 }
 
 interface PodCondition {
@@ -161,11 +168,25 @@ interface PodCondition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  readonly lastTransitionTime?: string | null;
 }
 
+type NodeTerm = { matchFields?: { key: string; values?: string[] }[] };
+
 type Pod = {
-  spec?: { nodeName?: string };
-  status?: { conditions?: PodCondition[]; containerStatuses?: ContainerStatus[] };
+  spec?: {
+    nodeName?: string;
+    affinity?: {
+      nodeAffinity?: { requiredDuringSchedulingIgnoredDuringExecution?: { nodeSelectorTerms?: NodeTerm[] } };
+    };
+  };
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    conditions?: PodCondition[];
+    containerStatuses?: ContainerStatus[];
+  };
 };
 
 export function projectPod(raw: KubernetesObject): ObservedPod | undefined {
@@ -173,16 +194,47 @@ export function projectPod(raw: KubernetesObject): ObservedPod | undefined {
   const proxy = metadata.labels?.[PROXY_LABEL];
   if (proxy === undefined) return undefined;
   const { conditions = [], containerStatuses = [] } = status ?? {};
-  const isReady = conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
+  const readiness = conditions.find(({ type }) => type === "Ready");
+  const isReady = readiness?.status === "True";
+  const { nodeName = "" } = spec ?? {};
+  const [container] = containerStatuses;
   return {
     namespace: metadata.namespace ?? "",
     name: metadata.name,
     proxy,
-    nodeName: spec?.nodeName ?? "",
-    createdAtMs: Date.parse(metadata.creationTimestamp ?? "") || 0,
+    uid: metadata.uid ?? "",
+    nodeName,
+    targetNode: nodeName === "" ? targetOf(spec ?? {}) : nodeName,
     ready: isReady && metadata.deletionTimestamp === undefined,
-    trouble: isReady ? undefined : troubleOf(conditions, containerStatuses),
+    trouble: isReady ? undefined : (failureOf(status ?? {}) ?? troubleOf(conditions, containerStatuses)),
+    terminating: metadata.deletionTimestamp !== undefined,
+    ...runOf(container),
+    template: templateOf(metadata),
+    createdAtMs: msOf(metadata.creationTimestamp),
+    changedAtMs: Math.max(msOf(readiness?.lastTransitionTime), msOf(container?.state?.running?.startedAt)),
   };
+}
+
+function runOf(container: ContainerStatus | undefined): Pick<ObservedPod, "started" | "restarts"> {
+  const isRunning = container?.state?.running !== undefined;
+  return { started: isRunning && container.started !== false, restarts: container?.restartCount ?? 0 };
+}
+
+function msOf(time: string | null | undefined): number {
+  return Date.parse(time ?? "") || 0;
+}
+
+/** The scheduler puts a DaemonSet's pod where the DaemonSet controller says: by the name of the node. */
+function targetOf({ affinity }: NonNullable<Pod["spec"]>): string {
+  const terms = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  return (
+    terms.flatMap(({ matchFields = [] }) => matchFields).find(({ key }) => key === "metadata.name")?.values?.[0] ?? ""
+  );
+}
+
+/** Evicted by its kubelet, or refused by it: such a pod never runs again. */
+function failureOf({ phase, reason, message }: NonNullable<Pod["status"]>): string | undefined {
+  return phase === "Failed" ? [reason ?? "Failed", message].filter(Boolean).join(": ") : undefined;
 }
 
 const STARTING = new Set(["ContainerCreating", "PodInitializing"]);
@@ -224,6 +276,11 @@ export function projectRefusal(raw: KubernetesObject): ObservedRefusal | undefin
 export function projectChild(raw: KubernetesObject): KubernetesObject | undefined {
   if (raw.metadata.deletionTimestamp !== undefined) return undefined;
   const { managedFields: _, ...metadata } = raw.metadata as KubernetesObject["metadata"] & { managedFields?: unknown };
-  const { status: __, ...rest } = raw as Raw<{ status?: unknown }>;
-  return { ...rest, metadata };
+  const { status, ...rest } = raw as Raw<{ status?: { observedGeneration?: number } }>;
+  const { observedGeneration } = status ?? {};
+  return {
+    ...rest,
+    metadata,
+    ...(observedGeneration === undefined ? {} : { status: { observedGeneration } }),
+  } as never;
 }

@@ -47,6 +47,7 @@ interface Acceptable<T> {
 
 const RETRY_BASE_MS = 1000;
 const RETRY_MAX_MS = 30_000;
+const DRAINED = "the proxy is drained, because it is to be replaced; it forwards as before";
 const WAITING: Problem = { reason: "Pending", message: "waits for its backends" };
 
 /**
@@ -66,6 +67,7 @@ export class NodeAgent {
   #heldSinceMs: number | undefined;
   #attempts = 0;
   #cancelRetry: () => void = () => {};
+  #drained = false;
   #stopped = false;
 
   constructor(dependencies: AgentDependencies) {
@@ -80,6 +82,7 @@ export class NodeAgent {
       leftOut: this.#inForce?.leftOut ?? [],
       source: this.#source,
       problem: this.#problems.settings ?? this.#problems.backends,
+      drained: this.#drained,
     };
   }
 
@@ -94,14 +97,23 @@ export class NodeAgent {
 
   findNotReady(): string | undefined {
     if (this.#stopped) return "the proxy is stopping";
+    const drained = this.findDrained();
+    if (drained !== undefined) return drained;
     if (this.#proxy !== undefined) return this.#proxy.findNotReady();
     return `nothing runs yet: ${this.state.problem?.message ?? "waits for its settings and backends"}`;
+  }
+
+  /** Why no new traffic should come here although everything is well; undefined: it may. Forwarding is not concerned. */
+  findDrained(): string | undefined {
+    return this.#drained ? DRAINED : undefined;
   }
 
   /** Takes the spec of a QuicProxyNode, not checked. Never throws. */
   offerSettings(raw: unknown, source: Source): Promise<void> {
     return this.#enqueue(() => {
-      this.#offered = { ...this.#offered, settings: checkNodeSpec(raw), source };
+      const settings = checkNodeSpec(raw);
+      this.#offered = { ...this.#offered, settings, source };
+      this.#drain(source === "ApiServer" && "spec" in settings && settings.spec.drain === true);
       return this.#advance();
     });
   }
@@ -219,6 +231,15 @@ export class NodeAgent {
     if (leftMs <= 0) return undefined;
     this.#retry(leftMs);
     return { reason: "RemovalHeld", message };
+  }
+
+  /** Of a copy it is no matter: the pod that was to go is gone, or whoever wanted it to will say so again. */
+  #drain(drained: boolean): void {
+    if (drained !== this.#drained) {
+      const text = drained ? `not ready from now on: ${DRAINED}` : "no longer drained";
+      this.#dependencies.log.info({ drained }, text);
+    }
+    this.#drained = drained;
   }
 
   async #bring(parts: NodeParts): Promise<Error | undefined> {

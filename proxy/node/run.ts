@@ -50,8 +50,8 @@ export async function runNode(options: NodeOptions, dependencies: ProxyDependenc
   const client = new ApiClient(send);
   const sayOnce = onceEach(({ message }) => log.warn(`API server: ${message}; what is in force stays`));
   let stopped = false;
-  const agent = new NodeAgent({
-    start: (plan) => startProxy({ plan, metrics }, dependencies),
+  const agent: NodeAgent = new NodeAgent({
+    start: (plan) => startProxy({ plan, metrics, findNotReady: () => agent.findDrained() }, dependencies),
     plan: (parts) => planNode(parts, { namespace, cpus, keyDir }),
     lastGood: lastGoodDir === undefined ? undefined : lastGoodCopy(lastGoodDir, namespace, name),
     log,

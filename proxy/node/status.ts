@@ -26,6 +26,8 @@ export interface AgentState {
   readonly leftOut: readonly string[];
   readonly source: "ApiServer" | "LastGood" | undefined;
   readonly problem: Problem | undefined;
+  /** Whether it only says that it is not ready, because its pod is to be replaced. */
+  readonly drained: boolean;
 }
 
 /** A Secret that is missing may come, so this is tried again. */
@@ -56,14 +58,14 @@ export interface StatusInput {
 export function nodeStatus({ state, version, report, previous }: StatusInput): QuicProxyNodeStatus {
   const { appliedGeneration, appliedBackends, leftOut, source, problem } = state;
   const ready = report?.ready === true;
-  const { generation: refusedGeneration, ...why } = problem ?? troubleOf(report) ?? NO_TROUBLE;
+  const refusedGeneration = problem?.generation;
   return {
     appliedGeneration,
     appliedBackends,
     ...(leftOut.length === 0 ? {} : { backendsLeftOut: shortened(leftOut) }),
     ready,
     readiness: ready && !areAllDown(report) ? "True" : "False",
-    ...why,
+    ...reasonOf(state, report),
     ...(refusedGeneration === undefined ? {} : { refusedGeneration }),
     ...(source === undefined ? {} : { source }),
     version,
@@ -74,7 +76,16 @@ export function nodeStatus({ state, version, report, previous }: StatusInput): Q
 }
 
 /** Said in words of its own, for the operator may have written others here while nothing came from this node. */
-const NO_TROUBLE: Problem = { reason: "", message: "" };
+const NO_TROUBLE = { reason: "", message: "" };
+
+/** Why it is not ready, or not on the present generation. */
+function reasonOf({ drained, problem }: AgentState, report: CountersReport | undefined): Omit<Problem, "generation"> {
+  const message = report?.notReadyReason;
+  // What keeps a drained node from the present settings is most often that it needs the restart which it is drained for.
+  if (drained && message !== undefined) return { reason: "Draining", message };
+  if (problem !== undefined) return { reason: problem.reason, message: problem.message };
+  return troubleOf(report) ?? NO_TROUBLE;
+}
 
 function troubleOf(report: CountersReport | undefined): Problem | undefined {
   if (report === undefined) return undefined;

@@ -11,7 +11,7 @@ interface PolicySpec {
 }
 
 const POLICY = "ValidatingAdmissionPolicy";
-const OF_THE_OPERATOR = ["node-labels", "objects", "pods", "quicproxies", "role-bindings", "roles"];
+const OF_THE_OPERATOR = ["deletions", "node-labels", "objects", "pods", "quicproxies", "role-bindings", "roles"];
 const OF_PROXIES = ["node-status"];
 
 const policiesOf = (objects: readonly Rendered[]): Rendered[] => objects.filter(({ kind }) => kind === POLICY);

@@ -18,7 +18,7 @@ function rightsOf(role: Rendered): Rights {
 
 const IN_NAMESPACES: Rights = [
   "/events: list watch",
-  "/pods: list watch",
+  "/pods: list watch delete",
   "/serviceaccounts: list watch create patch",
   "/services: list watch",
   "apps/controllerrevisions: list watch create patch delete",

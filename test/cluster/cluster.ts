@@ -15,6 +15,8 @@ export interface Cluster {
   onClient(command: readonly string[]): CommandLine;
   /** The command line that runs a program on a node. */
   onNode(node: string, command: readonly string[]): CommandLine;
+  /** Stops a node's kubelet where it stands, or lets it go on; pods run on meanwhile. */
+  pauseKubelet(node: string, paused: boolean): Promise<void>;
   /** Resolves when the API server answers nobody; everything else goes on. */
   stopApiServer(): Promise<void>;
   /** Resolves when the API server is ready. */

@@ -75,6 +75,9 @@ async function kindCluster(say: Say): Promise<Cluster> {
     // The machine itself reaches the containers by their addresses.
     onClient: ([file, ...args]) => [file!, args],
     onNode,
+    async pauseKubelet(node, paused) {
+      await run(onNode(node, ["pkill", paused ? "-STOP" : "-CONT", "-x", "kubelet"]));
+    },
     // The kubelet runs the API server while its manifest is in this folder.
     async stopApiServer() {
       await moveApiServer("/etc/kubernetes/manifests", "/etc/kubernetes");

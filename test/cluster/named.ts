@@ -23,6 +23,7 @@ export async function namedCluster(kubeconfig: string, say: Say): Promise<Cluste
     },
     onClient: ([file, ...args]) => [file!, args],
     onNode: impossible("a command on a node"),
+    pauseKubelet: impossible("pausing a kubelet"),
     stopApiServer: impossible("stopping the API server"),
     startApiServer: impossible("starting the API server"),
   };

@@ -125,6 +125,7 @@ test("the operator reads no Secret, makes no pod and grants no more than it has"
     ["get", "secrets"],
     ["list", "secrets"],
     ["create", "pods"],
+    ["deletecollection", "pods"],
     ["create", "pods/exec"],
     ["delete", "nodes"],
     ["delete", "daemonsets.apps"],

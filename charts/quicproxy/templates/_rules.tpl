@@ -29,8 +29,12 @@ patch. It may grant proxies no more than it has itself, hence get of quicproxyno
   resources: [roles, rolebindings]
   verbs: [list, watch, create, patch]
 - apiGroups: [""]
-  resources: [pods, services]
+  resources: [services]
   verbs: [list, watch]
+# Deleted one by one where they are to be of another template (docs/adr/0032).
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch, delete]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]

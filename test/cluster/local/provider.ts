@@ -82,6 +82,11 @@ function clusterOf(directory: string, state: State): Cluster {
     },
     onClient: (command) => insideNamespace(plan.client.namespace, command),
     onNode: (node, command) => insideNode(holderOf(node), command),
+    async pauseKubelet(node, paused) {
+      const kubelet = state.daemons[`${node}-kubelet`];
+      if (kubelet === undefined || !isRunning(kubelet)) throw new Error(`no kubelet runs on ${node}`);
+      process.kill(kubelet.pid, paused ? "SIGSTOP" : "SIGCONT");
+    },
     stopApiServer: () => stopDaemon(state.daemons["kube-apiserver"]!),
     startApiServer: () => restartApiServer(directory, state),
   };

@@ -11,9 +11,18 @@ export interface Change {
   at: number;
 }
 
+/** One datagram that somebody who goes on asking sent. */
+export interface Asked {
+  /** Of one datagram to each address. */
+  round: number;
+  address: string;
+  answered: boolean;
+}
+
 /** UDP servers and a client that asks them through proxies, all on the clients' host. Stop it at the end. */
 export class Echo {
   readonly changes: Change[] = [];
+  readonly asked: Asked[] = [];
   readonly #cluster: Cluster;
   readonly #children: ChildProcess[] = [];
 
@@ -39,6 +48,20 @@ export class Echo {
     );
   }
 
+  /** Asks addresses all the time; what became of each datagram is in `asked` 9 s later. */
+  async survey(port: number, addresses: readonly string[]): Promise<void> {
+    await this.#start(["survey", String(port), ...addresses]);
+  }
+
+  /** Rounds since this many datagrams were asked in which nobody answered at all, and how many datagrams were lost. */
+  losses(since: number): { dark: number[]; lost: number; asked: number } {
+    const asked = this.asked.slice(since);
+    const rounds = new Map<number, boolean>();
+    for (const { round, answered } of asked) rounds.set(round, rounds.get(round) === true || answered);
+    const dark = [...rounds].filter(([, answered]) => !answered).map(([round]) => round);
+    return { dark, lost: asked.filter(({ answered }) => !answered).length, asked: asked.length };
+  }
+
   stop(): void {
     for (const child of this.#children.splice(0)) child.kill("SIGKILL");
   }
@@ -53,6 +76,7 @@ export class Echo {
       child.once("exit", (code) => reject(new Error(`echo ${args.join(" ")} ended with ${code}`)));
       createInterface(child.stdout!).on("line", (line) => {
         if (line === "ready") resolve();
+        else if (args[0] === "survey") this.asked.push(JSON.parse(line) as Asked);
         else this.changes.push(JSON.parse(line) as Change);
       });
     });

@@ -187,6 +187,31 @@ describe("with the operator's token nobody", () => {
     expect(await refusal(thief.mergePatch(serviceAccounts, EDGE, off))).toContain("so that everybody sees whose it is");
   });
 
+  it("deletes pods that are not of its own DaemonSets, and those it does", async () => {
+    const { pods } = RESOURCES;
+    const owner = { apiVersion: "apps/v1", kind: "DaemonSet", name: "quicproxy-edge", uid: "any", controller: true };
+    const spec = { containers: [{ name: "a", image: "a" }] };
+    const deletion = async (metadata: object): Promise<string> => {
+      const name = "victim";
+      await admin.apply(pods, made(pods, { name, ...metadata }, { spec }));
+      const said = await refusal(thief.delete(pods, { namespace: ELSEWHERE, name }));
+      await admin.client.delete(pods, { namespace: ELSEWHERE, name });
+      return said;
+    };
+    const said = "may not delete Pod victims/victim: it is not of a DaemonSet of the operator";
+    expect(await deletion({})).toContain(said);
+    expect(await deletion({ labels: OWN_LABELS })).toContain(said);
+    expect(await deletion({ ownerReferences: [owner] })).toContain(said);
+    for (const change of [
+      { name: "quicproxy-other" },
+      { kind: "ReplicaSet" },
+      { controller: false },
+      { apiVersion: "other/v1" },
+    ])
+      expect(await deletion({ labels: OWN_LABELS, ownerReferences: [{ ...owner, ...change }] })).toContain(said);
+    expect(await deletion({ labels: OWN_LABELS, ownerReferences: [owner] })).toBe("");
+  });
+
   it("writes what others are to say: the spec of a QuicProxy, the status of a node", async () => {
     const { quicProxies, quicProxyNodes } = RESOURCES;
     const edge = { namespace: NAMESPACE, name: "edge" };

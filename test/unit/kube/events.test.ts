@@ -28,6 +28,7 @@ beforeEach(() => {
       mergePatch: async (_, { name }, patch) => {
         if (failWith) throw failWith;
         patched.push({ name: name!, ...(patch as { series: object }) });
+        return patch as never;
       },
     },
     resource: RESOURCES.quicProxies,

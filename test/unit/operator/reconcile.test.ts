@@ -23,7 +23,10 @@ beforeEach(() => {
   const client = api.client();
   const now = () => wallMs;
   const events = new Events({
-    client: { create: async (_, event) => void recorded.push(event as never) as never, mergePatch: async () => {} },
+    client: {
+      create: async (_, event) => void recorded.push(event as never) as never,
+      mergePatch: async () => ({}) as never,
+    },
     ...{ resource: RESOURCES.quicProxies, controller: "test", instance: "test", now },
     onError: (error) => expect.fail(error.message),
   });

@@ -289,6 +289,39 @@ describe("the status of a QuicProxy", () => {
     expect(status).toMatchObject({ observedGeneration: 2, nodes: { ready: 2, desired: 2 }, workers: 4 });
   });
 
+  it("tells how far a rollout has come, what halts it, and what of it where the present spec is refused", () => {
+    const rollout = (reason: "RollingOut" | "RolloutHalted") => ({ reason, message: `about ${reason}`, outdated: 1 });
+    const of = (world: FakeWorld, reason: "RollingOut" | "RolloutHalted") => {
+      const capabilities = "Kernel" as const;
+      const given = {
+        decision: decisionOf(world),
+        applyError: undefined,
+        rollout: rollout(reason),
+        capabilities,
+        now: NOW,
+      };
+      const { conditions } = planStatus(world, world.proxies[0]!, given);
+      return conditions!.map(({ status, reason: why, message }) => `${status} ${why}: ${message}`);
+    };
+    const world = running();
+    expect(of(world, "RollingOut")[1]).toBe("False RollingOut: about RollingOut");
+    expect(of(world, "RollingOut")[2]).toMatch(/^True Ready/);
+    expect(of(world, "RolloutHalted")[1]).toBe("False RolloutHalted: about RolloutHalted");
+    world.parts.proxies = [proxy("edge", { backends: {} }, { generation: 2 })];
+    expect(of(world, "RolloutHalted")[1]).toBe(
+      "False InvalidSpec: the spec is not accepted; 2 nodes keep the last accepted spec; about RolloutHalted",
+    );
+  });
+
+  it("names the pod that the scheduler finds no room for, at its node", () => {
+    const world = running();
+    const trouble = "Unschedulable: 1 Insufficient memory";
+    world.parts.pods = [pod("node-1"), pod("node-2", { nodeName: "", targetNode: "node-2", ready: false, trouble })];
+    expect(statusOf(world).condition("Programmed")).toBe(
+      `False PodNotRunning: 1 of 2 nodes run the present spec; node-2: pod edge-node-2: ${trouble}`,
+    );
+  });
+
   it("shows why a plan could not be applied", () => {
     expect(statusOf(running(), "PATCH /apis/...: 403 forbidden").condition("Programmed")).toBe(
       "False ApplyFailed: PATCH /apis/...: 403 forbidden",
@@ -347,6 +380,22 @@ describe("changes of a status", () => {
         note: "backends changed: 0 serving, 1 draining (before: 1 serving, 0 draining)",
       },
     ]);
+    const rolling = (reason: "RollingOut" | "RolloutHalted" | "RolloutPaused") => ({
+      ...good,
+      conditions: good.conditions!.map((each) =>
+        each.type === "Programmed" ? { ...each, status: "False" as const, reason } : each,
+      ),
+    });
+    const said = (...of: Parameters<typeof statusHappenings>) =>
+      statusHappenings(...of).map(({ type, reason }) => `${type} ${reason}`);
+    expect(said(good, rolling("RollingOut"))).toEqual(["Normal RollingOut"]);
+    expect(said(rolling("RollingOut"), rolling("RolloutHalted"))).toEqual(["Warning RolloutHalted"]);
+    expect(said(rolling("RolloutHalted"), rolling("RolloutPaused"))).toEqual(["Normal RolloutPaused"]);
+    expect(said(rolling("RolloutHalted"), good)).toEqual(["Normal RolledOut"]);
+    const drained = good.conditions!.map((each) =>
+      each.type === "Ready" ? { ...each, status: "False" as const, reason: "Draining" } : each,
+    );
+    expect(said(good, { ...good, conditions: drained })).toEqual([]);
     const busy = statusOf(
       running({}, { appliedGeneration: 1, ready: false, reason: "ListenPortBusy", message: "busy" }),
     ).status;

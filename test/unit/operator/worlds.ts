@@ -118,6 +118,14 @@ export class FakeWorld implements World {
     return this.parts.pods.filter((pod) => pod.namespace === namespace && pod.proxy === proxy);
   }
 
+  podsOn(nodeName: string) {
+    return this.parts.pods.filter((pod) => pod.targetNode === nodeName);
+  }
+
+  nodeObjectsOn(nodeName: string) {
+    return this.parts.nodeObjects.filter((object) => object.nodeName === nodeName);
+  }
+
   revisions(namespace: string, proxy: string) {
     return this.parts.revisions.filter((each) => each.namespace === namespace && each.proxy === proxy);
   }
@@ -219,10 +227,17 @@ export function pod(nodeName: string, changes: Partial<ObservedPod> = {}): Obser
     namespace: "media",
     name: `edge-${nodeName}`,
     proxy: "edge",
+    uid: `uid-${nodeName}`,
     nodeName,
-    createdAtMs: Date.UTC(2026, 0, 1),
+    targetNode: changes.nodeName ?? nodeName,
     ready: true,
     trouble: undefined,
+    terminating: false,
+    started: true,
+    restarts: 0,
+    template: undefined,
+    createdAtMs: FRESH.nowMs - 3_600_000,
+    changedAtMs: FRESH.nowMs - 3_600_000,
     ...changes,
   };
 }

@@ -70,6 +70,20 @@ describe("startProxy", () => {
     expect(lines.map(({ message }) => message)).toContain("listening on 0.0.0.0:4433");
   });
 
+  it("is not ready for a reason from outside, says which, and forwards as before", async () => {
+    const { log } = fakeLog();
+    let drained: string | undefined;
+    const dependencies = { openDataPlane: native.open, log, clock: () => nowMs, version: "test" };
+    const options = { plan: fakePlan(), metrics: { address: "127.0.0.1", port: 0 }, findNotReady: () => drained };
+    proxy = await startProxy(options, dependencies);
+    expect((await get(proxy, "/readyz")).status).toBe(200);
+    drained = "the proxy is drained";
+    expect(await get(proxy, "/readyz")).toEqual({ status: 503, text: "the proxy is drained\n" });
+    expect((await get(proxy, "/healthz")).status).toBe(200);
+    expect(proxy.report()).toMatchObject({ ready: false, notReadyReason: "the proxy is drained" });
+    expect(native.applied).toEqual([1]);
+  });
+
   it("forwards without a metrics port that another program has, says so once, and takes it when it can", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {

@@ -14,6 +14,7 @@ function object(reportedAt: string | undefined, changes: Partial<ObservedNodeObj
     hashKey: "",
     hasBackends: false,
     digest: "d",
+    drain: false,
     reportedAt,
     status: { ready: true },
     metadata: { name: "edge.node-1", namespace: "media" },

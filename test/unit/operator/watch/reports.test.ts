@@ -21,6 +21,7 @@ function object(status: QuicProxyNodeStatus, generation = 7): ObservedNodeObject
     generation,
     hashKey: "",
     hasBackends: false,
+    drain: false,
     digest: "d",
     reportedAt: undefined,
     status,

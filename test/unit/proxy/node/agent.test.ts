@@ -115,6 +115,25 @@ describe("an agent", () => {
     expect(agent.findNotReady()).toBe("the proxy is stopping");
   });
 
+  it("says that it is not ready while it is drained, and changes nothing else", async () => {
+    await offer(7);
+    const drained = (drain?: boolean) => agent.offerSettings({ ...nodeSpec({ generation: 7 }), drain }, "ApiServer");
+    await drained(true);
+    expect(agent.findNotReady()).toBe("the proxy is drained, because it is to be replaced; it forwards as before");
+    expect([agent.state.drained, agent.state.problem, started.length, applied.length]).toEqual([true, undefined, 1, 0]);
+    expect(agent.findUnhealthy()).toBeUndefined();
+    await backends(8);
+    expect([inForce(), agent.findNotReady() === undefined]).toEqual([[7, 8], false]);
+    await drained();
+    expect([agent.findNotReady(), agent.state.drained]).toEqual([undefined, false]);
+  });
+
+  it("is not drained by its copy: what was to be replaced is", async () => {
+    await agent.offerSettings({ ...nodeSpec({ generation: 7 }), drain: true }, "LastGood");
+    await backends(7);
+    expect(agent.findNotReady()).toBeUndefined();
+  });
+
   it("starts once it has settings and backends, in whatever order, and keeps both as last-good", async () => {
     await settings(7);
     expect(agent.state).toMatchObject({ problem: { reason: "Pending", message: "waits for its backends" } });
@@ -126,6 +145,7 @@ describe("an agent", () => {
       leftOut: [],
       source: "ApiServer",
       problem: undefined,
+      drained: false,
     });
     expect(copy).toMatchObject({ spec: { generation: 7 }, backends: { generation: 3 } });
   });

@@ -10,6 +10,7 @@ const IN_FORCE: AgentState = {
   appliedGeneration: 7,
   appliedBackends: 9,
   leftOut: [],
+  drained: false,
   source: "ApiServer",
   problem: undefined,
 };
@@ -121,7 +122,7 @@ describe("the status of a node", () => {
 
   it("says why nothing runs", () => {
     const problem = { reason: "ListenPortBusy", message: "taken" };
-    const none = { appliedGeneration: 0, appliedBackends: 0, leftOut: [], source: undefined, problem };
+    const none = { appliedGeneration: 0, appliedBackends: 0, leftOut: [], source: undefined, problem, drained: false };
     expect(nodeStatus({ state: none, version: "1", report: undefined, previous: undefined })).toEqual({
       appliedGeneration: 0,
       appliedBackends: 0,
@@ -208,4 +209,19 @@ describe("the reporter", () => {
     reporter.forget();
     expect(await tickAt(5000)).toBe(2);
   });
+});
+
+it("a node that is drained says so, also where it needs the restart that it is drained for", () => {
+  const drained = { ...IN_FORCE, drained: true };
+  const notReady = { ...fakeReport(), ready: false, notReadyReason: "the proxy is drained" };
+  const of = (given: AgentState) => nodeStatus({ state: given, version: "1", report: notReady, previous: undefined });
+  expect(of(drained)).toMatchObject({ ready: false, reason: "Draining", message: "the proxy is drained" });
+  expect(of(IN_FORCE)).toMatchObject({ ready: false, reason: "NotReady" });
+  const problem = { reason: "NeedsRestart", message: "dataPlane.batch: restart the proxy", generation: 8 };
+  expect(of({ ...drained, problem })).toMatchObject({
+    reason: "Draining",
+    message: "the proxy is drained",
+    refusedGeneration: 8,
+  });
+  expect(of({ ...IN_FORCE, problem })).toMatchObject({ reason: "NeedsRestart" });
 });
