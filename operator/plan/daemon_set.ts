@@ -15,22 +15,21 @@ import {
   WORKERS_ANNOTATION,
 } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
-import { capabilitiesOf } from "./capabilities.ts";
+import { capabilitiesOf, lesserLevel } from "./capabilities.ts";
 import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
 import { keyMounts } from "./key_mounts.ts";
 import { EXCLUDED } from "./nodes.ts";
 import { HEALTH_SOCKET, healthMount, healthVolume, probes } from "./probes.ts";
+import { podResources } from "./resources.ts";
+import { type Terms, withNodeSelector } from "./terms.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
 const LAST_GOOD_VOLUME = "last-good";
-/** Code, Node.js and stacks; the tables come on top. */
-const BASE_MEMORY_MIB = 128;
-/** Rings of single datagrams of eight workers, 8 MiB each; how many run is not for the pod to say. */
-const DECOUPLED_MEMORY_MIB = 64;
-const MIB = 1024 * 1024;
 
 export interface PodPlan {
   readonly spec: QuicProxySpec;
+  /** What its class allows it; undefined: there is none. */
+  readonly terms: Terms | undefined;
   /** What workersRestart says. */
   readonly restartedFor: string | undefined;
 }
@@ -42,9 +41,10 @@ export interface PodPlan {
  */
 export function planDaemonSet(
   proxy: ObservedProxy,
-  { spec, restartedFor }: PodPlan,
+  { spec: own, terms, restartedFor }: PodPlan,
   options: PodOptions,
 ): DesiredObject {
+  const spec = withNodeSelector(own, terms);
   const annotations = {
     [RESTART_ANNOTATION]: restartDigest(spec),
     ...(restartedFor === undefined ? {} : { [WORKERS_ANNOTATION]: restartedFor }),
@@ -56,7 +56,7 @@ export function planDaemonSet(
       updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } },
       template: {
         metadata: { labels: childLabels(proxy.name), annotations },
-        spec: podSpec(proxy, spec, options),
+        spec: podSpec(proxy, { spec, terms }, options),
       },
     },
   };
@@ -77,8 +77,12 @@ function restartDigest({ dataPlane }: QuicProxySpec): string {
   return digestOf({ mode, batch, flowMemoryBytes, upstreamLevel, upstreamPorts, upstreamSockets });
 }
 
-function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): object {
-  const { imagePullSecrets, priorityClass } = options;
+type Pod = Pick<PodPlan, "spec" | "terms">;
+
+function podSpec(proxy: ObservedProxy, pod: Pod, options: PodOptions): object {
+  const { spec, terms } = pod;
+  const { imagePullSecrets } = options;
+  const priorityClass = terms?.priorityClassName ?? options.priorityClass ?? "";
   const { tolerations = [] } = spec.nodes ?? {};
   return {
     serviceAccountName: childName(proxy.name),
@@ -89,10 +93,10 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
     nodeSelector: { ...imageLabels(options.architecture), ...spec.nodes?.selector },
     affinity: notExcluded(proxy),
     ...(tolerations.length === 0 ? {} : { tolerations }),
-    ...(priorityClass === undefined ? {} : { priorityClassName: priorityClass }),
+    ...(priorityClass === "" ? {} : { priorityClassName: priorityClass }),
     ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
     securityContext: { seccompProfile: { type: "RuntimeDefault" } },
-    containers: [container(proxy, spec, options)],
+    containers: [container(proxy, pod, options)],
     volumes: [
       { name: LAST_GOOD_VOLUME, emptyDir: { sizeLimit: "16Mi" } },
       healthVolume,
@@ -108,16 +112,12 @@ function notExcluded({ namespace, name }: ObservedProxy): object {
   return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
 }
 
-function memoryMibOf({ dataPlane }: QuicProxySpec): number {
-  const rings = dataPlane.mode === "Decoupled" ? DECOUPLED_MEMORY_MIB : 0;
-  return BASE_MEMORY_MIB + rings + Math.ceil((sizeBytes(dataPlane.flowMemory) ?? 0) / MIB);
-}
-
 function container(
   proxy: ObservedProxy,
-  spec: QuicProxySpec,
+  { spec, terms }: Pod,
   { image, imagePullPolicy, capabilities }: PodOptions,
 ): object {
+  const level = lesserLevel(terms?.capabilities ?? capabilities, capabilities);
   return {
     name: "proxy",
     image,
@@ -138,14 +138,14 @@ function container(
       { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
       { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
     ],
-    resources: { requests: { cpu: "100m", memory: `${memoryMibOf(spec)}Mi` } },
+    resources: podResources(spec, terms),
     securityContext: {
       allowPrivilegeEscalation: false,
       privileged: false,
       readOnlyRootFilesystem: true,
       // The kernel gives added capabilities to UID 0 only, unless the program carries them as file capabilities.
       runAsUser: 0,
-      capabilities: { drop: ["ALL"], add: capabilitiesOf(capabilities) },
+      capabilities: { drop: ["ALL"], add: capabilitiesOf(level) },
     },
     volumeMounts: [
       { name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR },

@@ -42,6 +42,7 @@ export function planStatus(
       ready,
       summary: `${ready}/${desired}`,
     },
+    ...(inForce?.terms === undefined ? {} : { className: inForce.terms.className }),
     ...(inForce === undefined ? {} : { backends: countBackends(inForce.resolved.backends) }),
     ...sumReports(states),
     selector: `${NAME_LABEL}=${APP_NAME},${PROXY_LABEL}=${name}`,

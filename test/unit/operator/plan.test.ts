@@ -220,11 +220,7 @@ describe("nodes that cannot run the image", () => {
       "edge.node-2",
     ]);
     const options = { ...POD_OPTIONS, architecture: "arm64" };
-    const { object } = planDaemonSet(
-      mixed.proxies[0]!,
-      { spec: accepted(mixed).spec, restartedFor: undefined },
-      options,
-    );
+    const { object } = planDaemonSet(mixed.proxies[0]!, { ...accepted(mixed), restartedFor: undefined }, options);
     expect((object as unknown as PodTemplate).spec.template.spec.nodeSelector).toEqual({
       "kubernetes.io/os": "linux",
       "kubernetes.io/arch": "arm64",
