@@ -135,9 +135,9 @@ describe("the DaemonSet", () => {
   });
 
   it.each([
-    [{}, "192Mi"],
-    [{ flowMemory: "256Mi" }, "384Mi"],
-    [{ mode: "Decoupled" }, "256Mi"],
+    [{}, "208Mi"],
+    [{ flowMemory: "256Mi" }, "400Mi"],
+    [{ mode: "Decoupled" }, "272Mi"],
   ])("asks for the memory that %o needs", (dataPlane, memory) => {
     expect(template({ dataPlane }).spec.containers[0].resources).toEqual({ requests: { cpu: "100m", memory } });
   });

@@ -99,6 +99,36 @@ describe("resources with which no proxy runs", () => {
   });
 });
 
+describe("the memory that a proxy needs", () => {
+  it("covers what was measured, resident at most, with tables of 64 MiB", () => {
+    const limitFor = (backends: number): number => {
+      const addresses = Array.from({ length: backends }, (_, at) => `10.2.${at >> 8}.${at & 255}`);
+      const list = addresses.map((address) => ({ address, port: 4433 }));
+      const open = { destinations: { cidrs: ["10.0.0.0/8"] } };
+      const of = world({ backends: { static: list }, resources: { limits: { memory: "1Mi" } } }, open);
+      return Number(/the proxy needs (\d+)Mi/.exec(decisionOf(of).refusal?.message ?? "")?.[1]);
+    };
+    const measuredMiB: [backends: number, resident: number][] = [
+      [1, 173],
+      [1000, 200],
+      [5000, 258],
+      [16_384, 393],
+    ];
+    for (const [backends, resident] of measuredMiB) {
+      expect(limitFor(backends)).toBeGreaterThan(resident);
+      expect(limitFor(backends)).toBeLessThan(resident * 1.25);
+    }
+  });
+
+  it("is requested without regard to the number of backends: pods do not roll for one more", () => {
+    const backends = {
+      static: Array.from({ length: 3000 }, (_, at) => ({ address: `10.2.${at >> 8}.${at & 255}`, port: 1 })),
+    };
+    const open = { destinations: { cidrs: ["10.0.0.0/8"] } };
+    expect(resourcesOf({ backends }, open)).toEqual(resourcesOf({}, open));
+  });
+});
+
 describe("an amount of processor time", () => {
   it.each([
     ["500m", 500],
