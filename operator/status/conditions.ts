@@ -167,8 +167,11 @@ function noNodes(inForce: InForce | undefined): Reasoned {
 }
 
 function noBackends({ spec, resolved }: InForce): Reasoned {
-  const { problem, backends } = resolved;
+  const { problem, backends, leftOut } = resolved;
   if (problem !== undefined) return problem;
+  if (backends.length === 0 && leftOut.length > 0) {
+    return { reason: "NoBackends", message: `every endpoint is left out: ${strung(leftOut, SHOWN_MAX)}` };
+  }
   const { service } = spec.backends;
   const reason = "NoBackends";
   if (service === undefined) {

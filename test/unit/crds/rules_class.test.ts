@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { classSpecShape } from "../../../crds/class_schema.ts";
 import { classFaults } from "../../../crds/rules_class.ts";
 import { specShape } from "../../../crds/schema.ts";
@@ -106,5 +108,15 @@ describe("how many nodes", () => {
       "scaling.nodes: is set; no scaling",
       "autoscaling: is set; no autoscaling",
     ]);
+  });
+});
+
+describe("examples/class.yaml", () => {
+  it("holds a class and a QuicProxy that it allows", () => {
+    const text = readFileSync(new URL("../../../examples/class.yaml", import.meta.url), "utf8");
+    const [allowed, asked] = parseAllDocuments(text).map((document) => document.toJS() as { spec: object });
+    const parsed = classSpecShape.parse(allowed?.spec);
+    expect(Object.keys(parsed)).toEqual(expect.arrayContaining(Object.keys(allowed?.spec ?? {})));
+    expect(classFaults(specShape.parse(asked?.spec), parsed, "media")).toEqual([]);
   });
 });
