@@ -100,6 +100,15 @@ export class Admin {
     });
   }
 
+  async crd(definition: object): Promise<void> {
+    await this.apply(CRDS, definition);
+  }
+
+  async removeCrd(name: string): Promise<void> {
+    await this.client.delete(CRDS, { name });
+    await until(`${name} is gone`, async () => (await this.client.get(CRDS, { name })) === undefined);
+  }
+
   async removeCrds(): Promise<void> {
     for (const plural of CRD_PLURALS) await this.client.delete(CRDS, { name: `${plural}.quicproxy.io` });
   }
@@ -128,13 +137,32 @@ export class Admin {
     await this.apply(RESOURCES.nodes, { apiVersion: "v1", kind: "Node", metadata });
   }
 
-  async service(name: string, port: number): Promise<void> {
+  async service(name: string, port: number, namespace = NAMESPACE): Promise<void> {
     const spec = { selector: { app: name }, ports: [{ name: "quic", port, protocol: "UDP" }] };
     await this.apply(RESOURCES.services, {
       apiVersion: "v1",
       kind: "Service",
-      metadata: { namespace: NAMESPACE, name },
+      metadata: { namespace, name },
       spec,
+    });
+  }
+
+  /** The slice of a Service with pods, as the API server's own controller would write it. */
+  async podSlice(namespace: string, service: string, addresses: readonly string[]): Promise<void> {
+    const labels = { "kubernetes.io/service-name": service };
+    await this.apply(RESOURCES.endpointSlices, {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { namespace, name: `${service}-pods`, labels },
+      addressType: "IPv4",
+      ports: [{ name: "quic", port: 4433, protocol: "UDP" }],
+      endpoints: addresses.map((address) => {
+        return {
+          addresses: [address],
+          conditions: { ready: true },
+          targetRef: { kind: "Pod", namespace, name: "pod" },
+        };
+      }),
     });
   }
 
