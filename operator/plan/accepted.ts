@@ -4,7 +4,7 @@ import { digestOf } from "../digest.ts";
 import { ACCEPTED_LABEL, childName, TERMS_ANNOTATION } from "../names.ts";
 import type { ObservedProxy, ObservedRevision } from "../world.ts";
 import { childOf, type DesiredObject } from "./desired.ts";
-import { type Terms, termsText } from "./terms.ts";
+import { type Kept, type Terms, termsText } from "./terms.ts";
 
 /*
  * The last accepted spec of a QuicProxy is kept in a ControllerRevision of its own, as DaemonSets keep their past
@@ -29,7 +29,7 @@ export interface RevisionPlan {
 /** The record of a spec that is accepted now. What it holds cannot be changed (apps/v1), so its name has the digest. */
 export function planRevision(
   proxy: ObservedProxy,
-  { spec, terms }: Accepted,
+  { spec, terms }: Kept,
   revisions: readonly ObservedRevision[],
 ): RevisionPlan {
   const name = revisionName(proxy, spec);
@@ -37,11 +37,6 @@ export function planRevision(
   const revision = latest === undefined ? 1 : latest.name === name ? latest.revision : latest.revision + 1;
   const desired = recordOf(proxy, { name, revision, data: spec, terms });
   return { desired, surplus: revisions.map((each) => each.name).filter((each) => each !== name) };
-}
-
-interface Accepted {
-  readonly spec: QuicProxySpec;
-  readonly terms: Terms | undefined;
 }
 
 /**

@@ -6,7 +6,7 @@ import { type DestinationFence, fenceOf } from "./destinations.ts";
 import { type Backends, backendsOfSlices, podAddressesOf } from "./endpoints.ts";
 import { grantFaults, serviceNamespace } from "./grants.ts";
 import { serviceProblem, targetPortOf } from "./service.ts";
-import type { Terms } from "./terms.ts";
+import type { Kept } from "./terms.ts";
 
 export interface ResolvedBackends {
   /** Sorted; those of weight 0 keep their flows and get no new one. */
@@ -19,11 +19,6 @@ export interface ResolvedBackends {
   readonly leftOut: readonly string[];
   /** Why the Service gives none at all. */
   readonly problem: Refusal | undefined;
-}
-
-interface Kept {
-  readonly spec: QuicProxySpec;
-  readonly terms: Terms | undefined;
 }
 
 /**

@@ -21,15 +21,12 @@ import { keyMounts } from "./key_mounts.ts";
 import { EXCLUDED } from "./nodes.ts";
 import { HEALTH_SOCKET, healthMount, healthVolume, probes } from "./probes.ts";
 import { podResources } from "./resources.ts";
-import { type Terms, withNodeSelector } from "./terms.ts";
+import { type Kept, withNodeSelector } from "./terms.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
 const LAST_GOOD_VOLUME = "last-good";
 
-export interface PodPlan {
-  readonly spec: QuicProxySpec;
-  /** What its class allows it; undefined: there is none. */
-  readonly terms: Terms | undefined;
+export interface PodPlan extends Kept {
   /** What workersRestart says. */
   readonly restartedFor: string | undefined;
 }
@@ -77,9 +74,7 @@ function restartDigest({ dataPlane }: QuicProxySpec): string {
   return digestOf({ mode, batch, flowMemoryBytes, upstreamLevel, upstreamPorts, upstreamSockets });
 }
 
-type Pod = Pick<PodPlan, "spec" | "terms">;
-
-function podSpec(proxy: ObservedProxy, pod: Pod, options: PodOptions): object {
+function podSpec(proxy: ObservedProxy, pod: Kept, options: PodOptions): object {
   const { spec, terms } = pod;
   const { imagePullSecrets } = options;
   const priorityClass = terms?.priorityClassName ?? options.priorityClass ?? "";
@@ -114,7 +109,7 @@ function notExcluded({ namespace, name }: ObservedProxy): object {
 
 function container(
   proxy: ObservedProxy,
-  { spec, terms }: Pod,
+  { spec, terms }: Kept,
   { image, imagePullPolicy, capabilities }: PodOptions,
 ): object {
   const level = lesserLevel(terms?.capabilities ?? capabilities, capabilities);

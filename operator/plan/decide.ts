@@ -3,11 +3,12 @@ import type { Refusal } from "../parse.ts";
 import type { ObservedProxy, World } from "../world.ts";
 import { lastAccepted, revisionName, specOf } from "./accepted.ts";
 import { type ResolvedBackends, resolveBackends } from "./backends.ts";
+import { keptBeforeClasses } from "./before_classes.ts";
 import { type Claim, portConflicts } from "./claims.ts";
 import { chooseClass } from "./classes.ts";
 import { type Judged, judgeSpec } from "./judge.ts";
 import { type ChosenNodes, chooseNodes } from "./nodes.ts";
-import { readTerms, type Terms, termsKept, withNodeSelector } from "./terms.ts";
+import { type Kept, readTerms, termsKept, withNodeSelector } from "./terms.ts";
 
 /** What is to be done about one QuicProxy. */
 export interface Decision {
@@ -19,10 +20,7 @@ export interface Decision {
   readonly inForce: InForce | undefined;
 }
 
-export interface InForce {
-  readonly spec: QuicProxySpec;
-  /** What its class allows it; undefined: there is no class, and there was none when it was accepted. */
-  readonly terms: Terms | undefined;
+export interface InForce extends Kept {
   readonly resolved: ResolvedBackends;
   readonly nodes: ChosenNodes;
   /** Nodes that another QuicProxy has the ports of: why. */
@@ -74,9 +72,6 @@ interface Candidate {
   readonly graceEndsAtMs: number;
 }
 
-/** A spec with the terms under which it runs. */
-type Kept = Pick<InForce, "spec" | "terms">;
-
 function candidateOf(world: World, proxy: ObservedProxy, nowMs: number): Candidate {
   const judged = judgeSpec(world, proxy);
   const revision = lastAccepted(proxy, world.revisions(proxy.namespace, proxy.name));
@@ -113,7 +108,10 @@ function decide(world: World, candidate: Candidate, claims: readonly Claim[]): D
   if (!judged.ok) return { refusal: judged.refusal, warnings: [], inForce: force(world, candidate, accepted, claims) };
   const { spec, terms, warnings } = judged;
   const present = { spec, terms };
-  if (isUnchanged) return { refusal: undefined, warnings, inForce: force(world, candidate, present, claims) };
+  if (isUnchanged && accepted !== undefined) {
+    const { notes, ...kept } = keptBeforeClasses(world, proxy, { present, accepted });
+    return { refusal: undefined, warnings: [...warnings, ...notes], inForce: force(world, candidate, kept, claims) };
+  }
   const nodes = nodesOf(world, candidate, present);
   const resolved = resolveBackends(world, proxy, present);
   const refusal = portConflicts(claimOf(proxy, spec, nodes.chosen), claims)[0]?.refusal ?? resolved.problem;

@@ -21,6 +21,13 @@ const termsShape = z.object({
 
 export type Terms = z.output<typeof termsShape>;
 
+/** A spec with the terms under which it runs. */
+export interface Kept {
+  readonly spec: QuicProxySpec;
+  /** Undefined: there is no class, and there was none when it was accepted. */
+  readonly terms: Terms | undefined;
+}
+
 /** A class under its name. */
 export interface NamedClass {
   readonly name: string;

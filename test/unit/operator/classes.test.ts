@@ -223,6 +223,42 @@ describe("a QuicProxy that was accepted before there were classes", () => {
     expect(plannedBackends(planOf(steady))).toEqual(["192.0.2.7 1"]);
   });
 
+  it("keeps endpoints that its class would leave out, says so, and loses them with its next spec", () => {
+    const upgraded = old(SERVICE_SPEC);
+    upgraded.parts.classes = [quicProxyClass()];
+    // Pods on their nodes' network.
+    upgraded.parts.nodes = [node("node-1", {}, { addresses: ["10.1.0.1"] }), node("node-2")];
+    const { refusal, warnings } = decisionOf(upgraded);
+    expect(refusal).toBeUndefined();
+    expect(warnings.join()).toMatch(/accepted before there were QuicProxyClasses.*10\.1\.0\.1 is an address of a node/);
+    expect(plannedBackends(planOf(upgraded))).toEqual(["10.1.0.1 1"]);
+    const steady = upgraded.applied(planOf(upgraded));
+    expect(plannedBackends(planOf(steady))).toEqual(["10.1.0.1 1"]);
+    steady.parts.proxies = [proxy("edge", { ...SERVICE_SPEC, routing: { idleTimeout: "60s" } })];
+    expect(plannedBackends(planOf(steady))).toEqual([]);
+  });
+
+  it("is not fenced while it has no endpoint to tell by", () => {
+    const upgraded = old(SERVICE_SPEC);
+    upgraded.parts.classes = [quicProxyClass()];
+    upgraded.parts.slices = [];
+    const empty = upgraded.applied(planOf(upgraded));
+    expect(decisionOf(empty).warnings).toEqual([]);
+    empty.parts.slices = [slice([], { endpoints: [{ ...slice(["192.0.2.1"]).endpoints[0]!, isPod: false }] })];
+    expect(plannedBackends(planOf(empty))).toEqual(["192.0.2.1 1"]);
+  });
+
+  it("is fenced from then on where that takes nothing from it", () => {
+    const upgraded = old(SERVICE_SPEC);
+    upgraded.parts.classes = [quicProxyClass()];
+    const fenced = upgraded.applied(planOf(upgraded));
+    fenced.parts.slices = [
+      slice(["10.1.0.1"]),
+      slice([], { endpoints: [{ ...slice(["192.0.2.1"]).endpoints[0]!, isPod: false }] }),
+    ];
+    expect(plannedBackends(planOf(fenced))).toEqual(["10.1.0.1 1"]);
+  });
+
   it("is fenced from the first spec on that is accepted under a class", () => {
     const upgraded = old(STATIC);
     upgraded.parts.classes = [
