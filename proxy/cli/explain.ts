@@ -15,6 +15,7 @@ import { formatAnswer } from "../explain/text.ts";
 import { type Arrivals, towardListener } from "../explain/toward_listener.ts";
 import { formatFault } from "../manifest/fault.ts";
 import { readManifestText } from "../manifest/read.ts";
+import { planOfCopy } from "./explain_copy.ts";
 import type { Output } from "./validate.ts";
 
 const EXIT_WRONG_INPUT = 2;
@@ -23,7 +24,8 @@ const CID_OCTETS_MAX = 20;
 const LIMIT_DEFAULT = 100;
 
 interface Flags {
-  file: string;
+  file?: string;
+  lastGood?: string;
   packet?: string;
   cid?: string;
   pcap?: string;
@@ -46,12 +48,18 @@ function parseLimit(text: string): number {
   return limit;
 }
 
-/** `quicproxy explain -f FILE`: where would this datagram go, and why? Exit code 0: answered, 2: wrong input. */
+/** `quicproxy explain -f FILE`, or `--last-good DIR` in a pod: where would this datagram go, and why? Exit code 0: answered, 2: wrong input. */
 export function registerExplain(program: Command, output: Output = TERMINAL): void {
   program
     .command("explain")
     .description("tell which backend a datagram goes to and why, by the code that routes datagrams; nothing is sent")
-    .requiredOption("-f, --file <file>", "manifest to hold it against; - reads standard input")
+    .option("-f, --file <file>", "manifest to hold it against; - reads standard input")
+    .addOption(
+      new Option(
+        "--last-good <dir>",
+        "hold it against what the proxy of this pod has in force: /var/lib/quicproxy",
+      ).conflicts(["file"]),
+    )
     .addOption(new Option("--packet <hex>", "UDP payload of a client in hexadecimal").conflicts(["cid", "pcap"]))
     .addOption(new Option("--cid <hex>", "destination Connection ID in hexadecimal").conflicts(["pcap"]))
     .option("--pcap <file>", "capture, pcap or pcapng: every datagram in it to a listener of the manifest")
@@ -80,7 +88,12 @@ async function explain(flags: Flags, output: Output): Promise<void> {
   output.out(flags.json ? `${JSON.stringify(result)}\n` : `${formatAnswer(result)}\n`);
 }
 
-async function settingOf({ file, stateDir, keyDir }: Flags): Promise<Setting> {
+async function settingOf({ file, lastGood, stateDir, keyDir }: Flags): Promise<Setting> {
+  if (lastGood !== undefined) {
+    const plan = await planOfCopy(lastGood, { keyDir, cpus: availableParallelism() });
+    return { plan, keyKnown: true, explain: loadAddon().explain };
+  }
+  if (file === undefined) throw new InputError("nothing to hold it against; allowed: one of --file and --last-good");
   const read = await readManifestText(file);
   if (!read.ok) throw new InputError(read.faults.map(formatFault).join("\n"));
   let keyKnown = true;
