@@ -1,4 +1,5 @@
 import { backendsSpecShape } from "./backends_schema.ts";
+import { CLASS_KIND, classSpecShape } from "./class_schema.ts";
 import type { CelRule } from "./fields.ts";
 import { keySpecShape } from "./key_schema.ts";
 import { nodeSpecShape } from "./node_schema.ts";
@@ -20,6 +21,8 @@ interface KindInputs {
   readonly plural: string;
   readonly shortNames: readonly string[];
   readonly about: string;
+  /** Default: Namespaced. */
+  readonly scope?: "Namespaced" | "Cluster";
   readonly nameMaxLength: number;
   /** Asked of an object that is created, by name of its field. */
   readonly nameRule?: CelRule;
@@ -83,6 +86,13 @@ const BACKENDS_COLUMNS = [
   AGE,
 ];
 
+const CLASS_COLUMNS = [
+  column("Default", "string", ".metadata.annotations.quicproxy\\.io/is-default-class", "Whether it is the default."),
+  column("FlowMemory", "string", ".spec.max.flowMemory", "The most memory for flow tables."),
+  column("CIDRs", "string", ".spec.destinations.cidrs", "Addresses beyond the pods of a QuicProxy's own namespace."),
+  AGE,
+];
+
 const KEY_COLUMNS = [column("Proxy", "string", ".spec.proxy", "The QuicProxy whose key it is."), AGE];
 
 /** All kinds of the API group, as the API server and the documentation want them. */
@@ -108,6 +118,20 @@ export function kindDefinitions(): KindDefinition[] {
         labelSelectorPath: ".status.selector",
       },
       columns: QUIC_PROXY_COLUMNS,
+    }),
+    define({
+      kind: CLASS_KIND,
+      plural: "quicproxyclasses",
+      shortNames: ["qpc"],
+      about: "A QuicProxyClass says what QuicProxies may use. The cluster's administrator writes it.",
+      scope: "Cluster",
+      nameMaxLength: 63,
+      nameRule: {
+        rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        message: 'metadata.name: up to 63 of a-z, 0-9 and "-", no dot: the same as spec.className of a QuicProxy',
+      },
+      spec: toStructural(classSpecShape),
+      columns: CLASS_COLUMNS,
     }),
     define({
       kind: "QuicProxyNode",
@@ -173,7 +197,7 @@ function rootSchema({ about, nameMaxLength, nameRule, spec, status }: KindInputs
 }
 
 function definition(
-  { kind, plural, shortNames, status, scale, columns }: KindInputs,
+  { kind, plural, shortNames, scope = "Namespaced", status, scale, columns }: KindInputs,
   schema: StructuralSchema,
 ): KindDefinition["crd"] {
   const version = {
@@ -190,7 +214,7 @@ function definition(
     metadata: { name: `${plural}.${GROUP}` },
     spec: {
       group: GROUP,
-      scope: "Namespaced",
+      scope,
       names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase(), shortNames, categories: ["quic"] },
       versions: [version],
     },

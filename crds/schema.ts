@@ -17,6 +17,8 @@ import {
   textMap,
   validations,
 } from "./fields.ts";
+import { resourcesShape } from "./resources_schema.ts";
+import { toleration } from "./toleration_schema.ts";
 
 /*
  * The one source of the QuicProxy shape: the manifest of `quicproxy run`, the types, the CRD and its documentation.
@@ -60,7 +62,10 @@ const serviceBackends = mapping({
   name: objectName("the name of a Service").describe("Name of the Service whose endpoints are the backends."),
   namespace: objectName("a namespace")
     .optional()
-    .describe("Namespace of the Service: that of the QuicProxy, which is the default. No other is allowed."),
+    .describe(
+      "Namespace of the Service. Default: that of the QuicProxy. Another one needs a ReferenceGrant there, of the Gateway API, " +
+        "from kind QuicProxy of group quicproxy.io in this namespace to kind Service.",
+    ),
   port: port().optional().describe("Port of the Service by number, 1 to 65535. Exactly one of port and portName."),
   portName: objectName("the name of a port of the Service")
     .optional()
@@ -253,29 +258,6 @@ const metrics = mapping({
     .describe("TCP port of the same, 1 to 65535. 0: nothing listens."),
 });
 
-const toleration = mapping({
-  key: text(/^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/, 317, "the key of a taint")
-    .optional()
-    .describe("Key of the taint. Absent, with operator Exists: every key."),
-  operator: choice(["Exists", "Equal"])
-    .default("Equal")
-    .describe("Exists: any value of the key. Equal: the value given here."),
-  value: text(/^[-A-Za-z0-9_.]*$/, 63, "the value of a taint")
-    .optional()
-    .describe("Value of the taint, with Equal."),
-  effect: choice(["NoSchedule", "PreferNoSchedule", "NoExecute"])
-    .optional()
-    .describe("Effect of the taint. Absent: every effect."),
-}).meta(
-  validations(
-    { rule: "has(self.key) || self.operator == 'Exists'", message: "a toleration without key has operator Exists" },
-    {
-      rule: "self.operator != 'Exists' || !has(self.value) || self.value == ''",
-      message: "a toleration with operator Exists has no value",
-    },
-  ),
-);
-
 const nodes = mapping({
   selector: labelMap().optional().describe("Labels of the nodes that run the proxy. Default: every node."),
   tolerations: list(toleration, 0, 32, "tolerations")
@@ -340,6 +322,12 @@ const autoscaling = mapping({
 }).meta(validations({ rule: "self.minNodes <= self.maxNodes", message: "minNodes at most maxNodes" }));
 
 export const specShape = mapping({
+  className: objectName("the name of a QuicProxyClass")
+    .optional()
+    .describe(
+      "Name of the QuicProxyClass that says what this QuicProxy may use. Default: the class that is marked as the default. " +
+        "Only in a cluster.",
+    ),
   listeners: list(listener, 1, 32, "listeners")
     .meta(
       validations({
@@ -357,6 +345,13 @@ export const specShape = mapping({
     .prefault({})
     .describe("Where metrics and health are served. What cannot be had is said in the status and stops nothing."),
   nodes: nodes.optional().describe("Which nodes run the proxy. Only in a cluster."),
+  resources: resourcesShape
+    .optional()
+    .describe(
+      "Processor time and memory of each proxy pod, within what its class allows. Default: what the class says, else " +
+        "requests of 100m and of the memory that the settings need, and no limits. Another value restarts the proxies. Only " +
+        "in a cluster.",
+    ),
   scaling: scaling.optional().describe("On how many of those nodes. Only in a cluster."),
   rollout: rollout.optional().describe("How proxies are replaced where a change needs it. Only in a cluster."),
   tuning: tuning.optional().describe("What may be changed on those nodes. Only in a cluster."),

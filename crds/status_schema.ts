@@ -53,6 +53,7 @@ export const quicProxyStatusShape = mapping({
     .optional()
     .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] })
     .describe("Accepted: the spec can be run. Programmed: every node runs it. Ready: every node takes traffic."),
+  className: words(63).optional().describe("Name of the QuicProxyClass by which what runs was allowed."),
   nodes: nodeCounts.optional().describe("How many nodes."),
   backends: backendCounts.optional().describe("How many backends the nodes were told."),
   workers: integer(0, 320_000).optional().describe("Forwarding threads of all nodes together."),

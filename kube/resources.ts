@@ -22,6 +22,7 @@ export const RESOURCES = {
   quicProxyNodes: resource("quicproxy.io", "v1alpha1", "quicproxynodes", "QuicProxyNode"),
   quicProxyBackends: resource("quicproxy.io", "v1alpha1", "quicproxybackends", "QuicProxyBackends"),
   quicProxyKeys: resource("quicproxy.io", "v1alpha1", "quicproxykeys", "QuicProxyKey"),
+  quicProxyClasses: resource("quicproxy.io", "v1alpha1", "quicproxyclasses", "QuicProxyClass"),
   nodes: resource("", "v1", "nodes", "Node"),
   pods: resource("", "v1", "pods", "Pod"),
   services: resource("", "v1", "services", "Service"),

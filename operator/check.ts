@@ -14,6 +14,7 @@ interface CheckFlags {
 
 const OWN_KINDS = [
   RESOURCES.quicProxies,
+  RESOURCES.quicProxyClasses,
   RESOURCES.quicProxyNodes,
   RESOURCES.quicProxyBackends,
   RESOURCES.quicProxyKeys,

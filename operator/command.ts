@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { CAPABILITY_LEVELS } from "../crds/class_schema.ts";
 import { openEndpoint } from "../kube/kubeconfig.ts";
 import { LeaderElection } from "../kube/leader.ts";
 import { httpTransport } from "../kube/transport.ts";
@@ -13,7 +14,7 @@ import { onceEach } from "../process/once_each.ts";
 import { onHangup, stopOnSignals } from "../process/signals.ts";
 import { registerCheck } from "./check.ts";
 import { Operator } from "./operator.ts";
-import { CAPABILITY_LEVELS, type CapabilityLevel } from "./plan/capabilities.ts";
+import type { CapabilityLevel } from "./plan/capabilities.ts";
 import type { PodOptions } from "./plan/desired.ts";
 import { operatorRoutes } from "./routes.ts";
 
@@ -152,9 +153,12 @@ const program = new Command("quicproxy-operator")
       .default("IfNotPresent"),
   )
   .option("--image-pull-secret <name>", "secret in each QuicProxy's namespace to pull with (repeatable)", collect, [])
-  .option("--proxy-priority-class <name>", "priority class of the proxies")
+  .option("--proxy-priority-class <name>", "priority class of the proxies whose QuicProxyClass names none")
   .addOption(
-    new Option("--proxy-capabilities <level>", "Sockets: none of the kernel's faster ways; Kernel: all of them")
+    new Option(
+      "--proxy-capabilities <level>",
+      "Sockets: none of the kernel's faster ways; Kernel: all of them. The most that a QuicProxyClass gives, and what it gives where it says nothing",
+    )
       .choices(CAPABILITY_LEVELS)
       .default("Kernel"),
   )

@@ -1,5 +1,5 @@
 import type { KubernetesObject } from "../kube/objects.ts";
-import { APPLIED_ANNOTATION, PROXY_LABEL } from "./names.ts";
+import { APPLIED_ANNOTATION, PROXY_LABEL, TERMS_ANNOTATION } from "./names.ts";
 import { backendsDigest } from "./plan/backend_objects.ts";
 import type { DesiredObject } from "./plan/desired.ts";
 import { contentDigest } from "./plan/node_objects.ts";
@@ -51,13 +51,13 @@ function digestNeed<Spec>(
   return same ? undefined : "update";
 }
 
-/** What it holds is part of its name, and the API server lets nobody change it. */
+/** The spec that it holds is part of its name, and the API server lets nobody change it. */
 function revisionNeed(object: KubernetesObject, world: World): Need | undefined {
-  const { namespace = "", name, labels } = object.metadata;
+  const { namespace = "", name, labels, annotations } = object.metadata;
   const { revision } = object as unknown as { revision: number };
   const observed = world.revisions(namespace, labels?.[PROXY_LABEL] ?? "").find((each) => each.name === name);
   if (observed === undefined) return "create";
-  return observed.revision === revision ? undefined : "update";
+  return observed.revision === revision && observed.terms === annotations?.[TERMS_ANNOTATION] ? undefined : "update";
 }
 
 function isSameIntent(observed: KubernetesObject["metadata"], desired: KubernetesObject["metadata"]): boolean {

@@ -10,6 +10,8 @@ export { PROXY_LABEL };
 export const APPLIED_ANNOTATION = "quicproxy.io/applied";
 /** On the ControllerRevision of a spec that was accepted: a DaemonSet's revisions have its pods' labels too. */
 export const ACCEPTED_LABEL = "quicproxy.io/accepted";
+/** On the same: what its class allowed, for as long as the class does not say otherwise. */
+export const TERMS_ANNOTATION = "quicproxy.io/terms";
 /** Digest of the settings that a running proxy cannot change: another one rolls the pods. */
 export const RESTART_ANNOTATION = "quicproxy.io/restart";
 /** For which number of workers the pods were rolled last, and up to which generation of node objects. */

@@ -29,6 +29,8 @@ export interface OperatorOptions {
   /** A clock that never jumps, in milliseconds. */
   readonly steadyMs?: () => number;
   readonly times?: Partial<InformerTimes>;
+  /** How often it is looked for ReferenceGrants while the API server serves none. Default: every 15 s. */
+  readonly grantsLookEveryMs?: number;
   /** Lines that the log could not take since the start. Default: none. */
   readonly logLinesLost?: () => number;
 }
@@ -69,6 +71,7 @@ export class Operator {
       onRecovered: (resource) => this.#troubles.over(resource),
       steadyMs,
       ...(times === undefined ? {} : { times }),
+      lookEveryMs: options.grantsLookEveryMs,
     });
     const onError = (error: Error): void => log.warn({ err: error }, `an event was not recorded: ${error.message}`);
     const about = { resource: RESOURCES.quicProxies, controller: CONTROLLER_NAME, instance };
@@ -130,7 +133,7 @@ export class Operator {
       return;
     }
     for (const proxy of this.#caches.proxies) {
-      if (concern.kind === "all" || usesService(this.#caches, proxy, concern.key)) this.#queue.add(proxy.key);
+      if (concern.kind === "all" || isConcerned(this.#caches, proxy, concern)) this.#queue.add(proxy.key);
     }
   }
 
@@ -140,11 +143,20 @@ export class Operator {
   }
 }
 
-/** By its present spec, or by the accepted one, which may be what is in force. */
-function usesService(caches: Caches, { namespace, name, spec }: ObservedProxy, serviceKey: string): boolean {
+/**
+ * By its present spec, or by the accepted one, which may be what is in force: as a user of the Service, or by addresses, which
+ * may be those of pods of a Service in its own namespace, or of any Service.
+ */
+function isConcerned(
+  caches: Caches,
+  { namespace, name, spec }: ObservedProxy,
+  { key, isAddressChange = false }: Extract<Concern, { kind: "service" }>,
+): boolean {
   const specs = [spec, ...caches.revisions(namespace, name).map(({ data }) => data)];
   return specs.some((each) => {
-    const { backends } = (each ?? {}) as { backends?: { service?: { name?: string } } };
-    return backends?.service?.name !== undefined && `${namespace}/${backends.service.name}` === serviceKey;
+    const { backends } = (each ?? {}) as { backends?: { service?: { name?: string; namespace?: string } } };
+    const { service } = backends ?? {};
+    if (service?.name === undefined) return isAddressChange || key.startsWith(`${namespace}/`);
+    return `${service.namespace ?? namespace}/${service.name}` === key;
   });
 }

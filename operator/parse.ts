@@ -4,7 +4,6 @@ import { clusterDestinationRules } from "../crds/rules_destinations.ts";
 import { quicLbCautions } from "../crds/rules_quic_lb.ts";
 import { type QuicProxySpec, specShape } from "../crds/schema.ts";
 import { notYetInEffect, unavailableFaults } from "../crds/unavailable.ts";
-import { strung } from "./listing.ts";
 import type { ObservedProxy } from "./world.ts";
 
 /** Why a QuicProxy is not accepted: one word for programs, one text for people. */
@@ -13,29 +12,30 @@ export interface Refusal {
   readonly message: string;
 }
 
-export type Parsed =
-  | { readonly ok: true; readonly spec: QuicProxySpec; readonly warnings: readonly string[] }
-  | { readonly ok: false; readonly refusal: Refusal };
+export interface Parsed {
+  /** As soon as it has the shape, be it with faults; undefined: it has not. */
+  readonly spec: QuicProxySpec | undefined;
+  /** What is wrong with it whatever else is in the cluster, a text each. */
+  readonly faults: readonly string[];
+  readonly warnings: readonly string[];
+}
 
-const SHOWN_FAULTS_MAX = 20;
-
-/** The spec of an object, or every fault that the CRD let through, in one message. Pure. */
-export function parseProxy({ spec: raw, namespace }: Pick<ObservedProxy, "spec" | "namespace">): Parsed {
+/** The spec of an object, with every fault that the CRD let through. Pure. */
+export function parseProxy({ spec: raw }: Pick<ObservedProxy, "spec">): Parsed {
   const parsed = specShape.safeParse(raw);
   if (!parsed.success) {
-    return refuse(parsed.error.issues.map(({ path, message }) => `${formatPath(path)}: allowed: ${message}`));
+    const faults = parsed.error.issues.map(({ path, message }) => `${formatPath(path)}: allowed: ${message}`);
+    return { spec: undefined, faults, warnings: [] };
   }
   const spec = parsed.data;
-  const clusterFaults = [...namespaceRule(spec, namespace), ...keyFileRule(spec)];
   const faults = [
     ...crossFieldFaults(spec, []),
     ...clusterDestinationRules(spec),
     ...unavailableFaults(spec),
-    ...clusterFaults,
+    ...keyFileRule(spec),
   ];
-  if (faults.length > 0) return refuse(faults.map(formatFinding));
   const warnings = [...ineffectiveSettings(spec), ...quicLbCautions(spec), ...notYetInEffect(spec)];
-  return { ok: true, spec, warnings: warnings.map(formatFinding) };
+  return { spec, faults: faults.map(formatFinding), warnings: warnings.map(formatFinding) };
 }
 
 /** A pod has no files of whoever wrote the spec. */
@@ -47,19 +47,8 @@ function keyFileRule({ routing }: QuicProxySpec): RuleFinding[] {
   });
 }
 
-/** A QuicProxy must not send traffic into a namespace in which its author may have no rights. */
-function namespaceRule({ backends }: QuicProxySpec, own: string): RuleFinding[] {
-  const namespace = backends.service?.namespace;
-  if (namespace === undefined || namespace === own) return [];
-  const what = `names namespace ${namespace}, but the QuicProxy is in ${own}`;
-  return [{ path: ["backends", "service", "namespace"], what, allowed: `${own}, or no namespace` }];
-}
-
-function refuse(faults: readonly string[]): Parsed {
-  return { ok: false, refusal: { reason: "InvalidSpec", message: strung(faults, SHOWN_FAULTS_MAX) } };
-}
-
-function formatFinding({ path, what, allowed }: RuleFinding): string {
+/** A finding as one text: where, what, and what is allowed instead. */
+export function formatFinding({ path, what, allowed }: RuleFinding): string {
   return `${formatPath(path)}: ${what}; allowed: ${allowed}`;
 }
 

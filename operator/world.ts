@@ -1,4 +1,6 @@
 import type { BackendsIndex, BackendsSpec } from "../crds/backends_schema.ts";
+import type { Cidr } from "../crds/cidr.ts";
+import type { ClassSpec } from "../crds/class_schema.ts";
 import type { QuicProxyNodeStatus, QuicProxyStatus } from "../crds/status_schema.ts";
 import type { KubernetesObject, ObjectMeta } from "../kube/objects.ts";
 
@@ -35,6 +37,37 @@ export interface ObservedNode {
   readonly ready: boolean;
   /** Whether its operating system and architecture are those of the image. */
   readonly runsImage: boolean;
+  /** Its own, as texts of RFC 5952. */
+  readonly addresses: readonly string[];
+  /** Of the pods on it, where the network goes by the node's specification. */
+  readonly podCidrs: readonly string[];
+}
+
+export interface ObservedClass {
+  readonly name: string;
+  readonly createdAt: string;
+  readonly isDefault: boolean;
+  /** Undefined: it is none, for the reason in `fault`. */
+  readonly spec: ClassSpec | undefined;
+  readonly fault: string | undefined;
+}
+
+/** A ReferenceGrant of the Gateway API: who may refer to what of its namespace. */
+export interface ObservedGrant {
+  readonly namespace: string;
+  readonly from: readonly { readonly group: string; readonly kind: string; readonly namespace: string }[];
+  /** Without a name: to all of the kind. */
+  readonly to: readonly { readonly group: string; readonly kind: string; readonly name: string | undefined }[];
+}
+
+/** What of addresses is everybody's. */
+export interface ClusterAddresses {
+  /** Of nodes, as texts of RFC 5952. */
+  readonly nodes: ReadonlySet<string>;
+  /** Cluster, external and load-balancer addresses of Services, as texts of RFC 5952. */
+  readonly services: ReadonlySet<string>;
+  /** Of the pods of all nodes. */
+  readonly podRanges: readonly Cidr[];
 }
 
 export interface ServicePort {
@@ -50,10 +83,14 @@ export interface ObservedService {
   /** The family of its first address: the one whose endpoints are taken where pods have both. */
   readonly family: "IPv4" | "IPv6" | undefined;
   readonly ports: readonly ServicePort[];
+  /** By which it is reached, as texts of RFC 5952. */
+  readonly addresses: readonly string[];
 }
 
 export interface ObservedEndpoint {
   readonly address: string;
+  /** Whether it says to be that of a pod of its namespace. */
+  readonly isPod: boolean;
   readonly ready: boolean;
   /** Answers, though it may be terminating. */
   readonly serving: boolean;
@@ -142,6 +179,8 @@ export interface ObservedRevision {
   readonly createdAtMs: number;
   /** The spec, not checked. */
   readonly data: unknown;
+  /** What `plan/terms.ts` keeps beside it; undefined: it was accepted before there were classes. */
+  readonly terms: string | undefined;
 }
 
 /** An event about a DaemonSet that cannot make pods. */
@@ -162,6 +201,13 @@ export interface ObservedChild {
 export interface World {
   readonly proxies: readonly ObservedProxy[];
   readonly nodes: readonly ObservedNode[];
+  readonly classes: readonly ObservedClass[];
+  /** The same object for as long as nothing in it changes. */
+  readonly addresses: ClusterAddresses;
+  /** ReferenceGrants of a namespace; undefined: the API server serves none. */
+  grants(namespace: string): readonly ObservedGrant[] | undefined;
+  /** Of the pods of a namespace that EndpointSlices there name, as texts of RFC 5952. */
+  podAddresses(namespace: string): ReadonlySet<string>;
   service(namespace: string, name: string): ObservedService | undefined;
   slices(namespace: string, service: string): readonly ObservedSlice[];
   /** Whether a watch told that an address of a Service stopped being ready. A list shows only that it is not. */

@@ -1,9 +1,10 @@
 import { type QuicProxySpec, specShape } from "../../crds/schema.ts";
 import { RESOURCES } from "../../kube/resources.ts";
 import { digestOf } from "../digest.ts";
-import { ACCEPTED_LABEL, childName } from "../names.ts";
+import { ACCEPTED_LABEL, childName, TERMS_ANNOTATION } from "../names.ts";
 import type { ObservedProxy, ObservedRevision } from "../world.ts";
 import { childOf, type DesiredObject } from "./desired.ts";
+import { type Kept, type Terms, termsText } from "./terms.ts";
 
 /*
  * The last accepted spec of a QuicProxy is kept in a ControllerRevision of its own, as DaemonSets keep their past
@@ -28,20 +29,42 @@ export interface RevisionPlan {
 /** The record of a spec that is accepted now. What it holds cannot be changed (apps/v1), so its name has the digest. */
 export function planRevision(
   proxy: ObservedProxy,
-  spec: QuicProxySpec,
+  { spec, terms }: Kept,
   revisions: readonly ObservedRevision[],
 ): RevisionPlan {
   const name = revisionName(proxy, spec);
   const latest = lastAccepted(proxy, revisions);
   const revision = latest === undefined ? 1 : latest.name === name ? latest.revision : latest.revision + 1;
-  const labels = { [ACCEPTED_LABEL]: "true" };
-  const desired = childOf(proxy, {
-    resource: RESOURCES.controllerRevisions,
-    name,
-    labels,
-    content: { data: spec, revision },
-  });
+  const desired = recordOf(proxy, { name, revision, data: spec, terms });
   return { desired, surplus: revisions.map((each) => each.name).filter((each) => each !== name) };
+}
+
+/**
+ * The record of what goes on though the present spec is refused, with the terms that its class leaves it; undefined: none is
+ * kept, or it is of before there were classes.
+ */
+export function planTerms(
+  proxy: ObservedProxy,
+  terms: Terms | undefined,
+  revisions: readonly ObservedRevision[],
+): RevisionPlan | undefined {
+  const latest = lastAccepted(proxy, revisions);
+  if (latest?.terms === undefined) return undefined;
+  return { desired: recordOf(proxy, { ...latest, terms }), surplus: [] };
+}
+
+interface Recorded {
+  readonly name: string;
+  readonly revision: number;
+  readonly data: unknown;
+  readonly terms: Terms | undefined;
+}
+
+function recordOf(proxy: ObservedProxy, { name, revision, data, terms }: Recorded): DesiredObject {
+  const labels = { [ACCEPTED_LABEL]: "true" };
+  const annotations = terms === undefined ? {} : { [TERMS_ANNOTATION]: termsText(terms) };
+  const { controllerRevisions } = RESOURCES;
+  return childOf(proxy, { resource: controllerRevisions, name, labels, annotations, content: { data, revision } });
 }
 
 export function revisionName({ name, uid }: ObservedProxy, spec: QuicProxySpec): string {

@@ -16,22 +16,18 @@ import {
   WORKERS_ANNOTATION,
 } from "../names.ts";
 import type { ObservedProxy } from "../world.ts";
-import { capabilitiesOf } from "./capabilities.ts";
+import { capabilitiesOf, lesserLevel } from "./capabilities.ts";
 import { childOf, type DesiredObject, type PodOptions } from "./desired.ts";
 import { keyMounts } from "./key_mounts.ts";
 import { EXCLUDED } from "./nodes.ts";
 import { HEALTH_SOCKET, healthMount, healthVolume, probes } from "./probes.ts";
+import { podResources } from "./resources.ts";
+import { type Kept, withNodeSelector } from "./terms.ts";
 
 const LAST_GOOD_DIR = "/var/lib/quicproxy";
 const LAST_GOOD_VOLUME = "last-good";
-/** Code, Node.js and stacks; the tables come on top. */
-const BASE_MEMORY_MIB = 128;
-/** Rings of single datagrams of eight workers, 8 MiB each; how many run is not for the pod to say. */
-const DECOUPLED_MEMORY_MIB = 64;
-const MIB = 1024 * 1024;
 
-export interface PodPlan {
-  readonly spec: QuicProxySpec;
+export interface PodPlan extends Kept {
   /** What workersRestart says. */
   readonly restartedFor: string | undefined;
 }
@@ -43,15 +39,16 @@ export interface PodPlan {
  */
 export function planDaemonSet(
   proxy: ObservedProxy,
-  { spec, restartedFor }: PodPlan,
+  { spec: own, terms, restartedFor }: PodPlan,
   options: PodOptions,
 ): DesiredObject {
+  const spec = withNodeSelector(own, terms);
   const annotations = {
     [RESTART_ANNOTATION]: restartDigest(spec),
     ...(restartedFor === undefined ? {} : { [WORKERS_ANNOTATION]: restartedFor }),
   };
   const selector = { [NAME_LABEL]: APP_NAME, [PROXY_LABEL]: proxy.name };
-  const pod = podSpec(proxy, spec, options);
+  const pod = podSpec(proxy, { spec, terms }, options);
   const labels = childLabels(proxy.name);
   const digest = digestOf({ labels, annotations, pod });
   const content = {
@@ -79,8 +76,10 @@ function restartDigest({ dataPlane }: QuicProxySpec): string {
   return digestOf({ mode, batch, flowMemoryBytes, upstreamLevel, upstreamPorts, upstreamSockets });
 }
 
-function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions): object {
-  const { imagePullSecrets, priorityClass } = options;
+function podSpec(proxy: ObservedProxy, pod: Kept, options: PodOptions): object {
+  const { spec, terms } = pod;
+  const { imagePullSecrets } = options;
+  const priorityClass = terms?.priorityClassName ?? options.priorityClass ?? "";
   const { tolerations = [] } = spec.nodes ?? {};
   return {
     serviceAccountName: childName(proxy.name),
@@ -91,10 +90,10 @@ function podSpec(proxy: ObservedProxy, spec: QuicProxySpec, options: PodOptions)
     nodeSelector: { ...imageLabels(options.architecture), ...spec.nodes?.selector },
     affinity: notExcluded(proxy),
     ...(tolerations.length === 0 ? {} : { tolerations }),
-    ...(priorityClass === undefined ? {} : { priorityClassName: priorityClass }),
+    ...(priorityClass === "" ? {} : { priorityClassName: priorityClass }),
     ...(imagePullSecrets.length === 0 ? {} : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
     securityContext: { seccompProfile: { type: "RuntimeDefault" } },
-    containers: [container(proxy, spec, options)],
+    containers: [container(proxy, pod, options)],
     volumes: [
       { name: LAST_GOOD_VOLUME, emptyDir: { sizeLimit: "16Mi" } },
       healthVolume,
@@ -110,16 +109,12 @@ function notExcluded({ namespace, name }: ObservedProxy): object {
   return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } };
 }
 
-function memoryMibOf({ dataPlane }: QuicProxySpec): number {
-  const rings = dataPlane.mode === "Decoupled" ? DECOUPLED_MEMORY_MIB : 0;
-  return BASE_MEMORY_MIB + rings + Math.ceil((sizeBytes(dataPlane.flowMemory) ?? 0) / MIB);
-}
-
 function container(
   proxy: ObservedProxy,
-  spec: QuicProxySpec,
+  { spec, terms }: Kept,
   { image, imagePullPolicy, capabilities }: PodOptions,
 ): object {
+  const level = lesserLevel(terms?.capabilities ?? capabilities, capabilities);
   return {
     name: "proxy",
     image,
@@ -140,14 +135,14 @@ function container(
       { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
       { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
     ],
-    resources: { requests: { cpu: "100m", memory: `${memoryMibOf(spec)}Mi` } },
+    resources: podResources(spec, terms),
     securityContext: {
       allowPrivilegeEscalation: false,
       privileged: false,
       readOnlyRootFilesystem: true,
       // The kernel gives added capabilities to UID 0 only, unless the program carries them as file capabilities.
       runAsUser: 0,
-      capabilities: { drop: ["ALL"], add: capabilitiesOf(capabilities) },
+      capabilities: { drop: ["ALL"], add: capabilitiesOf(level) },
     },
     volumeMounts: [
       { name: LAST_GOOD_VOLUME, mountPath: LAST_GOOD_DIR },

@@ -1,10 +1,14 @@
 import type { QuicProxySpec } from "../../crds/schema.ts";
-import { parseProxy, type Refusal } from "../parse.ts";
+import type { Refusal } from "../parse.ts";
 import type { ObservedProxy, World } from "../world.ts";
 import { lastAccepted, revisionName, specOf } from "./accepted.ts";
 import { type ResolvedBackends, resolveBackends } from "./backends.ts";
+import { keptBeforeClasses } from "./before_classes.ts";
 import { type Claim, portConflicts } from "./claims.ts";
+import { chooseClass } from "./classes.ts";
+import { type Judged, judgeSpec } from "./judge.ts";
 import { type ChosenNodes, chooseNodes } from "./nodes.ts";
+import { type Kept, readTerms, termsKept, withNodeSelector } from "./terms.ts";
 
 /** What is to be done about one QuicProxy. */
 export interface Decision {
@@ -18,8 +22,7 @@ export interface Decision {
   readonly asked?: number;
 }
 
-export interface InForce {
-  readonly spec: QuicProxySpec;
+export interface InForce extends Kept {
   readonly resolved: ResolvedBackends;
   readonly nodes: ChosenNodes;
   /** Nodes that another QuicProxy has the ports of: why. */
@@ -62,8 +65,8 @@ interface Candidate {
   readonly proxy: ObservedProxy;
   /** Nodes on which a pod of it is. */
   readonly podNodes: ReadonlySet<string>;
-  readonly parsed: ReturnType<typeof parseProxy>;
-  readonly accepted: QuicProxySpec | undefined;
+  readonly judged: Judged;
+  readonly accepted: Kept | undefined;
   /** Whether the present spec is the one that was accepted last. */
   readonly isUnchanged: boolean;
   /** What the accepted spec has by running. */
@@ -72,68 +75,74 @@ interface Candidate {
 }
 
 function candidateOf(world: World, proxy: ObservedProxy, nowMs: number): Candidate {
-  const parsed = parseProxy(proxy);
+  const judged = judgeSpec(world, proxy);
   const revision = lastAccepted(proxy, world.revisions(proxy.namespace, proxy.name));
-  const accepted = specOf(revision);
-  const isUnchanged = parsed.ok && revision?.name === revisionName(proxy, parsed.spec);
+  const spec = specOf(revision);
+  const terms = spec && termsKept(readTerms(revision?.terms), chooseClass(world, spec.className).found);
+  const accepted = spec && { spec, terms };
+  const isUnchanged = judged.ok && revision?.name === revisionName(proxy, judged.spec);
   const graceEndsAtMs = (revision?.createdAtMs ?? 0) + CLAIM_GRACE_MS;
   const subject = { proxy, podNodes: new Set(world.pods(proxy.namespace, proxy.name).map(({ nodeName }) => nodeName)) };
-  const claim = accepted && runningClaim(world, subject, { spec: accepted, hasGrace: graceEndsAtMs > nowMs });
-  return { ...subject, parsed, accepted, isUnchanged, claim, graceEndsAtMs };
+  const claim = accepted && runningClaim(world, subject, { ...accepted, hasGrace: graceEndsAtMs > nowMs });
+  return { ...subject, judged, accepted, isUnchanged, claim, graceEndsAtMs };
 }
 
 type Subject = Pick<Candidate, "proxy" | "podNodes">;
 
-interface Accepted {
-  readonly spec: QuicProxySpec;
+interface Accepted extends Kept {
   readonly hasGrace: boolean;
 }
 
 /** Ports are taken where a pod is, or was until it went for a moment, and not where none could ever be made. */
-function runningClaim(world: World, subject: Subject, { spec, hasGrace }: Accepted): Claim {
+function runningClaim(world: World, subject: Subject, { hasGrace, ...kept }: Accepted): Claim {
   const { proxy, podNodes } = subject;
   const { namespace, name } = proxy;
   const hasRun = world
     .nodeObjects(namespace, name)
     .filter(({ status }) => (status.appliedGeneration ?? 0) > 0)
     .map(({ nodeName }) => nodeName);
-  const soon = hasGrace ? nodesOf(world, subject, spec).chosen : [];
-  return claimOf(proxy, spec, [...podNodes, ...hasRun, ...soon]);
+  const soon = hasGrace ? nodesOf(world, subject, kept).chosen : [];
+  return claimOf(proxy, kept.spec, [...podNodes, ...hasRun, ...soon]);
 }
 
 function decide(world: World, candidate: Candidate, claims: readonly Claim[]): Decision {
-  const { proxy, parsed, accepted, isUnchanged } = candidate;
+  const { proxy, judged, accepted, isUnchanged } = candidate;
   const kept = () => force(world, candidate, accepted, claims);
-  if (!parsed.ok) return { refusal: parsed.refusal, warnings: [], inForce: kept() };
-  const { spec, warnings } = parsed;
-  if (isUnchanged) return { refusal: undefined, warnings, inForce: force(world, candidate, spec, claims) };
-  const nodes = nodesOf(world, candidate, spec);
-  const resolved = resolveBackends(world, proxy.namespace, spec);
+  if (!judged.ok) return { refusal: judged.refusal, warnings: [], inForce: kept() };
+  const { spec, terms, warnings } = judged;
+  const present = { spec, terms };
+  if (isUnchanged && accepted !== undefined) {
+    const { notes, ...before } = keptBeforeClasses(world, proxy, { present, accepted });
+    return { refusal: undefined, warnings: [...warnings, ...notes], inForce: force(world, candidate, before, claims) };
+  }
+  const nodes = nodesOf(world, candidate, present);
+  const resolved = resolveBackends(world, proxy, present);
   const refusal = portConflicts(claimOf(proxy, spec, nodes.chosen), claims)[0]?.refusal ?? resolved.problem;
   if (refusal !== undefined) return { refusal, warnings: [], inForce: kept(), asked: nodes.chosen.length };
-  return { refusal: undefined, warnings, inForce: { spec, nodes, resolved, takenNodes: undefined } };
+  return { refusal: undefined, warnings, inForce: { ...present, nodes, resolved, takenNodes: undefined } };
 }
 
 /** What was accepted before: it goes on, but comes to no further node that another has the ports of. */
 function force(
   world: World,
   candidate: Candidate,
-  spec: QuicProxySpec | undefined,
+  kept: Kept | undefined,
   claims: readonly Claim[],
 ): InForce | undefined {
-  if (spec === undefined) return undefined;
+  if (kept === undefined) return undefined;
   const { proxy, claim } = candidate;
-  const nodes = nodesOf(world, candidate, spec);
+  const { spec } = kept;
+  const nodes = nodesOf(world, candidate, kept);
   const further = nodes.chosen.filter((node) => claim?.nodes.has(node) !== true);
   const conflicts = portConflicts(claimOf(proxy, spec, further), claims);
   const taken = new Set(conflicts.flatMap((conflict) => conflict.nodes));
   const chosen = nodes.chosen.filter((node) => !taken.has(node));
-  const resolved = resolveBackends(world, proxy.namespace, spec);
-  return { spec, resolved, nodes: { ...nodes, chosen }, takenNodes: conflicts[0]?.refusal };
+  const resolved = resolveBackends(world, proxy, kept);
+  return { ...kept, resolved, nodes: { ...nodes, chosen }, takenNodes: conflicts[0]?.refusal };
 }
 
-function nodesOf(world: World, { proxy, podNodes }: Subject, spec: QuicProxySpec): ChosenNodes {
-  return chooseNodes(world.nodes, { ...proxy, podNodes }, spec);
+function nodesOf(world: World, { proxy, podNodes }: Subject, { spec, terms }: Kept): ChosenNodes {
+  return chooseNodes(world.nodes, { ...proxy, podNodes }, withNodeSelector(spec, terms));
 }
 
 function claimOf({ key }: ObservedProxy, spec: QuicProxySpec, nodes: Iterable<string>): Claim {

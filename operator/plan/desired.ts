@@ -11,12 +11,13 @@ export interface DesiredObject {
   readonly object: KubernetesObject;
 }
 
-/** How the operator runs its proxies; the same for every QuicProxy. */
+/** How the operator runs its proxies, where their class says nothing else. */
 export interface PodOptions {
   readonly image: string;
   readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
   readonly imagePullSecrets: readonly string[];
   readonly priorityClass: string | undefined;
+  /** No class gives more. */
   readonly capabilities: CapabilityLevel;
   /** The only one that the image is for; undefined: it is for all that the nodes have. */
   readonly architecture: string | undefined;
@@ -26,16 +27,20 @@ interface ChildInputs {
   readonly resource: Resource;
   readonly name: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly content: object;
 }
 
 /** A child of a QuicProxy: labelled, owned, so that it goes with it, and marked with the digest of its intent. */
-export function childOf(proxy: ObservedProxy, { resource, name, labels, content }: ChildInputs): DesiredObject {
+export function childOf(
+  proxy: ObservedProxy,
+  { resource, name, labels, annotations, content }: ChildInputs,
+): DesiredObject {
   const metadata = {
     name,
     namespace: proxy.namespace,
     labels: { ...childLabels(proxy.name), ...labels },
-    annotations: { [APPLIED_ANNOTATION]: digestOf(content) },
+    annotations: { ...annotations, [APPLIED_ANNOTATION]: digestOf(content) },
     ownerReferences: [ownerReference(proxy)],
   } as ObjectMeta;
   const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata, ...content };

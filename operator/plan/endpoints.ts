@@ -1,3 +1,4 @@
+import { parseIpAddress } from "../../crds/ip_address.ts";
 import type { QuicProxySpec } from "../../crds/schema.ts";
 import type { ObservedEndpoint, ObservedService, ObservedSlice, ServicePort } from "../world.ts";
 
@@ -38,4 +39,16 @@ function targetsOf(slice: ObservedSlice, family: ObservedService["family"], want
   if (family !== undefined && slice.family !== family) return [];
   const target = slice.ports.find(({ name, protocol }) => protocol === "UDP" && name === wanted.name);
   return target === undefined ? [] : slice.endpoints.map((endpoint) => ({ endpoint, port: target.port }));
+}
+
+const podsBySlices = new WeakMap<readonly ObservedSlice[], ReadonlySet<string>>();
+
+/** Addresses that slices of one namespace give to pods of it. The same set for the same list of slices. */
+export function podAddressesOf(slices: readonly ObservedSlice[]): ReadonlySet<string> {
+  const known = podsBySlices.get(slices);
+  if (known !== undefined) return known;
+  const pods = slices.flatMap(({ endpoints }) => endpoints.filter(({ isPod }) => isPod));
+  const addresses = new Set(pods.flatMap(({ address }) => parseIpAddress(address)?.text ?? []));
+  podsBySlices.set(slices, addresses);
+  return addresses;
 }

@@ -1,7 +1,7 @@
 import { RESOURCES, type Resource } from "../../kube/resources.ts";
 import { childName, NODE_LABELS_FINALIZER, nodeLabel } from "../names.ts";
 import type { ObservedNodeObject, ObservedProxy, World } from "../world.ts";
-import { planRevision } from "./accepted.ts";
+import { planRevision, planTerms } from "./accepted.ts";
 import { planBackendObjects } from "./backend_objects.ts";
 import { planDaemonSet, rememberedRestart } from "./daemon_set.ts";
 import type { Decision } from "./decide.ts";
@@ -54,7 +54,8 @@ export function* planProxy(
   const reports = reportsOf(nodeObjects.desired, observed);
   const restartedFor = workersRestart(rememberedRestart(daemonSet), inForce.spec.dataPlane.workers, reports);
   const names = nodeObjects.desired.map(({ object }) => object.metadata.name);
-  const revision = refusal === undefined ? planRevision(proxy, inForce.spec, revisions) : undefined;
+  const revision =
+    refusal === undefined ? planRevision(proxy, inForce, revisions) : planTerms(proxy, inForce.terms, revisions);
   return {
     stages: [
       revision === undefined ? [] : [revision.desired],
@@ -62,7 +63,7 @@ export function* planProxy(
       backends.chunks,
       [backends.index],
       nodeObjects.desired,
-      [planDaemonSet(proxy, { spec: inForce.spec, restartedFor }, options)],
+      [planDaemonSet(proxy, { ...inForce, restartedFor }, options)],
     ],
     surplus: [
       ...nodeObjects.surplus.map((name) => ({ resource: RESOURCES.quicProxyNodes, name })),

@@ -1,6 +1,7 @@
 import { CONDITION_MESSAGE_MAX, type Condition, type ConditionType } from "../../crds/status_schema.ts";
 import { listed, strung } from "../listing.ts";
 import type { Decision, InForce } from "../plan/decide.ts";
+import { withNodeSelector } from "../plan/terms.ts";
 import type { RolloutProgress } from "../rollout/progress.ts";
 import { PODS_REFUSED } from "./absence.ts";
 import type { NodeState } from "./nodes.ts";
@@ -153,7 +154,8 @@ function troubles(states: readonly NodeState[], head: string, otherwise: string)
 function noNodes(inForce: InForce | undefined): Reasoned {
   const reason = "NoNodes";
   if (inForce === undefined) return { reason, message: "no node can run the proxy" };
-  const { spec, nodes, takenNodes } = inForce;
+  const { nodes, takenNodes } = inForce;
+  const spec = withNodeSelector(inForce.spec, inForce.terms);
   if (takenNodes !== undefined) return takenNodes;
   if (nodes.eligible > 0) return { reason, message: "spec.scaling.nodes is 0: no node runs the proxy" };
   const labels = Object.entries(spec.nodes?.selector ?? {}).map(([key, value]) => `${key}=${value}`);
@@ -162,14 +164,17 @@ function noNodes(inForce: InForce | undefined): Reasoned {
     return { reason, message };
   }
   const message =
-    `no node has the labels of spec.nodes.selector (or its taints are not tolerated); ` +
+    `no node has the labels of spec.nodes.selector and of the class (or its taints are not tolerated); ` +
     `label one: kubectl label node NAME ${labels.join(" ")}`;
   return { reason, message };
 }
 
 function noBackends({ spec, resolved }: InForce): Reasoned {
-  const { problem, backends } = resolved;
+  const { problem, backends, leftOut } = resolved;
   if (problem !== undefined) return problem;
+  if (backends.length === 0 && leftOut.length > 0) {
+    return { reason: "NoBackends", message: `every endpoint is left out: ${strung(leftOut, SHOWN_MAX)}` };
+  }
   const { service } = spec.backends;
   const reason = "NoBackends";
   if (service === undefined) {

@@ -1,6 +1,6 @@
 import type { QuicProxyStatus } from "../../crds/status_schema.ts";
 import { APP_NAME, NAME_LABEL, PROXY_LABEL } from "../names.ts";
-import type { CapabilityLevel } from "../plan/capabilities.ts";
+import { type CapabilityLevel, lesserLevel } from "../plan/capabilities.ts";
 import type { Decision } from "../plan/decide.ts";
 import type { RolloutProgress } from "../rollout/progress.ts";
 import type { ObservedProxy, World } from "../world.ts";
@@ -12,7 +12,7 @@ import { withPortHolders } from "./port_holder.ts";
 export interface StatusInputs {
   readonly decision: Decision;
   readonly applyError: string | undefined;
-  /** How much of the kernel the proxies were given. */
+  /** How much of the kernel proxies are given at most. */
   readonly capabilities: CapabilityLevel;
   /** Undefined: nothing is rolled out. */
   readonly rollout?: RolloutProgress | undefined;
@@ -36,7 +36,7 @@ export function planStatus(
     pods: world.pods(namespace, name),
     absence: absenceOfPods(world, proxy),
     backends,
-    capabilities,
+    capabilities: lesserLevel(inForce?.terms?.capabilities ?? capabilities, capabilities),
   });
   const states = inForce === undefined ? reported : withPortHolders(world, proxy, inForce.spec, reported);
   const verdicts = judge({ decision, states, applyError, rollout });
@@ -51,6 +51,7 @@ export function planStatus(
       ready,
       summary: isUnreadable(decision) ? "-" : `${ready}/${desired}`,
     },
+    ...(inForce?.terms === undefined ? {} : { className: inForce.terms.className }),
     ...(inForce === undefined ? {} : { backends: countBackends(inForce.resolved.backends, fewestHealthy(states)) }),
     ...sumReports(states),
     selector: `${NAME_LABEL}=${APP_NAME},${PROXY_LABEL}=${name}`,

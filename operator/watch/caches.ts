@@ -4,22 +4,29 @@ import { type Change, Informer, type InformerStats, type InformerTimes } from ".
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { RESOURCES, type Resource } from "../../kube/resources.ts";
 import { ACCEPTED_SELECTOR, MANAGED_SELECTOR, proxyOfChild } from "../names.ts";
+import { podAddressesOf } from "../plan/endpoints.ts";
 import type {
+  ClusterAddresses,
   ObservedBackends,
+  ObservedNode,
   ObservedNodeObject,
   ObservedPod,
   ObservedProxy,
   ObservedRefusal,
   ObservedRevision,
+  ObservedService,
   ObservedSlice,
   World,
 } from "../world.ts";
+import { clusterAddresses } from "./addresses.ts";
 import { Departures, type Target } from "./departures.ts";
+import { Grants } from "./grants.ts";
 import { Groups } from "./groups.ts";
 import { Heartbeats, isBeatOnly } from "./heartbeats.ts";
 import {
   projectBackends,
   projectChild,
+  projectClass,
   projectKey,
   projectNode,
   projectNodeObject,
@@ -32,10 +39,12 @@ import {
 } from "./project.ts";
 import { reportSettleMs } from "./reports.ts";
 
-/** What a change concerns: one QuicProxy, the users of one Service, or everybody. */
+/**
+ * What a change concerns: one QuicProxy, the users of one Service and whoever names addresses of its namespace, or everybody.
+ */
 export type Concern =
   | { readonly kind: "proxy"; readonly key: string; readonly settleMs?: number | undefined }
-  | { readonly kind: "service"; readonly key: string }
+  | { readonly kind: "service"; readonly key: string; readonly isAddressChange?: boolean }
   | { readonly kind: "all" };
 
 export interface CachesOptions {
@@ -50,6 +59,8 @@ export interface CachesOptions {
   /** A clock that never jumps. */
   readonly steadyMs: () => number;
   readonly times?: Partial<InformerTimes>;
+  /** How often it is looked for ReferenceGrants while the API server serves none. */
+  readonly lookEveryMs?: number | undefined;
 }
 
 /** The API server ends a watch after this long; a dead connection is noticed soon after. */
@@ -62,11 +73,13 @@ export class Caches implements World {
   readonly #departures = new Departures();
   readonly #heartbeats: Heartbeats;
   readonly #proxies;
+  readonly #classes;
   readonly #nodes;
   readonly #services;
   readonly #nodeObjects;
   readonly #backendObjects;
   readonly #keys;
+  readonly #slicesIn = new Groups<ObservedSlice>(({ namespace }) => namespace);
   readonly #slicesOf = new Groups<ObservedSlice>(({ namespace, service }) => `${namespace}/${service}`);
   readonly #nodeObjectsOf = new Groups<ObservedNodeObject>(ownerKey);
   readonly #backendObjectsOf = new Groups<ObservedBackends>(ownerKey);
@@ -76,20 +89,29 @@ export class Caches implements World {
   readonly #refusalsOf = new Groups<ObservedRefusal>(({ namespace, daemonSet }) => `${namespace}/${daemonSet}`);
   readonly #revisionsOf = new Groups<ObservedRevision>(ownerKey);
   readonly #children: ReadonlyMap<string, Informer<KubernetesObject>>;
+  /** Undefined: the operator sees one namespace only, in which there are no others to refer to. */
+  readonly #grants: Grants | undefined;
+  #addresses: ClusterAddresses | undefined;
   #version = 0;
 
   constructor(options: CachesOptions) {
     this.#options = options;
     this.#heartbeats = new Heartbeats(options.steadyMs);
     this.#proxies = this.#follow(RESOURCES.quicProxies, projectProxy, concernOfProxy);
+    this.#classes = this.#follow(RESOURCES.quicProxyClasses, projectClass, () => ({ kind: "all" }));
     this.#nodes = this.#follow(
       RESOURCES.nodes,
       (raw) => projectNode(raw, options.imageLabels),
-      () => ({ kind: "all" }),
+      (change) => {
+        if (hasOtherAddresses(change)) this.#addresses = undefined;
+        return { kind: "all" };
+      },
     );
     this.#services = this.#follow(RESOURCES.services, projectService, (change) => {
       this.#departures.observeService(change);
-      return { kind: "service", key: change.key };
+      const isAddressChange = hasOtherAddresses(change);
+      if (isAddressChange) this.#addresses = undefined;
+      return { kind: "service", key: change.key, isAddressChange };
     });
     this.#follow(RESOURCES.endpointSlices, projectSlice, (change) => this.#onSlice(change));
     this.#nodeObjects = this.#follow(RESOURCES.quicProxyNodes, projectNodeObject, (change) => {
@@ -115,14 +137,18 @@ export class Caches implements World {
         this.#follow(resource, projectChild, ownerOfChild),
       ]),
     );
+    this.#grants = options.namespace === undefined ? this.#followGrants() : undefined;
   }
 
   start(): void {
     for (const informer of this.#informers.values()) informer.start();
+    this.#grants?.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#informers.values()].map((informer) => informer.stop()));
+    await Promise.all(
+      [...this.#informers.values(), ...(this.#grants ? [this.#grants] : [])].map((each) => each.stop()),
+    );
   }
 
   /** Changes with every change of anything in it. */
@@ -132,11 +158,14 @@ export class Caches implements World {
 
   /** Whether every cache has been filled once. */
   get synced(): boolean {
-    return [...this.#informers.values()].every((informer) => informer.stats().synced);
+    const isSynced = [...this.#informers.values()].every((informer) => informer.stats().synced);
+    return isSynced && (this.#grants?.synced ?? true);
   }
 
   stats(): ReadonlyMap<string, InformerStats> {
-    return new Map([...this.#informers].map(([name, informer]) => [name, informer.stats()]));
+    const stats = new Map([...this.#informers].map(([name, informer]) => [name, informer.stats()]));
+    const grants = this.#grants?.stats();
+    return grants === undefined ? stats : stats.set("referencegrants", grants);
   }
 
   /** Takes the answer to an own write. */
@@ -150,6 +179,23 @@ export class Caches implements World {
 
   get nodes() {
     return this.#nodes.values();
+  }
+
+  get classes() {
+    return this.#classes.values();
+  }
+
+  get addresses(): ClusterAddresses {
+    this.#addresses ??= clusterAddresses(this.#nodes.values(), this.#services.values());
+    return this.#addresses;
+  }
+
+  grants(namespace: string) {
+    return this.#grants?.of(namespace);
+  }
+
+  podAddresses(namespace: string): ReadonlySet<string> {
+    return podAddressesOf(this.#slicesIn.of(namespace));
   }
 
   service(namespace: string, name: string) {
@@ -223,7 +269,7 @@ export class Caches implements World {
       client,
       collection: {
         resource,
-        ...(namespace === undefined || resource.plural === "nodes" ? {} : { namespace }),
+        ...(namespace === undefined || OF_NO_NAMESPACE.has(resource.plural) ? {} : { namespace }),
         ...(labelSelector === undefined ? {} : { labelSelector }),
         ...(resource === RESOURCES.coreEvents ? { fieldSelector: POD_REFUSALS } : {}),
       },
@@ -246,8 +292,24 @@ export class Caches implements World {
     return informer;
   }
 
+  #followGrants(): Grants {
+    const { client, onConcern, onError, onRecovered, times, lookEveryMs } = this.#options;
+    return new Grants({
+      client,
+      onChange: () => {
+        this.#version++;
+        onConcern({ kind: "all" });
+      },
+      onError: (error) => onError("referencegrants", error),
+      onRecovered: () => onRecovered("referencegrants"),
+      times: { ...OPERATOR_TIMES, ...times },
+      ...(lookEveryMs === undefined ? {} : { lookEveryMs }),
+    });
+  }
+
   #onSlice(change: Change<ObservedSlice>): Concern {
     this.#slicesOf.take(change);
+    this.#slicesIn.take(change);
     this.#departures.observe(change);
     const { namespace, service } = (change.value ?? change.before) as ObservedSlice;
     return { kind: "service", key: `${namespace}/${service}` };
@@ -260,6 +322,14 @@ function grouped<T extends Owned>(...groups: readonly Groups<T>[]): (change: Cha
     return ownerOf(change);
   };
 }
+
+/** Of what everybody's is a change; what was not there has none. */
+function hasOtherAddresses({ value, before }: Change<ObservedNode> | Change<ObservedService>): boolean {
+  const partsOf = (part: Partial<ObservedNode> | undefined): unknown[] => [part?.addresses ?? [], part?.podCidrs ?? []];
+  return !isDeepStrictEqual(partsOf(value), partsOf(before));
+}
+
+const OF_NO_NAMESPACE: ReadonlySet<string> = new Set(["nodes", "quicproxyclasses"]);
 
 const POD_REFUSALS = "involvedObject.kind=DaemonSet,reason=FailedCreate";
 

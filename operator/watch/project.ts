@@ -1,15 +1,18 @@
 import type { BackendsSpec } from "../../crds/backends_schema.ts";
+import { classSpecShape, DEFAULT_CLASS_ANNOTATION } from "../../crds/class_schema.ts";
+import { parseIpAddress } from "../../crds/ip_address.ts";
 import type { QuicProxyNodeSpec } from "../../crds/node_schema.ts";
 import type { QuicProxyNodeStatus, QuicProxyStatus } from "../../crds/status_schema.ts";
 import type { KubernetesObject } from "../../kube/objects.ts";
 import { keyOf } from "../../kube/objects.ts";
 import { digestOf } from "../digest.ts";
-import { PROXY_LABEL } from "../names.ts";
+import { PROXY_LABEL, TERMS_ANNOTATION } from "../names.ts";
 import { knownBackends } from "../plan/backend_objects.ts";
 import { contentDigest } from "../plan/node_objects.ts";
 import { templateOf } from "../rollout/template.ts";
 import type {
   ObservedBackends,
+  ObservedClass,
   ObservedKey,
   ObservedNode,
   ObservedNodeObject,
@@ -45,9 +48,24 @@ export function projectProxy(raw: KubernetesObject): ObservedProxy {
   };
 }
 
+export function projectClass(raw: KubernetesObject): ObservedClass {
+  const { metadata, spec } = raw as Raw<{ spec?: unknown }>;
+  const { name, creationTimestamp = "", annotations } = metadata;
+  const parsed = classSpecShape.safeParse(spec);
+  const fault = parsed.error?.issues
+    .map(({ path, message }) => `spec.${path.join(".")}: allowed: ${message}`)
+    .join("; ");
+  const isDefault = annotations?.[DEFAULT_CLASS_ANNOTATION] === "true";
+  return { name, createdAt: creationTimestamp, isDefault, spec: parsed.data, fault };
+}
+
 type RawNode = {
-  spec?: { taints?: { key: string; value?: string; effect: string }[] };
-  status?: { conditions?: { type: string; status: string }[] };
+  spec?: {
+    taints?: { key: string; value?: string; effect: string }[];
+    podCIDR?: string;
+    podCIDRs?: string[];
+  };
+  status?: { conditions?: { type: string; status: string }[]; addresses?: { type: string; address: string }[] };
 };
 
 export function projectNode(
@@ -60,20 +78,43 @@ export function projectNode(
   const taints = (spec?.taints ?? []).map(({ key, value = "", effect }) => ({ key, value, effect }));
   const { name, labels = {} } = metadata;
   const runsImage = Object.entries(imageLabels).every(([key, value]) => labels[key] === value);
-  return { name, labels, taints, ready, runsImage };
+  const podCidrs = spec?.podCIDRs ?? (spec?.podCIDR === undefined ? [] : [spec.podCIDR]);
+  const addresses = canonicalAddresses((status?.addresses ?? []).map(({ address }) => address));
+  return { name, labels, taints, ready, runsImage, addresses, podCidrs };
+}
+
+/** As texts of RFC 5952; what is a name or nothing at all is left out. */
+function canonicalAddresses(texts: readonly (string | undefined)[]): string[] {
+  return texts.flatMap((text) => parseIpAddress(text ?? "")?.text ?? []);
 }
 
 type ServiceSpec = {
   type?: string;
   ipFamilies?: ("IPv4" | "IPv6")[];
+  clusterIP?: string;
+  clusterIPs?: string[];
+  externalIPs?: string[];
+  loadBalancerIP?: string;
   ports?: { name?: string; port: number; protocol?: string }[];
 };
 
+type ServiceStatus = { loadBalancer?: { ingress?: { ip?: string }[] } };
+
 export function projectService(raw: KubernetesObject): ObservedService {
-  const { metadata, spec } = raw as Raw<{ spec?: ServiceSpec }>;
+  const { metadata, spec, status } = raw as Raw<{ spec?: ServiceSpec; status?: ServiceStatus }>;
   const ports = (spec?.ports ?? []).map(({ name = "", port, protocol = "TCP" }) => ({ name, port, protocol }));
   const { namespace = "", name } = metadata;
-  return { namespace, name, type: spec?.type ?? "ClusterIP", family: spec?.ipFamilies?.[0], ports };
+  const { clusterIP, clusterIPs = [], externalIPs = [], loadBalancerIP } = spec ?? {};
+  const ingress = (status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip);
+  const addresses = canonicalAddresses([clusterIP, ...clusterIPs, ...externalIPs, loadBalancerIP, ...ingress]);
+  return {
+    namespace,
+    name,
+    type: spec?.type ?? "ClusterIP",
+    family: spec?.ipFamilies?.[0],
+    ports,
+    addresses: [...new Set(addresses)],
+  };
 }
 
 type EndpointConditions = { ready?: boolean | null; serving?: boolean | null; terminating?: boolean | null };
@@ -81,8 +122,10 @@ type EndpointConditions = { ready?: boolean | null; serving?: boolean | null; te
 type Slice = {
   addressType?: string;
   ports?: { name?: string | null; port?: number | null; protocol?: string | null }[] | null;
-  endpoints?: { addresses?: string[]; conditions?: EndpointConditions }[] | null;
+  endpoints?: { addresses?: string[]; conditions?: EndpointConditions; targetRef?: TargetRef }[] | null;
 };
+
+type TargetRef = { kind?: string; namespace?: string };
 
 /**
  * Only the first address of an endpoint is meant (discovery.k8s.io/v1 gives others no meaning). An unknown ready is true,
@@ -92,18 +135,21 @@ export function projectSlice(raw: KubernetesObject): ObservedSlice | undefined {
   const { metadata, addressType = "IPv4", ports, endpoints } = raw as Raw<Slice>;
   const service = metadata.labels?.["kubernetes.io/service-name"];
   if (service === undefined || metadata.deletionTimestamp !== undefined) return undefined;
+  const { namespace = "" } = metadata;
   return {
-    namespace: metadata.namespace ?? "",
+    namespace,
     service,
     family: addressType,
     ports: (ports ?? []).flatMap(({ name, port, protocol }) => {
       return port == null ? [] : [{ name: name ?? "", port, protocol: protocol ?? "TCP" }];
     }),
-    endpoints: (endpoints ?? []).flatMap(({ addresses = [], conditions = {} }) => {
+    endpoints: (endpoints ?? []).flatMap(({ addresses = [], conditions = {}, targetRef }) => {
       const [address] = addresses;
       if (address === undefined) return [];
       const ready = conditions.ready ?? true;
-      return [{ address, ready, serving: conditions.serving ?? ready, terminating: conditions.terminating ?? false }];
+      const { serving = null, terminating } = conditions;
+      const isPod = targetRef?.kind === "Pod" && (targetRef.namespace ?? namespace) === namespace;
+      return [{ address, isPod, ready, serving: serving ?? ready, terminating: terminating ?? false }];
     }),
   };
 }
@@ -250,12 +296,13 @@ function troubleOf(conditions: readonly PodCondition[], containers: readonly Con
 
 export function projectRevision(raw: KubernetesObject): ObservedRevision | undefined {
   const { metadata, revision = 0, data } = raw as Raw<{ revision?: number; data?: unknown }>;
-  const { namespace = "", name, labels, creationTimestamp = "", deletionTimestamp } = metadata;
+  const { namespace = "", name, labels, annotations, creationTimestamp = "", deletionTimestamp } = metadata;
   const proxy = labels?.[PROXY_LABEL];
+  const terms = annotations?.[TERMS_ANNOTATION];
   if (proxy === undefined || deletionTimestamp !== undefined) return undefined;
   const { ownerReferences = [] } = metadata as { ownerReferences?: { uid: string; controller?: boolean }[] };
   const ownerUid = ownerReferences.find(({ controller }) => controller === true)?.uid ?? "";
-  return { namespace, name, proxy, ownerUid, revision, createdAtMs: Date.parse(creationTimestamp) || 0, data };
+  return { namespace, name, proxy, ownerUid, revision, createdAtMs: Date.parse(creationTimestamp) || 0, data, terms };
 }
 
 type RawEvent = {

@@ -5,7 +5,7 @@ import { isAskedFor, settingAt, unavailableFaults } from "../../crds/unavailable
 
 /** What a manifest may ask for and this version leaves undone without harm: asking is a warning. */
 const UNUSED: readonly { path: readonly string[]; what: string; allowed: string }[] = [
-  ...["nodes", "scaling", "tuning", "autoscaling"].map((key) => ({
+  ...["className", "nodes", "resources", "scaling", "tuning", "autoscaling"].map((key) => ({
     path: [key],
     what: "is only meaningful in a cluster, ignored here",
     allowed: `no ${key}`,

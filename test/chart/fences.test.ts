@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { CAPABILITY_LEVELS, capabilitiesOf } from "../../operator/plan/capabilities.ts";
+import { CAPABILITY_LEVELS } from "../../crds/class_schema.ts";
+import { capabilitiesOf } from "../../operator/plan/capabilities.ts";
 import { find, type Helm, helms, namespace, type Rendered, render, type Values } from "./helm.ts";
 
 /* Which policies there are, and for whom. What each refuses is asked of an API server: test/integration/operator. */

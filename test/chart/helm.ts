@@ -41,9 +41,16 @@ export function helm(version: Helm, args: readonly string[], values: Values): Ou
 }
 
 /** What the chart makes with these values. Throws what helm says where it fails. */
-export function render(version: Helm, values: Values = {}, release = "quicproxy"): Rendered[] {
+export function render(
+  version: Helm,
+  values: Values = {},
+  release = "quicproxy",
+  /** Kinds that the cluster serves beside its own, as `group/version/Kind`. */
+  served: readonly string[] = [],
+): Rendered[] {
   // Without a cluster, helm would guess its version.
-  const args = ["template", release, chart, "--namespace", namespace, "--kube-version", kubernetesVersion];
+  const place = [release, chart, "--namespace", namespace, "--kube-version", kubernetesVersion];
+  const args = ["template", ...place, ...served.flatMap((kind) => ["--api-versions", kind])];
   const { status, said } = helm(version, args, values);
   if (status !== 0) throw new Error(said);
   return parseAllDocuments(said).flatMap((document) => {

@@ -34,14 +34,17 @@ const IN_NAMESPACES: Rights = [
   "rbac.authorization.k8s.io/rolebindings: list watch create patch",
   "rbac.authorization.k8s.io/roles: list watch create patch",
 ];
-const OF_CLUSTER: Rights = ["/nodes: list watch patch"];
+const OF_CLUSTER: Rights = ["/nodes: list watch patch", "quicproxy.io/quicproxyclasses: list watch"];
+const BETWEEN_NAMESPACES: Rights = ["gateway.networking.k8s.io/referencegrants: list watch"];
 const OPERATOR = "quicproxy-operator";
 
 describe("the operator may do", () => {
   const objects = render("Helm 4");
 
   test("this and nothing else, wherever QuicProxies are", () => {
-    expect(rightsOf(find(objects, "ClusterRole", OPERATOR))).toEqual([...OF_CLUSTER, ...IN_NAMESPACES].sort());
+    expect(rightsOf(find(objects, "ClusterRole", OPERATOR))).toEqual(
+      [...OF_CLUSTER, ...BETWEEN_NAMESPACES, ...IN_NAMESPACES].sort(),
+    );
     const roles = objects.filter(({ kind }) => kind === "Role").map(({ metadata }) => metadata.name);
     expect(roles).toEqual([`${OPERATOR}-lease`]);
   });
@@ -76,6 +79,7 @@ test("who may view sees QuicProxies, and no QuicProxyNode: its spec holds the ha
         "quicproxy.io/quicproxies/status: get",
         "quicproxy.io/quicproxies: get list watch",
         "quicproxy.io/quicproxybackends: get list watch",
+        "quicproxy.io/quicproxyclasses: get list watch",
       ],
     ],
     [

@@ -10,6 +10,9 @@ import { type Cluster, kubectl, run } from "./cluster.ts";
 export const system = "quicproxy-system";
 export const release = "quicproxy";
 
+/** What the tests' class allows: servers on the clients' host, too. Addresses of nodes, Services and others' pods are guarded. */
+export const classSpec = { destinations: { cidrs: ["0.0.0.0/0", "::/0"] } };
+
 const root = resolve(import.meta.dirname, "../..");
 const chart = resolve(root, "charts/quicproxy");
 const archive = resolve(root, "build/image/quicproxy.oci.tar");
@@ -37,7 +40,8 @@ export async function install(cluster: Cluster): Promise<string> {
     // The same tag may have had another content: then the pods are made anew.
     `operator.podAnnotations.image=${digest}`,
   ];
-  const set = values.flatMap((value) => ["--set", value]);
+  const ofClass = ["--set-json", `class.spec=${JSON.stringify(classSpec)}`];
+  const set = [...values.flatMap((value) => ["--set", value]), ...ofClass];
   const before = await helm(cluster, ["get", "values", release]).catch(() => "");
   const said = await helm(cluster, ["upgrade", "--install", release, chart, ...set, "--wait", "--timeout", "120s"]);
   if (before !== "" && !before.includes(digest)) await restartProxies(cluster);

@@ -216,7 +216,7 @@ describe("what people read and do", () => {
   });
 
   test("K8: what has no effect is said in the condition and by an event", async () => {
-    await apply(cluster, edge({ tuning: { mode: "Apply" }, autoscaling: { maxNodes: 3 } }));
+    await apply(cluster, edge({ tuning: { mode: "Observe" }, autoscaling: { maxNodes: 3 } }));
     await until("it is said", async () => (await said("Accepted")).startsWith("True AcceptedWithNotes: "));
     expect(await said("Accepted")).toMatch(/spec\.tuning: has no effect.*spec\.autoscaling: has no effect/);
     await until("there is an event", async () => {

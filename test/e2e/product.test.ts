@@ -270,6 +270,7 @@ test("helm uninstall leaves what its notes name, and nothing else", async () => 
   const kept = [
     "CustomResourceDefinition/quicproxies.quicproxy.io",
     "CustomResourceDefinition/quicproxybackends.quicproxy.io",
+    "CustomResourceDefinition/quicproxyclasses.quicproxy.io",
     "CustomResourceDefinition/quicproxykeys.quicproxy.io",
     "CustomResourceDefinition/quicproxynodes.quicproxy.io",
     "Lease/quicproxy-operator",

@@ -46,11 +46,21 @@ patch. It may grant proxies no more than it has itself, hence get of quicproxyno
   verbs: [create, patch]
 {{- end -}}
 
-{{/* Nodes have no namespace. Patch: the label of the nodes chosen where spec.scaling.nodes is set. */}}
+{{/* What has no namespace. Patch: the label of the nodes chosen where spec.scaling.nodes is set. */}}
 {{- define "quicproxy.rulesOfCluster" -}}
 - apiGroups: [""]
   resources: [nodes]
   verbs: [list, watch, patch]
+- apiGroups: [quicproxy.io]
+  resources: [quicproxyclasses]
+  verbs: [list, watch]
+{{- end -}}
+
+{{/* Grants of one namespace to another, where the operator sees more than one. */}}
+{{- define "quicproxy.rulesBetweenNamespaces" -}}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [referencegrants]
+  verbs: [list, watch]
 {{- end -}}
 
 {{- define "quicproxy.subjects" -}}

@@ -113,7 +113,7 @@ const shownAsCondition: WrongManifest[] = [
   {
     what: "a Service of another namespace",
     changes: service({ name: "kubernetes", namespace: "default", port: 443 }),
-    shown: /^Accepted False InvalidSpec: .*namespace/,
+    shown: /^Accepted False RefNotPermitted: .*namespace/,
   },
   {
     what: "a Service port that is TCP",

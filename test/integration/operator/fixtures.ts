@@ -16,7 +16,7 @@ const CRDS: Resource = {
   plural: "customresourcedefinitions",
   kind: "CustomResourceDefinition",
 };
-const CRD_PLURALS = ["quicproxies", "quicproxynodes", "quicproxybackends", "quicproxykeys"];
+const CRD_PLURALS = ["quicproxies", "quicproxynodes", "quicproxybackends", "quicproxykeys", "quicproxyclasses"];
 const NAMESPACES: Resource = { group: "", version: "v1", plural: "namespaces", kind: "Namespace" };
 const ROOT = new URL("../../../", import.meta.url);
 
@@ -29,6 +29,8 @@ const rule = (apiGroup: string, resources: readonly string[], verbs: readonly st
 /** All that the operator may do. A right that it lacks shows as a failed test, a right that it does not use does not. */
 export const OPERATOR_RULES = [
   rule("quicproxy.io", ["quicproxies"], ["list", "watch", "patch"]),
+  rule("quicproxy.io", ["quicproxyclasses"], ["list", "watch"]),
+  rule("gateway.networking.k8s.io", ["referencegrants"], ["list", "watch"]),
   rule("quicproxy.io", ["quicproxies/status"], ["patch"]),
   rule("quicproxy.io", ["quicproxybackends"], ["get", "list", "watch", "create", "patch", "delete"]),
   rule("quicproxy.io", ["quicproxynodes"], ["get", "list", "watch", "create", "patch", "delete"]),
@@ -45,6 +47,15 @@ export const OPERATOR_RULES = [
   rule("", ["events"], ["list", "watch"]),
   rule("events.k8s.io", ["events"], ["create", "patch"]),
 ];
+
+/** A class that keeps no address, toleration or tuning from being asked for, for tests of other things. */
+export const OPEN = {
+  listenerPorts: [{ first: 1, last: 65_535 }],
+  metricsPorts: [{ first: 1, last: 65_535 }],
+  tolerations: [{ operator: "Exists" }],
+  destinations: { cidrs: ["0.0.0.0/0", "::/0"], guarded: [] },
+  tuning: "Allowed",
+};
 
 /** Writes to the API server as an administrator would. */
 export class Admin {
@@ -73,8 +84,30 @@ export class Admin {
       await this.client.list({ resource: RESOURCES.quicProxyNodes, ...namespaced });
       await this.client.list({ resource: RESOURCES.quicProxyBackends, ...namespaced });
       await this.client.list({ resource: RESOURCES.quicProxyKeys, ...namespaced });
+      await this.client.list({ resource: RESOURCES.quicProxyClasses });
       return true;
     });
+    await this.quicProxyClass("default", OPEN);
+  }
+
+  /** Makes a class the default one, or changes it. */
+  async quicProxyClass(name: string, spec: object, isDefault = true): Promise<void> {
+    const annotations = { "quicproxy.io/is-default-class": String(isDefault) };
+    await this.apply(RESOURCES.quicProxyClasses, {
+      apiVersion: "quicproxy.io/v1alpha1",
+      kind: "QuicProxyClass",
+      metadata: { name, annotations },
+      spec,
+    });
+  }
+
+  async crd(definition: object): Promise<void> {
+    await this.apply(CRDS, definition);
+  }
+
+  async removeCrd(name: string): Promise<void> {
+    await this.client.delete(CRDS, { name });
+    await until(`${name} is gone`, async () => (await this.client.get(CRDS, { name })) === undefined);
   }
 
   async removeCrds(): Promise<void> {
@@ -105,13 +138,32 @@ export class Admin {
     await this.apply(RESOURCES.nodes, { apiVersion: "v1", kind: "Node", metadata });
   }
 
-  async service(name: string, port: number): Promise<void> {
+  async service(name: string, port: number, namespace = NAMESPACE): Promise<void> {
     const spec = { selector: { app: name }, ports: [{ name: "quic", port, protocol: "UDP" }] };
     await this.apply(RESOURCES.services, {
       apiVersion: "v1",
       kind: "Service",
-      metadata: { namespace: NAMESPACE, name },
+      metadata: { namespace, name },
       spec,
+    });
+  }
+
+  /** The slice of a Service with pods, as the API server's own controller would write it. */
+  async podSlice(namespace: string, service: string, addresses: readonly string[]): Promise<void> {
+    const labels = { "kubernetes.io/service-name": service };
+    await this.apply(RESOURCES.endpointSlices, {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { namespace, name: `${service}-pods`, labels },
+      addressType: "IPv4",
+      ports: [{ name: "quic", port: 4433, protocol: "UDP" }],
+      endpoints: addresses.map((address) => {
+        return {
+          addresses: [address],
+          conditions: { ready: true },
+          targetRef: { kind: "Pod", namespace, name: "pod" },
+        };
+      }),
     });
   }
 

@@ -31,7 +31,7 @@ function standalone(address: string): string[] {
   return result.ok ? [] : result.faults.map(({ path }) => path);
 }
 
-const inCluster = (address: string): boolean => parseProxy({ spec: specOf(address), namespace: "media" }).ok;
+const inCluster = (address: string): boolean => parseProxy({ spec: specOf(address) }).faults.length === 0;
 const onNode = (address: string): boolean => {
   const { listeners, routing } = nodeSpec({}).intent;
   return usableBackends([{ address, port: 53, weight: 1 }], { listeners, routing }, []).backends.length === 1;

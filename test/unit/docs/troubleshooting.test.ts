@@ -23,7 +23,16 @@ const inSources = globSync(["operator/**/*.ts", "proxy/{health,node}/**/*.ts"], 
 const ofNativeErrors = Object.keys(NATIVE_ERRORS).map((code) => problemOf(Object.assign(new Error(), { code })).reason);
 
 /** Events that tell what was done, words that a heading of another has, and constants that are no reasons. */
-const PLAIN = new Set(["Observe", "ClusterIP", "Created", "Updated", "Accepted", "Stopped", "ContractStale"]);
+const PLAIN = new Set([
+  "Observe",
+  "ClusterIP",
+  "ReferenceGrant",
+  "Created",
+  "Updated",
+  "Accepted",
+  "Stopped",
+  "ContractStale",
+]);
 
 describe("troubleshooting", () => {
   const reasons = new Set([...inSources, ...ofNativeErrors]);

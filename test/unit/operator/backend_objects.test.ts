@@ -163,7 +163,13 @@ describe("whether a removal was seen", () => {
   it("matters for those that turn to weight 0, too", () => {
     const before = world(addresses(4));
     const applied = before.applied(planOf(before));
-    const endpoints = addresses(4).map((address) => ({ address, ready: false, serving: false, terminating: false }));
+    const endpoints = addresses(4).map((address) => ({
+      address,
+      isPod: true,
+      ready: false,
+      serving: false,
+      terminating: false,
+    }));
     applied.parts.slices = [slice([], { endpoints })];
     expect(indexOf(applied.applied(planOf(applied, "edge", later(5)))).removals).toBe("Unobserved");
   });

@@ -28,11 +28,6 @@ describe("a spec that the CRD let through", () => {
       { dataPlane: { flowMemory: "lots" } },
       /spec\.dataPlane\.flowMemory: allowed: a size/,
     ],
-    [
-      "a Service of another namespace",
-      { backends: { service: { name: "a", port: 1, namespace: "kube-system" } } },
-      /names namespace kube-system.*allowed: media/,
-    ],
     ["no source of backends", { backends: {} }, /names no backends/],
     [
       "a Service with port and portName",
@@ -67,9 +62,9 @@ describe("backends of a Service", () => {
 
   it("keep their flows and get no new one while they terminate or are not ready", () => {
     const endpoints = [
-      { address: "10.1.0.1", ready: true, serving: true, terminating: true },
-      { address: "10.1.0.2", ready: false, serving: false, terminating: false },
-      { address: "10.1.0.3", ready: true, serving: true, terminating: false },
+      { address: "10.1.0.1", isPod: true, ready: true, serving: true, terminating: true },
+      { address: "10.1.0.2", isPod: true, ready: false, serving: false, terminating: false },
+      { address: "10.1.0.3", isPod: true, ready: true, serving: true, terminating: false },
     ];
     const weights = accepted(world({ slices: [slice([], { endpoints })] })).resolved.backends.map(
       ({ weight }) => weight,
@@ -78,7 +73,9 @@ describe("backends of a Service", () => {
   });
 
   it("count once where two slices have them, and as ready where one says so", () => {
-    const stale = slice([], { endpoints: [{ address: "10.1.0.1", ready: false, serving: false, terminating: false }] });
+    const stale = slice([], {
+      endpoints: [{ address: "10.1.0.1", isPod: true, ready: false, serving: false, terminating: false }],
+    });
     expect(accepted(world({ slices: [stale, slice(["10.1.0.1"])] })).resolved.backends).toEqual([
       { address: "10.1.0.1", port: 4433, weight: 1 },
     ]);

@@ -127,7 +127,16 @@ describe("what was accepted goes on", () => {
 
 describe("a spec that another version of the operator accepted", () => {
   const revision = (data: unknown) => {
-    return { namespace: "media", name: "a", proxy: "edge", ownerUid: "uid-edge", revision: 1, createdAtMs: 0, data };
+    return {
+      namespace: "media",
+      name: "a",
+      proxy: "edge",
+      ownerUid: "uid-edge",
+      revision: 1,
+      createdAtMs: 0,
+      terms: undefined,
+      data,
+    };
   };
 
   it("keeps values that this version would refuse, and gets defaults for what it did not know", () => {
@@ -153,7 +162,7 @@ describe("a spec that another version of the operator accepted", () => {
 
 describe("endpoints", () => {
   const endpoint = (address: string, changes: object = {}) => {
-    return { address, ready: true, serving: true, terminating: false, ...changes };
+    return { address, isPod: true, ready: true, serving: true, terminating: false, ...changes };
   };
   const stopping = { ready: false, serving: true, terminating: true };
 

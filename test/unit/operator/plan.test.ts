@@ -135,9 +135,9 @@ describe("the DaemonSet", () => {
   });
 
   it.each([
-    [{}, "192Mi"],
-    [{ flowMemory: "256Mi" }, "384Mi"],
-    [{ mode: "Decoupled" }, "256Mi"],
+    [{}, "208Mi"],
+    [{ flowMemory: "256Mi" }, "400Mi"],
+    [{ mode: "Decoupled" }, "272Mi"],
   ])("asks for the memory that %o needs", (dataPlane, memory) => {
     expect(template({ dataPlane }).spec.containers[0].resources).toEqual({ requests: { cpu: "100m", memory } });
   });
@@ -220,11 +220,7 @@ describe("nodes that cannot run the image", () => {
       "edge.node-2",
     ]);
     const options = { ...POD_OPTIONS, architecture: "arm64" };
-    const { object } = planDaemonSet(
-      mixed.proxies[0]!,
-      { spec: accepted(mixed).spec, restartedFor: undefined },
-      options,
-    );
+    const { object } = planDaemonSet(mixed.proxies[0]!, { ...accepted(mixed), restartedFor: undefined }, options);
     expect((object as unknown as PodTemplate).spec.template.spec.nodeSelector).toEqual({
       "kubernetes.io/os": "linux",
       "kubernetes.io/arch": "arm64",

@@ -45,7 +45,8 @@ it("is ready as a follower, and leads only as a leader that is ready", async () 
 });
 
 it("is checked at the leader: a follower's answer is none", async () => {
-  const client = { resourceNames: async () => ["quicproxies", "quicproxynodes", "quicproxybackends", "quicproxykeys"] };
+  const served = ["quicproxies", "quicproxyclasses", "quicproxynodes", "quicproxybackends", "quicproxykeys"];
+  const client = { resourceNames: async () => served };
   const place = { host: "127.0.0.1", port: String(server.address.port) };
   expect(await problemsOf(place, client)).toEqual([]);
   notLeading = "waits for the lease";

@@ -264,7 +264,9 @@ describe("the status of a QuicProxy", () => {
     const world = running(SERVICE_SPEC);
     world.parts.services = [service()];
     world.parts.slices = [
-      slice([], { endpoints: [{ address: "10.1.0.1", ready: false, serving: false, terminating: false }] }),
+      slice([], {
+        endpoints: [{ address: "10.1.0.1", isPod: true, ready: false, serving: false, terminating: false }],
+      }),
     ];
     const after = world.applied(planOf(world));
     const { condition, status } = statusOf(after);

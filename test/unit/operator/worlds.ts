@@ -1,11 +1,16 @@
 import type { BackendsSpec } from "../../../crds/backends_schema.ts";
+import { classSpecShape } from "../../../crds/class_schema.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
 import { type Decision, decideAll, type InForce } from "../../../operator/plan/decide.ts";
 import type { DesiredObject, PodOptions } from "../../../operator/plan/desired.ts";
+import { podAddressesOf } from "../../../operator/plan/endpoints.ts";
 import { type Plan, planProxy } from "../../../operator/plan/plan.ts";
+import { clusterAddresses } from "../../../operator/watch/addresses.ts";
 import { projectBackends, projectChild, projectNodeObject, projectRevision } from "../../../operator/watch/project.ts";
 import type {
   ObservedBackends,
+  ObservedClass,
+  ObservedGrant,
   ObservedKey,
   ObservedNode,
   ObservedNodeObject,
@@ -32,6 +37,9 @@ export const FRESH = { nowMs: 1_700_000_000_000, hashKey: "0123456789abcdef01234
 export interface WorldParts {
   proxies: ObservedProxy[];
   nodes: ObservedNode[];
+  classes: ObservedClass[];
+  /** Undefined: the kind is not served. */
+  grants: ObservedGrant[] | undefined;
   services: ObservedService[];
   slices: ObservedSlice[];
   nodeObjects: ObservedNodeObject[];
@@ -55,6 +63,8 @@ export class FakeWorld implements World {
     const empty: WorldParts = {
       proxies: [],
       nodes: [],
+      classes: [openClass()],
+      grants: undefined,
       services: [],
       slices: [],
       nodeObjects: [],
@@ -76,6 +86,22 @@ export class FakeWorld implements World {
 
   get nodes() {
     return this.parts.nodes;
+  }
+
+  get classes() {
+    return this.parts.classes;
+  }
+
+  get addresses() {
+    return clusterAddresses(this.parts.nodes, this.parts.services);
+  }
+
+  podAddresses(namespace: string) {
+    return podAddressesOf(this.parts.slices.filter((slice) => slice.namespace === namespace));
+  }
+
+  grants(namespace: string) {
+    return this.parts.grants?.filter((grant) => grant.namespace === namespace);
   }
 
   service(namespace: string, name: string) {
@@ -198,17 +224,38 @@ export function proxy(name: string, spec: object = {}, changes: Partial<Observed
   };
 }
 
+/** A class, the default one unless changed, with what is given of its spec. */
+export function quicProxyClass(spec: object = {}, changes: Partial<ObservedClass> = {}): ObservedClass {
+  const defaults = { name: "default", createdAt: "2026-01-01T00:00:00Z", isDefault: true, fault: undefined };
+  return { ...defaults, spec: classSpecShape.parse(spec), ...changes };
+}
+
+const EVERYWHERE = { cidrs: ["0.0.0.0/0", "::/0"] };
+const ANY_PORT = [{ first: 1, last: 65_535 }];
+
+/** One that refuses as little as any class can, for tests of other things. */
+export function openClass(): ObservedClass {
+  return quicProxyClass({
+    listenerPorts: ANY_PORT,
+    metricsPorts: ANY_PORT,
+    tolerations: [{ operator: "Exists" }],
+    max: { workers: 64, flowMemory: "64Gi", receiveBuffer: "1Gi", sendBuffer: "1Gi", cpu: "9999", memory: "1024Gi" },
+    destinations: { ...EVERYWHERE, guarded: [] },
+    tuning: "Allowed",
+  });
+}
+
 export function node(
   name: string,
   labels: Record<string, string> = {},
   changes: Partial<ObservedNode> = {},
 ): ObservedNode {
-  return { name, labels, taints: [], ready: true, runsImage: true, ...changes };
+  return { name, labels, taints: [], ready: true, runsImage: true, addresses: [], podCidrs: [], ...changes };
 }
 
 export function service(changes: Partial<ObservedService> = {}): ObservedService {
   const ports = [{ name: "quic", port: 443, protocol: "UDP" }];
-  return { namespace: "media", name: "server", type: "ClusterIP", family: "IPv4", ports, ...changes };
+  return { namespace: "media", name: "server", type: "ClusterIP", family: "IPv4", ports, addresses: [], ...changes };
 }
 
 export function slice(endpoints: readonly string[], changes: Partial<ObservedSlice> = {}): ObservedSlice {
@@ -217,7 +264,7 @@ export function slice(endpoints: readonly string[], changes: Partial<ObservedSli
     service: "server",
     family: "IPv4",
     ports: [{ name: "quic", port: 4433, protocol: "UDP" }],
-    endpoints: endpoints.map((address) => ({ address, ready: true, serving: true, terminating: false })),
+    endpoints: endpoints.map((address) => ({ address, isPod: true, ready: true, serving: true, terminating: false })),
     ...changes,
   };
 }

@@ -36,7 +36,7 @@ describe("departures", () => {
 
   it("are those of addresses that are not ready any more, too", () => {
     const seen = new Departures();
-    const endpoints = [{ address: "10.0.0.1", ready: true, serving: true, terminating: true }];
+    const endpoints = [{ address: "10.0.0.1", isPod: true, ready: true, serving: true, terminating: true }];
     observe(seen, one, slice([], { endpoints }), "watch");
     expect(seen.wasSeenToGo("media", "server", at("10.0.0.1"))).toBe(true);
   });
