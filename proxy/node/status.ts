@@ -3,6 +3,7 @@ import { isNativeError } from "../apply/errors.ts";
 import { kernelDropsOf, sumDrops } from "../counters/drops.ts";
 import { counterRate } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
+import { nodeLoad } from "./load.ts";
 
 /** Why this node is not on the generation that was asked for: a word for programs, a text for people. */
 export interface Problem {
@@ -100,6 +101,7 @@ function ratesOf(
   previous: CountersReport | undefined,
 ): NonNullable<QuicProxyNodeStatus["rates"]> {
   const elapsedMs = report.uptimeMs - (previous?.uptimeMs ?? 0);
+  const load = nodeLoad(previous, report);
   const rate = (of: (report: CountersReport) => number): number =>
     counterRate(previous === undefined ? 0 : of(previous), of(report), elapsedMs);
   return {
@@ -110,6 +112,7 @@ function ratesOf(
     droppedPerSecond: rounded(Math.ceil(rate(dropsOf))),
     droppedTotal: dropsOf(report),
     flows: rounded(report.workers.reduce((sum, { gauges }) => sum + gauges.flows, 0)),
+    ...(load === undefined ? {} : { load }),
   };
 }
 
