@@ -20,8 +20,10 @@ class DirectionTiming {
   /// What was to be timed held no datagram.
   void putOff() { sampler_.putOff(); }
 
-  /// A batch of `datagrams`, at least one, took so long altogether.
-  void addService(uint64_t batchNs, uint64_t datagrams) { service_.add(batchNs / datagrams, datagrams); }
+  /// A batch of `datagrams` took so long altogether.
+  void addService(uint64_t batchNs, uint64_t datagrams) {
+    if (datagrams != 0) service_.add(batchNs / datagrams, datagrams);
+  }
   void addResidence(uint64_t ns, uint64_t datagrams) { residence_.add(ns, datagrams); }
 
  private:

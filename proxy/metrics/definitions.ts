@@ -238,7 +238,7 @@ export const LOAD_METRICS = {
     "Share of the time that the thread worked, since an earlier reading a second ago or more",
   ),
   serviceRate: define(
-    "quicproxy_thread_service_rate",
+    "quicproxy_thread_service_rate_datagrams_per_second",
     "gauge",
     THREAD,
     "Datagrams that one second of the thread's work is enough for, of both directions (mu); absent where it did no work",

@@ -1,5 +1,5 @@
 import { histogramDelta, mergeHistograms, quantileNs } from "./histogram.ts";
-import type { LoadReading } from "./load.ts";
+import { type LoadReading, ofSameRun } from "./load.ts";
 
 export interface Quantiles {
   /** Half of the datagrams take no longer; absent where none was timed. */
@@ -8,11 +8,9 @@ export interface Quantiles {
   p99Ns?: number;
 }
 
-type Readings = Pick<LoadReading, "uptimeMs" | "workers">;
-
 /** Service time of a worker's datagrams in both directions, of those timed since an earlier reading of the same run. */
-export function workerQuantiles(previous: Readings | undefined, current: Readings, worker: number): Quantiles {
-  const before = previous !== undefined && previous.uptimeMs <= current.uptimeMs ? previous : undefined;
+export function workerQuantiles(previous: LoadReading | undefined, current: LoadReading, worker: number): Quantiles {
+  const before = ofSameRun(previous, current);
   const now = current.workers[worker]?.timing;
   if (now === undefined) return {};
   const old = before?.workers[worker]?.timing;

@@ -103,6 +103,17 @@ function surplusOf(interval: Interval, reader: ThreadLoad): Omit<WorkerLoad, key
   };
 }
 
+/** Uptimes are of another clock than readings. */
+const CLOCK_TOLERANCE_MS = 1000;
+
+/** The earlier reading, unless the proxy has started anew since. */
+export function ofSameRun(previous: LoadReading | undefined, current: LoadReading): LoadReading | undefined {
+  if (previous === undefined || previous.uptimeMs > current.uptimeMs) return undefined;
+  const elapsedMs = (current.readAtNs - previous.readAtNs) / 1e6;
+  const runsFor = current.uptimeMs - previous.uptimeMs;
+  return Math.abs(elapsedMs - runsFor) <= CLOCK_TOLERANCE_MS ? previous : undefined;
+}
+
 /** Time between two readings of one run; without an earlier one, since the start. */
 function elapsedOf(previous: LoadReading | undefined, current: LoadReading): number {
   return previous === undefined ? current.uptimeMs * 1e6 : Math.max(0, current.readAtNs - previous.readAtNs);
@@ -113,7 +124,7 @@ function elapsedOf(previous: LoadReading | undefined, current: LoadReading): num
  * since the start. Pure, and every number is finite.
  */
 export function workerLoads(previous: LoadReading | undefined, current: LoadReading): WorkerLoad[] {
-  const before = previous !== undefined && previous.uptimeMs <= current.uptimeMs ? previous : undefined;
+  const before = ofSameRun(previous, current);
   const elapsedNs = elapsedOf(before, current);
   const { workers, leavingWorkers } = current.status;
   return current.workers.slice(0, workers + leavingWorkers).map(({ counters, timing }, worker) => {

@@ -31,8 +31,8 @@ describe("Metrics of load", () => {
     expect(text).toContain('quicproxy_thread_busy_ratio{worker="0",thread="worker"} 1\n');
     expect(text).toContain('quicproxy_thread_busy_seconds_total{worker="1",thread="worker"} 2.5');
     expect(text).toContain('quicproxy_thread_busy_seconds_total{worker="1",thread="receiver"} 0.5');
-    expect(linesOf(text, "quicproxy_thread_service_rate{")).toEqual([
-      'quicproxy_thread_service_rate{worker="0",thread="worker"} 40000',
+    expect(linesOf(text, "quicproxy_thread_service_rate_datagrams_per_second{")).toEqual([
+      'quicproxy_thread_service_rate_datagrams_per_second{worker="0",thread="worker"} 40000',
     ]);
     expect(text).toContain('quicproxy_worker_overflow_seconds{worker="0"} 0.4');
     expect(text).toContain('quicproxy_worker_buffer_seconds{worker="0"} 1.8');

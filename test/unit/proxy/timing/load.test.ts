@@ -185,6 +185,11 @@ describe("loads over changes", () => {
     }
   });
 
+  it("are averages since the start also where the new run has lasted longer than the reading before", () => {
+    const young = reading({ atMs: 60_000, uptimeMs: 50_000, counters: { receive_datagrams: 4000 }, busyMs: 25_000 });
+    expect(workerLoads(running(8000), young)[0]).toMatchObject({ busyShare: 0.5, serviceRate: 160 });
+  });
+
   it("are of the workers that are there", () => {
     expect(workerLoads(running(1000), running(2000))).toHaveLength(2);
     expect(workerLoads(running(1000), running(2000, { workers: 1 }))).toHaveLength(1);
