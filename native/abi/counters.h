@@ -49,8 +49,8 @@ enum class BackendCounter : uint8_t {
 
 inline constexpr uint32_t kBackendCounterCount = static_cast<uint32_t>(BackendCounter::kCount);
 
-/// How long datagrams take, as histograms over datagrams (context/time_histogram.h), of sampled batches. A batch is what
-/// one receive call brought (of replies: what was collected until it was sent).
+/// How long datagrams take, as histograms over datagrams (context/time_histogram.h), of sampled batches. A batch is
+/// what one receive call brought (of replies: what was collected until it was sent).
 enum class Timing : uint8_t {
   kForwardService,    ///< client to backend: the batch's time in the worker's thread, divided by its datagrams
   kReturnService,     ///< backend to client: the same
@@ -61,7 +61,8 @@ enum class Timing : uint8_t {
 
 inline constexpr uint32_t kTimingCount = static_cast<uint32_t>(Timing::kCount);
 
-/// Bounds of the histograms: below 2^first ns, then 2^stepBits equal steps to each power of two, then 2^last ns and more.
+/// Bounds of the histograms: below 2^first ns, then 2^stepBits equal steps to each power of two, then 2^last ns and
+/// more.
 inline constexpr uint32_t kTimeFirstExponent = 8;
 inline constexpr uint32_t kTimeLastExponent = 27;
 inline constexpr uint32_t kTimeStepBits = 2;

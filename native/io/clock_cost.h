@@ -11,8 +11,8 @@ namespace quicproxy {
 
 /// How often packet threads read the clock.
 struct ClockUse {
-  uint32_t readNs;    ///< what a reading costs
-  uint32_t oneIn;     ///< of so many batches one is timed
+  uint32_t readNs;      ///< what a reading costs
+  uint32_t oneIn;       ///< of so many batches one is timed
   bool coarse = false;  ///< waits are timed by CLOCK_MONOTONIC_COARSE, right on average: it moves once in a tick
 
   /// Such that readings stay below a hundredth of what datagrams cost, whatever one costs.

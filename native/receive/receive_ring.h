@@ -18,9 +18,9 @@ namespace quicproxy {
 class ReceiveRing {
  public:
   struct Origin {
-    uint16_t port;     ///< of the listening socket
-    uint8_t endpoint;  ///< slot in the snapshot
-    bool logged;       ///< note when the messages were received
+    uint16_t port;             ///< of the listening socket
+    uint8_t endpoint;          ///< slot in the snapshot
+    bool logged;               ///< note when the messages were received
     uint64_t timedFromNs = 0;  ///< see Entry
   };
 

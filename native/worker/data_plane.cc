@@ -359,8 +359,8 @@ EndpointStatus DataPlane::endpointStatus(uint32_t index) const {
       status.sendBufferEffective =
           first ? memory.sendBufferBytes : std::min(status.sendBufferEffective, memory.sendBufferBytes);
       status.kernelDrops += memory.drops;
-      status.sockets.push_back({static_cast<uint32_t>(status.sockets.size()), memory.receiveBufferBytes,
-                                memory.queuedBytes, memory.drops});
+      status.sockets.push_back(
+          {static_cast<uint32_t>(status.sockets.size()), memory.receiveBufferBytes, memory.queuedBytes, memory.drops});
     }
     return status;
   }

@@ -47,7 +47,8 @@ std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& share
   // Before the thread runs: who asks at once shall not read 0.
   counters.set(Gauge::kUpstreamReceiveBuffer, worker->upstream_->receiveBufferBytes());
   if (!limits.decoupled) return worker;
-  worker->receiver_ = Receiver::create({limits.index, limits.batch, limits.clock}, shared.current, counters, worker->wakeUp_.get());
+  worker->receiver_ =
+      Receiver::create({limits.index, limits.batch, limits.clock}, shared.current, counters, worker->wakeUp_.get());
   if (!worker->receiver_) return nullptr;
   return worker;
 }

@@ -122,8 +122,8 @@ std::optional<Failure> WorkerSet::start(const Snapshot& snapshot) {
 std::optional<Failure> WorkerSet::run(uint32_t index, std::unique_ptr<Upstream> upstream) {
   Member& member = members_[index];
   counters_->use(index + 1);
-  member.worker =
-      Worker::create({index, batch_, decoupled_, clock_}, shared_, *member.flows, std::move(upstream), counters_->of(index));
+  member.worker = Worker::create({index, batch_, decoupled_, clock_}, shared_, *member.flows, std::move(upstream),
+                                 counters_->of(index));
   if (!member.worker) return Failure{FailureCode::kNoMemory, "no memory or descriptors for a worker", errno};
   return member.worker->start();
 }

@@ -91,8 +91,7 @@ TEST_P(WorkerTimes, WorkAndRestAreNoLongerThanTheTimeThatPassed) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, WorkerTimes,
-                         testing::Values(Mode::kRunToCompletion, Mode::kBaseline, Mode::kDecoupled),
+INSTANTIATE_TEST_SUITE_P(Modes, WorkerTimes, testing::Values(Mode::kRunToCompletion, Mode::kBaseline, Mode::kDecoupled),
                          [](const auto& mode) -> std::string {
                            switch (mode.param) {
                              case Mode::kBaseline:
