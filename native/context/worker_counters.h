@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 
 #include "abi/counters.h"
@@ -29,7 +30,7 @@ class WorkerCounters {
   /// Of the receiving thread in mode Decoupled.
   [[nodiscard]] BusyTime receiverBusy() const { return BusyTime(*receiver_); }
   [[nodiscard]] TimeHistogram histogram(Timing timing) const {
-    return TimeHistogram(timings_ + 1 + static_cast<uint32_t>(timing) * kTimingCells);
+    return TimeHistogram(timings_ + 1 + static_cast<size_t>(timing) * kTimingCells);
   }
 
   /// For a slot that got another backend.
