@@ -272,6 +272,8 @@ void WorkerSet::stop() {
   for (const Member& member : members_) {
     if (member.worker) member.worker->stop();
   }
+  // Until the last of them has ended, workers look into each other's tables.
+  for (Member& member : members_) member.worker.reset();
   members_.clear();
 }
 
