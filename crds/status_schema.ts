@@ -70,6 +70,22 @@ export const quicProxyStatusShape = mapping({
   selector: words(256).optional().describe("Label selector of the proxy's pods, for the scale subresource."),
 });
 
+const load = mapping({
+  worker: integer(0, 63).describe("Its number."),
+  busyPercent: integer(0, 100).describe("Share of the time that it worked and did not wait for datagrams."),
+  loadPercent: integer(0, 100_000).describe(
+    "Arrival rate divided by service rate (rho). 100 or more: it does not keep up, and what comes beyond is lost in time.",
+  ),
+  serviceRatePerSecond: count().optional().describe("Datagrams that one second of its work is enough for."),
+  serviceP50Ns: count().optional().describe("Half of its datagrams take it no longer than that."),
+  serviceP99Ns: count().optional().describe("99 in 100 of its datagrams take it no longer than that."),
+  overflowMs: count()
+    .optional()
+    .describe(
+      "How long its socket buffer has room for what comes beyond what it takes. 0: it overflows. Absent: it keeps up.",
+    ),
+});
+
 const rates = mapping({
   receivedPerSecond: count().describe("Datagrams from clients per second, two significant digits."),
   forwardedPerSecond: count().describe("Datagrams to backends per second, two significant digits."),
@@ -80,6 +96,9 @@ const rates = mapping({
     .optional()
     .describe("New flows per second on which nothing came back, two significant digits."),
   flows: count().describe("Flows that this node remembers, two significant digits."),
+  load: load
+    .optional()
+    .describe("The packet thread with the highest load, over the last interval; two significant digits."),
 });
 
 const receiveBuffer = mapping({

@@ -27,6 +27,23 @@ Napi::Error errorOf(Napi::Env env, const Failure& failure) {
   return error;
 }
 
+Napi::Object socketOf(Napi::Env env, const quicproxy::SocketStatus& socket) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("worker", socket.worker);
+  object.Set("receiveBuffer", socket.receiveBufferBytes);
+  object.Set("queued", socket.queuedBytes);
+  object.Set("kernelDrops", socket.kernelDrops);
+  return object;
+}
+
+Napi::Object clockOf(Napi::Env env, const quicproxy::ClockUse& clock) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("readNs", clock.readNs);
+  object.Set("timedOneIn", clock.oneIn);
+  object.Set("coarse", Napi::Boolean::New(env, clock.coarse));
+  return object;
+}
+
 Napi::Object endpointOf(Napi::Env env, const quicproxy::EndpointStatus& endpoint) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("index", endpoint.index);
@@ -38,6 +55,9 @@ Napi::Object endpointOf(Napi::Env env, const quicproxy::EndpointStatus& endpoint
   object.Set("receiveBufferEffective", endpoint.receiveBufferEffective);
   object.Set("sendBufferEffective", endpoint.sendBufferEffective);
   object.Set("kernelDrops", static_cast<double>(endpoint.kernelDrops));
+  Napi::Array sockets = Napi::Array::New(env, endpoint.sockets.size());
+  for (uint32_t i = 0; i < endpoint.sockets.size(); i++) sockets[i] = socketOf(env, endpoint.sockets[i]);
+  object.Set("sockets", sockets);
   return object;
 }
 
@@ -127,6 +147,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     object.Set("upstreamSocketMax", status.upstreamSocketMax);
     object.Set("upstreamSocketBound", nameOf(status.upstreamSocketBound));
     object.Set("networkEvents", Napi::Boolean::New(env, status.networkEvents));
+    object.Set("clock", clockOf(env, status.clock));
     object.Set("flowMemoryBytes", static_cast<double>(status.flowMemoryBytes));
     Napi::Array endpoints = Napi::Array::New(env, status.endpoints.size());
     for (uint32_t i = 0; i < status.endpoints.size(); i++) endpoints[i] = endpointOf(env, status.endpoints[i]);

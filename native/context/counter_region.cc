@@ -19,7 +19,12 @@ CounterRegion::CounterRegion(uint32_t maxWorkers, uint32_t backendSlots) {
   header_.countersPerWorker = kCounterCount;
   header_.gaugesPerWorker = kGaugeCount;
   header_.workerOffset = aligned(sizeof(CountersHeader));
-  header_.workerStride = aligned((kCounterCount + kGaugeCount) * sizeof(CounterCell));
+  // What the worker's thread, its receiving thread and both write lies apart.
+  header_.timings = kTimingCount;
+  header_.cellsPerTiming = kTimingCells;
+  header_.timingOffset = aligned((kCounterCount + kGaugeCount) * sizeof(CounterCell));
+  header_.receiverOffset = header_.timingOffset + aligned((1 + kTimingCount * kTimingCells) * sizeof(CounterCell));
+  header_.workerStride = header_.receiverOffset + aligned(sizeof(CounterCell));
   header_.backendSlots = backendSlots;
   header_.countersPerBackend = kBackendCounterCount;
   header_.backendOffset = header_.workerOffset + maxWorkers * header_.workerStride;
@@ -37,7 +42,9 @@ void CounterRegion::use(uint32_t workers) {
 WorkerCounters CounterRegion::of(uint32_t worker) const {
   auto* block = memory_.data() + header_.workerOffset + size_t{worker} * header_.workerStride;
   auto* backends = memory_.data() + header_.backendOffset + size_t{worker} * header_.backendStride;
-  return {reinterpret_cast<CounterCell*>(block), reinterpret_cast<CounterCell*>(backends)};
+  return {reinterpret_cast<CounterCell*>(block), reinterpret_cast<CounterCell*>(backends),
+          reinterpret_cast<CounterCell*>(block + header_.timingOffset),
+          reinterpret_cast<CounterCell*>(block + header_.receiverOffset)};
 }
 
 }  // namespace quicproxy

@@ -7,6 +7,7 @@
 #include "context/sample_ring.h"
 #include "context/upstream.h"
 #include "context/worker_counters.h"
+#include "context/worker_timing.h"
 #include "io/icmp_kind.h"
 #include "route/flow_table.h"
 #include "route/learner.h"
@@ -25,6 +26,7 @@ struct WorkerContext {
   Learner learner;
   Upstream& upstream;
   WorkerCounters counters;
+  WorkerTiming timing;
   SampleRing samples;
   FlowBudget strangers;  ///< new flows of clients that nobody knows
   FlowBudget movers;     ///< new flows of known connections: no flood of strangers takes from these

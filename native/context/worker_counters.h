@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 
 #include "abi/counters.h"
+#include "context/busy_time.h"
+#include "context/time_histogram.h"
 #include "route/invariants.h"
 #include "route/router.h"
 
@@ -11,7 +14,8 @@ namespace quicproxy {
 /// One worker's part of the shared counter region; only that worker writes it.
 class WorkerCounters {
  public:
-  WorkerCounters(CounterCell* block, CounterCell* backends) : block_(block), backends_(backends) {}
+  WorkerCounters(CounterCell* block, CounterCell* backends, CounterCell* timings, CounterCell* receiver)
+      : block_(block), backends_(backends), timings_(timings), receiver_(receiver) {}
 
   void add(Counter counter, uint64_t n = 1) { block_[static_cast<uint32_t>(counter)].add(n); }
   void set(Gauge gauge, uint64_t n) { block_[kCounterCount + static_cast<uint32_t>(gauge)].set(n); }
@@ -22,6 +26,13 @@ class WorkerCounters {
   [[nodiscard]] uint64_t get(uint16_t backendSlot, BackendCounter counter) const {
     return backends_[backendSlot * kBackendCounterCount + static_cast<uint32_t>(counter)].get();
   }
+  [[nodiscard]] BusyTime busy() const { return BusyTime(*timings_); }
+  /// Of the receiving thread in mode Decoupled.
+  [[nodiscard]] BusyTime receiverBusy() const { return BusyTime(*receiver_); }
+  [[nodiscard]] TimeHistogram histogram(Timing timing) const {
+    return TimeHistogram(timings_ + 1 + static_cast<size_t>(timing) * kTimingCells);
+  }
+
   /// For a slot that got another backend.
   void reset(uint16_t backendSlot) {
     for (uint32_t i = 0; i < kBackendCounterCount; i++) cell(backendSlot, static_cast<BackendCounter>(i)).set(0);
@@ -34,6 +45,8 @@ class WorkerCounters {
 
   CounterCell* block_;
   CounterCell* backends_;
+  CounterCell* timings_;
+  CounterCell* receiver_;
 };
 
 [[nodiscard]] inline Counter parseCounter(HeaderForm form) {

@@ -54,8 +54,13 @@ ForwardPath::ForwardPath(WorkerContext& context, uint32_t batch)
 }
 
 ForwardPath::Taken ForwardPath::receive(uint8_t endpoint) {
+  DirectionTiming& timing = context_.timing.forward;
+  const uint64_t beganNs = timing.begin();
   const int received = batch_.receive(context_.listenFd(endpoint), 0);
-  if (received <= 0) return {0, 0};
+  if (received <= 0) {
+    if (beganNs != 0) timing.putOff();
+    return {0, 0};
+  }
   const uint16_t localPort = context_.snapshot->endpoints[endpoint]->address.port();
   receivedNs_ = context_.snapshot->sampleOneIn == 0 ? 0 : realtimeNs();
   const auto messages = static_cast<uint32_t>(received);
@@ -67,20 +72,42 @@ ForwardPath::Taken ForwardPath::receive(uint8_t endpoint) {
   }
   tally.countInto(context_.counters);
   send();
+  if (beganNs != 0) {
+    const uint64_t batchNs = monotonicNs() - beganNs;
+    timing.addService(batchNs, tally.datagrams());
+    timing.addResidence(batchNs, tally.datagrams());
+  }
   return {messages, tally.datagrams()};
 }
 
 ForwardPath::Taken ForwardPath::take(ReceiveRing& ring) {
   Taken taken{std::min(ring.waiting(), batch_.capacity()), 0};
+  if (taken.messages == 0) return taken;
+  const uint64_t beganNs = context_.timing.forward.begin();
+  bool anyTimed = false;
   for (uint32_t i = 0; i < taken.messages; i++) {
     const ReceiveRing::Entry& entry = ring.at(i);
     receivedNs_ = entry.receivedNs;
+    anyTimed |= entry.timedFromNs != 0;
     taken.datagrams += entry.message.datagrams();
     routeAll(entry.message, entry.endpoint);
   }
   send();
+  if (beganNs != 0 || anyTimed) noteTimes(ring, taken, beganNs);
   ring.release(taken.messages);
   return taken;
+}
+
+/// Service is this thread's part, residence begins in the receiving thread. beganNs: 0 where only some of the messages
+/// are timed.
+void ForwardPath::noteTimes(const ReceiveRing& ring, const Taken& taken, uint64_t beganNs) {
+  DirectionTiming& timing = context_.timing.forward;
+  const uint64_t nowNs = monotonicNs();
+  if (beganNs != 0) timing.addService(nowNs - beganNs, taken.datagrams);
+  for (uint32_t i = 0; i < taken.messages; i++) {
+    const ReceiveRing::Entry& entry = ring.at(i);
+    if (entry.timedFromNs != 0) timing.addResidence(nowNs - entry.timedFromNs, entry.message.datagrams());
+  }
 }
 
 void ForwardPath::routeAll(const Received& message, uint8_t endpoint) {

@@ -29,6 +29,7 @@ class ForwardPath {
   Taken take(ReceiveRing& ring);
 
  private:
+  void noteTimes(const ReceiveRing& ring, const Taken& taken, uint64_t beganNs);
   void routeAll(const Received& message, uint8_t endpoint);
   void route(const Received& message, std::span<const uint8_t> payload, uint8_t endpoint);
   [[nodiscard]] Decision decide(const RouteView& view, const Received& message, std::span<const uint8_t> payload);

@@ -95,16 +95,14 @@ bool setBufferSizes(int fd, const BufferSizes& buffers, bool mayForce) {
   return setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, buffers.sendBytes, forced) && forced;
 }
 
-uint32_t readSocketDrops(int fd) {
+SocketMemory readSocketMemory(int fd) {
   uint32_t info[SK_MEMINFO_VARS] = {};
   socklen_t length = sizeof info;
   getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length);
-  return info[SK_MEMINFO_DROPS];
+  return {bufferSize(fd, SO_RCVBUF), bufferSize(fd, SO_SNDBUF), info[SK_MEMINFO_RMEM_ALLOC], info[SK_MEMINFO_DROPS]};
 }
 
-SocketMemory readSocketMemory(int fd) {
-  return {bufferSize(fd, SO_RCVBUF), bufferSize(fd, SO_SNDBUF), readSocketDrops(fd)};
-}
+uint32_t readSocketDrops(int fd) { return readSocketMemory(fd).drops; }
 
 bool addressFamilyMissing(const Failure& failure) {
   return failure.systemError == EAFNOSUPPORT || failure.systemError == EADDRNOTAVAIL;

@@ -42,7 +42,8 @@ bool setBufferSizes(int fd, const BufferSizes& buffers, bool mayForce = true);
 struct SocketMemory {
   uint32_t receiveBufferBytes;  ///< as the kernel accounts it: twice what was asked, socket(7)
   uint32_t sendBufferBytes;
-  uint32_t drops;  ///< datagrams that found the receive buffer full (SO_MEMINFO)
+  uint32_t queuedBytes;  ///< of the receive buffer, what datagrams that wait take, and what the kernel frees lazily
+  uint32_t drops;        ///< datagrams that found the receive buffer full (SO_MEMINFO)
 };
 SocketMemory readSocketMemory(int fd);
 

@@ -19,9 +19,9 @@ int ReceiveRing::receive(int fd, uint32_t count, const Origin& origin) {
   const uint32_t first = slotOf(headOwn_);
   const int received = batch_.receive(fd, first, count);
   if (received <= 0) return received;
-  const uint64_t receivedNs = origin.timed ? realtimeNs() : 0;
+  const uint64_t receivedNs = origin.logged ? realtimeNs() : 0;
   for (uint32_t i = first; i < first + static_cast<uint32_t>(received); i++) {
-    entries_[i] = {batch_.received(i, origin.port), receivedNs, origin.endpoint};
+    entries_[i] = {batch_.received(i, origin.port), receivedNs, origin.timedFromNs, origin.endpoint};
   }
   return received;
 }

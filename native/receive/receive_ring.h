@@ -18,14 +18,16 @@ namespace quicproxy {
 class ReceiveRing {
  public:
   struct Origin {
-    uint16_t port;     ///< of the listening socket
-    uint8_t endpoint;  ///< slot in the snapshot
-    bool timed;        ///< note when the messages were received
+    uint16_t port;             ///< of the listening socket
+    uint8_t endpoint;          ///< slot in the snapshot
+    bool logged;               ///< note when the messages were received
+    uint64_t timedFromNs = 0;  ///< see Entry
   };
 
   struct Entry {
     Received message;
-    uint64_t receivedNs;  ///< CLOCK_REALTIME, 0 where nobody asked for it
+    uint64_t receivedNs;   ///< CLOCK_REALTIME, 0 where nobody asked for it
+    uint64_t timedFromNs;  ///< CLOCK_MONOTONIC before the receive call, 0 where its messages are not timed
     uint8_t endpoint;
   };
 

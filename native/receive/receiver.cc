@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <limits>
+#include <utility>
 
+#include "io/clock.h"
 #include "io/error_queue.h"
 #include "io/event_tag.h"
 #include "io/socket_options.h"
@@ -42,7 +44,9 @@ Receiver::Receiver(const Limits& limits, const std::atomic<const Snapshot*>& cur
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wakeUp_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       ring_(limits.ringMessages),
-      dropped_(std::min(limits.batch, kMaxDroppedAtOnce)) {}
+      dropped_(std::min(limits.batch, kMaxDroppedAtOnce)),
+      busy_(counters.receiverBusy()),
+      timed_(limits.clock.oneIn, limits.worker) {}
 
 /// Nothing is listened to, so nothing is to be left: the worker has a snapshot to begin with.
 std::optional<Failure> Receiver::start() {
@@ -69,7 +73,7 @@ void Receiver::run() {
   std::array<epoll_event, kEventsPerWait> events;
   while (!stopping_.load(std::memory_order_acquire)) {
     follow();
-    const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, kWaitMs);
+    const int count = wait(events);
     for (int i = 0; i < count; i++) {
       const epoll_event& event = events[static_cast<size_t>(i)];
       const EventTag tag = EventTag::unpack(event.data.u64);
@@ -84,6 +88,16 @@ void Receiver::run() {
       }
     }
   }
+  busy_.rest(limits_.clock.nowNs());
+}
+
+/// As Worker::wait: work goes on where the thread will not wait.
+int Receiver::wait(std::span<epoll_event> events) {
+  const int ms = std::exchange(more_, false) ? 0 : kWaitMs;
+  if (ms != 0 && busy_.working()) busy_.rest(limits_.clock.nowNs());
+  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), ms);
+  if (!busy_.working()) busy_.work(limits_.clock.nowNs());
+  return count;
 }
 
 void Receiver::follow() {
@@ -113,7 +127,7 @@ void Receiver::leave(const Snapshot& next) {
 }
 
 void Receiver::listen(const Snapshot& next) {
-  timed_ = next.sampleOneIn != 0;
+  logged_ = next.sampleOneIn != 0;
   for (size_t endpoint = 0; endpoint < kMaxEndpoints; endpoint++) {
     const int fd = next.listenFd(endpoint, limits_.worker);
     if (fd < 0 || fd == listening_[endpoint].fd) continue;
@@ -128,6 +142,7 @@ void Receiver::empty(uint8_t endpoint, uint32_t maxDatagrams) {
     if (taken.all) return;
     datagrams += taken.datagrams;
   }
+  more_ = true;
 }
 
 Receiver::Taken Receiver::receive(uint8_t endpoint) {
@@ -137,8 +152,12 @@ Receiver::Taken Receiver::receive(uint8_t endpoint) {
 
 Receiver::Taken Receiver::handOver(uint8_t endpoint, uint32_t room) {
   const Listening& from = listening_[endpoint];
-  const int received = ring_.receive(from.fd, room, {from.port, endpoint, timed_});
-  if (received <= 0) return {true, 0};
+  const uint64_t timedFromNs = timed_.due() ? monotonicNs() : 0;
+  const int received = ring_.receive(from.fd, room, {from.port, endpoint, logged_, timedFromNs});
+  if (received <= 0) {
+    if (timedFromNs != 0) timed_.putOff();
+    return {true, 0};
+  }
   const auto messages = static_cast<uint32_t>(received);
   ReceiveTally tally;
   for (uint32_t i = 0; i < messages; i++) tally.add(ring_.fresh(i));

@@ -1,12 +1,17 @@
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
+#include "context/batch_sampler.h"
 #include "context/worker_counters.h"
+#include "io/clock_cost.h"
 #include "io/failure.h"
 #include "io/file_descriptor.h"
 #include "io/thread.h"
@@ -30,9 +35,11 @@ class Receiver {
   struct Limits {
     uint32_t worker;
     uint32_t batch;
+    ClockUse clock;
     uint32_t ringMessages = kRingMessages;
   };
-  /// counters: the receiver writes the cells receive_*, hand_off_* and the gauge of the ring, nobody else does.
+  /// counters: the receiver writes the cells receive_*, hand_off_*, the gauge of the ring and how long it has worked,
+  /// nobody else does.
   /// workerWakeUp: the eventfd that the worker sleeps on. Null when memory or descriptors are refused.
   static std::unique_ptr<Receiver> create(const Limits& limits, const std::atomic<const Snapshot*>& current,
                                           WorkerCounters counters, int workerWakeUp);
@@ -71,6 +78,7 @@ class Receiver {
            int workerWakeUp);
 
   void run();
+  int wait(std::span<epoll_event> events);
   void follow();
   void leave(const Snapshot& next);
   void listen(const Snapshot& next);
@@ -89,7 +97,10 @@ class Receiver {
   ReceiveRing ring_;
   ReceiveBatch dropped_;
   std::array<Listening, kMaxEndpoints> listening_{};
-  bool timed_ = false;
+  BusyTime busy_;
+  BatchSampler timed_;
+  bool logged_ = false;
+  bool more_ = false;  ///< the latest turn left something to take
   uint32_t deepest_ = 0;
   std::atomic<const Snapshot*> left_{nullptr};
   std::atomic<const Snapshot*> adopted_{nullptr};

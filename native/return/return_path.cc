@@ -24,15 +24,36 @@ ReturnPath::ReturnPath(WorkerContext& context, uint32_t batch)
       groups_(context.flows.capacity(), kDatagramsPerRound) {
   clients_.reserve(kDatagramsPerRound);
   datagrams_.reserve(kDatagramsPerRound);
+  arrivals_.reserve(batch);
 }
 
-void ReturnPath::receive(const EventTag& tag) {
+bool ReturnPath::receive(const EventTag& tag) {
   for (int turn = 0; turn < kMaxBatchesPerTurn; turn++) {
     const uint32_t room = batch_.capacity() - used_;
-    const uint32_t received = receiveOnce(tag);
+    const uint32_t received = receiveTimed(tag);
     if (used_ == batch_.capacity()) flush();
-    if (received < room) return;
+    if (received < room) return true;
   }
+  return false;
+}
+
+uint32_t ReturnPath::receiveTimed(const EventTag& tag) {
+  DirectionTiming& timing = context_.timing.backward;
+  const uint64_t firstNs = used_ == 0 ? timing.begin() : 0;
+  if (used_ == 0) timed_ = firstNs != 0;
+  if (!timed_) return receiveOnce(tag);
+  const uint64_t beganNs = firstNs != 0 ? firstNs : monotonicNs();
+  const uint32_t first = used_;
+  const uint32_t received = receiveOnce(tag);
+  if (received == 0) {
+    if (first == 0) timing.putOff();
+    return 0;
+  }
+  uint32_t datagrams = 0;
+  for (uint32_t i = first; i < used_; i++) datagrams += batch_.received(i, 0).datagrams();
+  collectedNs_ += monotonicNs() - beganNs;
+  arrivals_.push_back({beganNs, datagrams});
+  return received;
 }
 
 uint32_t ReturnPath::receiveOnce(const EventTag& tag) {
@@ -94,8 +115,27 @@ void ReturnPath::enqueue(uint32_t index, const Datagram& datagram) {
 }
 
 void ReturnPath::flush() {
-  sendRound();
+  if (arrivals_.empty()) {
+    sendRound();
+  } else {
+    flushTimed();
+  }
   used_ = 0;
+}
+
+/// What the worker did between two receive calls, for other events, is part of the residence and not of the service.
+void ReturnPath::flushTimed() {
+  const uint64_t beganNs = monotonicNs();
+  sendRound();
+  const uint64_t sentNs = monotonicNs();
+  uint64_t datagrams = 0;
+  for (const Arrival& arrival : arrivals_) {
+    context_.timing.backward.addResidence(sentNs - arrival.beganNs, arrival.datagrams);
+    datagrams += arrival.datagrams;
+  }
+  context_.timing.backward.addService(collectedNs_ + sentNs - beganNs, datagrams);
+  arrivals_.clear();
+  collectedNs_ = 0;
 }
 
 void ReturnPath::sendRound() {

@@ -21,8 +21,8 @@ class ReturnPath {
 
   [[nodiscard]] bool ready() const { return batch_.ready(); }
 
-  /// Takes what an event of the upstream level announced, at most a few batches.
-  void receive(const EventTag& tag);
+  /// Takes what an event of the upstream level announced, at most a few batches. False when there may be more.
+  bool receive(const EventTag& tag);
 
   /// Sends what has been collected.
   void flush();
@@ -42,7 +42,15 @@ class ReturnPath {
     uint8_t endpoint;
   };
 
+  /// What one receive call of a timed batch brought.
+  struct Arrival {
+    uint64_t beganNs;  ///< before the call
+    uint32_t datagrams;
+  };
+
   uint32_t receiveOnce(const EventTag& tag);
+  uint32_t receiveTimed(const EventTag& tag);
+  void flushTimed();
   void take(uint32_t flow, const Received& message, uint64_t receivedNs);
   void countAnswered(const Flow& flow);
   void enqueue(uint32_t flow, const Datagram& datagram);
@@ -61,6 +69,9 @@ class ReturnPath {
   std::vector<Client> clients_;  ///< by group
   std::vector<Datagram> datagrams_;
   std::array<TrainPause, kMaxEndpoints> trainPauses_{};
+  bool timed_ = false;             ///< the batch that is being collected
+  uint64_t collectedNs_ = 0;       ///< time that its receive calls and what follows each took
+  std::vector<Arrival> arrivals_;  ///< of it
 };
 
 }  // namespace quicproxy

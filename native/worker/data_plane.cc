@@ -309,6 +309,7 @@ DataPlaneStatus DataPlane::status() const {
   status.leavingWorkers = workers_->size() - header.workers;
   status.flowCapacity = workers_->flowCapacity();
   status.flowMemoryBytes = workers_->flowMemoryBytes();
+  status.clock = workers_->clockUse();
   status.upstreamLevel = upstreams.level();
   status.upstreamReason = upstreams.reason();
   status.upstreamReceiveBufferAsked = header.receiveBufferBytes;
@@ -346,7 +347,7 @@ EndpointStatus DataPlane::endpointStatus(uint32_t index) const {
   const EndpointRecord record = contract_.endpoint(index);
   const SocketAddress address = SocketAddress::from(record.address, record.family, record.port);
   EndpointStatus status{
-      index, address.addressText(), record.port, record.family, "", contract_.header().receiveBufferBytes, 0, 0, 0};
+      index, address.addressText(), record.port, record.family, "", contract_.header().receiveBufferBytes, 0, 0, 0, {}};
   for (const auto& endpoint : current_->endpoints) {
     if (!endpoint || !(endpoint->address == address)) continue;
     status.kernelDrops = endpoint->dropsOfClosed;
@@ -358,6 +359,8 @@ EndpointStatus DataPlane::endpointStatus(uint32_t index) const {
       status.sendBufferEffective =
           first ? memory.sendBufferBytes : std::min(status.sendBufferEffective, memory.sendBufferBytes);
       status.kernelDrops += memory.drops;
+      status.sockets.push_back(
+          {static_cast<uint32_t>(status.sockets.size()), memory.receiveBufferBytes, memory.queuedBytes, memory.drops});
     }
     return status;
   }

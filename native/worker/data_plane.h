@@ -21,6 +21,14 @@
 
 namespace quicproxy {
 
+/// A worker's listening socket.
+struct SocketStatus {
+  uint32_t worker;
+  uint32_t receiveBufferBytes;  ///< as the kernel accounts it
+  uint32_t queuedBytes;         ///< of it
+  uint32_t kernelDrops;
+};
+
 struct EndpointStatus {
   uint32_t index;
   std::string address;
@@ -31,6 +39,7 @@ struct EndpointStatus {
   uint32_t receiveBufferEffective;  ///< smallest of all workers, as the kernel accounts it
   uint32_t sendBufferEffective;
   uint64_t kernelDrops;  ///< sum of all workers
+  std::vector<SocketStatus> sockets;
 };
 
 struct BackendStatus {
@@ -48,6 +57,7 @@ struct DataPlaneStatus {
   uint32_t leavingWorkers;  ///< beyond those, as long as they have flows
   uint32_t batch;
   uint32_t flowCapacity;
+  ClockUse clock;
   const char* upstreamLevel;
   std::string upstreamReason;  ///< why it is not the level above; empty when it is, or was not asked for
   uint32_t upstreamSocketMax;  ///< of ConnectedSocketPool

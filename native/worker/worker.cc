@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
+#include <utility>
 
 #include "io/clock.h"
 #include "io/error_queue.h"
@@ -46,7 +47,8 @@ std::unique_ptr<Worker> Worker::create(const Limits& limits, WorkerShared& share
   // Before the thread runs: who asks at once shall not read 0.
   counters.set(Gauge::kUpstreamReceiveBuffer, worker->upstream_->receiveBufferBytes());
   if (!limits.decoupled) return worker;
-  worker->receiver_ = Receiver::create({limits.index, limits.batch}, shared.current, counters, worker->wakeUp_.get());
+  worker->receiver_ =
+      Receiver::create({limits.index, limits.batch, limits.clock}, shared.current, counters, worker->wakeUp_.get());
   if (!worker->receiver_) return nullptr;
   return worker;
 }
@@ -65,13 +67,15 @@ Worker::Worker(const Limits& limits, WorkerShared& shared, FlowTable& flows, std
                Learner(flows, shared.cidLengths),
                *upstream_,
                counters,
+               {counters, limits.clock, limits.index},
                {},
                {},
                {},
                {},
                monotonicMs()},
       forward_(context_, limits.batch),
-      return_(context_, limits.batch) {}
+      return_(context_, limits.batch),
+      busy_(counters.busy()) {}
 
 Worker::~Worker() {
   stop();
@@ -107,9 +111,7 @@ void Worker::run() {
   while (!stopping_.load(std::memory_order_acquire)) {
     const Snapshot* next = offered();
     if (next != context_.snapshot) adopt(next);
-    const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerWait, waitMs());
-    if (receiver_) receiver_->ring().awake();
-    context_.nowMs = monotonicMs();
+    const int count = wait(events);
     for (int i = 0; i < count; i++) {
       const epoll_event& event = events[static_cast<size_t>(i)];
       handle(EventTag::unpack(event.data.u64), (event.events & EPOLLERR) != 0);
@@ -123,6 +125,24 @@ void Worker::run() {
     emptyRing();
   }
   context_.upstream.tend(context_);
+  busy_.rest(limits_.clock.nowNs());
+}
+
+/// Work goes on where the thread will not wait: of a queue that is never empty nothing is time to spare.
+int Worker::wait(std::span<epoll_event> events) {
+  const int ms = waitMs();
+  if (ms != 0 && busy_.working()) busy_.rest(limits_.clock.nowNs());
+  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), ms);
+  if (receiver_) receiver_->ring().awake();
+  if (limits_.clock.coarse) {
+    if (!busy_.working()) busy_.work(coarseMonotonicNs());
+    context_.nowMs = monotonicMs();
+  } else {
+    const uint64_t nowNs = monotonicNs();
+    busy_.work(nowNs);
+    context_.nowMs = static_cast<uint32_t>(nowNs / 1000000);
+  }
+  return count;
 }
 
 const Snapshot* Worker::offered() const {
@@ -130,6 +150,7 @@ const Snapshot* Worker::offered() const {
 }
 
 int Worker::waitMs() {
+  if (std::exchange(more_, false)) return 0;
   if (receiver_ && !receiver_->ring().mayRest()) return 0;
   return sweepDue_ > 0 ? kSweepWaitMs : kWaitMs;
 }
@@ -166,7 +187,7 @@ void Worker::handle(const EventTag& tag, bool failed) {
       receiveFromClients(static_cast<uint8_t>(tag.index));
       return;
     case EventTag::Kind::kUpstream:
-      return_.receive(tag);
+      if (!return_.receive(tag)) more_ = true;
       return;
   }
 }
@@ -177,6 +198,7 @@ void Worker::receiveFromClients(uint8_t endpoint) {
     datagrams += taken.datagrams;
     if (taken.messages < limits_.batch) return;
   }
+  more_ = true;
 }
 
 void Worker::adopt(const Snapshot* next) {

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "context/worker_context.h"
 #include "forward/forward_path.h"
@@ -31,6 +34,7 @@ class Worker {
     uint32_t index;
     uint32_t batch;
     bool decoupled;
+    ClockUse clock;
   };
 
   /// Allocates everything the worker will ever use.
@@ -66,6 +70,7 @@ class Worker {
   void handle(const EventTag& tag, bool failed);
   void receiveFromClients(uint8_t endpoint);
   [[nodiscard]] int waitMs();
+  int wait(std::span<epoll_event> events);
   void takeFromRing();
   void emptyRing();
   void sweep();
@@ -82,6 +87,8 @@ class Worker {
   std::unique_ptr<Receiver> receiver_;
   ForwardPath forward_;
   ReturnPath return_;
+  BusyTime busy_;
+  bool more_ = false;  ///< the latest turn left something to take
   uint32_t sweptAtMs_ = 0;
   uint64_t sweepDue_ = 0;  ///< flows that should have been looked at by now
   uint32_t tendedAtMs_ = 0;

@@ -86,6 +86,7 @@ std::variant<std::unique_ptr<WorkerSet>, Failure> WorkerSet::create(const Contra
 WorkerSet::WorkerSet(const ContractHeader& header, SipKey tableKey)
     : batch_(header.batch),
       decoupled_(header.mode == Mode::kDecoupled),
+      clock_(ClockUse::forReadNs(measureClockReadNs())),
       flowMemoryBytes_(header.flowMemoryBytes),
       upstreamSocketMax_(header.upstreamSocketMax),
       tableKey_(tableKey),
@@ -121,8 +122,8 @@ std::optional<Failure> WorkerSet::start(const Snapshot& snapshot) {
 std::optional<Failure> WorkerSet::run(uint32_t index, std::unique_ptr<Upstream> upstream) {
   Member& member = members_[index];
   counters_->use(index + 1);
-  member.worker =
-      Worker::create({index, batch_, decoupled_}, shared_, *member.flows, std::move(upstream), counters_->of(index));
+  member.worker = Worker::create({index, batch_, decoupled_, clock_}, shared_, *member.flows, std::move(upstream),
+                                 counters_->of(index));
   if (!member.worker) return Failure{FailureCode::kNoMemory, "no memory or descriptors for a worker", errno};
   return member.worker->start();
 }
@@ -271,6 +272,8 @@ void WorkerSet::stop() {
   for (const Member& member : members_) {
     if (member.worker) member.worker->stop();
   }
+  // Until the last of them has ended, workers look into each other's tables.
+  for (Member& member : members_) member.worker.reset();
   members_.clear();
 }
 

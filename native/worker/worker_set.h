@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "context/counter_region.h"
+#include "io/clock_cost.h"
 #include "io/failure.h"
 #include "io/mapped_memory.h"
 #include "route/flow_table.h"
@@ -58,6 +59,7 @@ class WorkerSet {
   [[nodiscard]] bool backendHasFlows(uint16_t slot) const;
   bool takeSample(uint32_t worker, Sample& sample) { return members_[worker].worker->takeSample(sample); }
 
+  [[nodiscard]] const ClockUse& clockUse() const { return clock_; }
   [[nodiscard]] const std::shared_ptr<CounterRegion>& counters() const { return counters_; }
   [[nodiscard]] UpstreamOpener& upstreams() { return *upstreams_; }
   [[nodiscard]] const UpstreamOpener& upstreams() const { return *upstreams_; }
@@ -79,6 +81,7 @@ class WorkerSet {
 
   uint32_t batch_;
   bool decoupled_;
+  ClockUse clock_;
   uint64_t flowMemoryBytes_;    ///< asked for
   uint32_t upstreamSocketMax_;  ///< asked for
   SocketBound socketBound_ = SocketBound::kAsked;

@@ -24,6 +24,17 @@ export interface NativeError extends Error {
   errno?: string;
 }
 
+/** A worker's listening socket. */
+export interface NativeSocket {
+  worker: number;
+  /** Octets, as the kernel accounts them. */
+  receiveBuffer: number;
+  /** Of these, what waits, and what the kernel frees lazily. */
+  queued: number;
+  /** Datagrams that found the buffer full. */
+  kernelDrops: number;
+}
+
 export interface NativeEndpoint {
   index: number;
   address: string;
@@ -36,6 +47,8 @@ export interface NativeEndpoint {
   receiveBufferEffective: number;
   sendBufferEffective: number;
   kernelDrops: number;
+  /** Those that are open, by worker. */
+  sockets: NativeSocket[];
 }
 
 export interface NativeBackend {
@@ -79,6 +92,14 @@ export interface NativeStatus {
   /** false: the kernel does not tell when addresses and routes change; they are looked at every second. */
   networkEvents: boolean;
   flowMemoryBytes: number;
+  /** How packet threads read the clock, which follows from what a reading costs on this host. */
+  clock: {
+    readNs: number;
+    /** Of so many batches one is timed, on average. */
+    timedOneIn: number;
+    /** Waits are timed by ticks, because readings are slow: busy times are right on average. */
+    coarse: boolean;
+  };
   endpoints: NativeEndpoint[];
   backends: NativeBackend[];
 }

@@ -4,6 +4,7 @@ import type { NewFlowShares } from "../health/shares.ts";
 import type { Traffic } from "../health/state.ts";
 import { findNotReady, findUnhealthy } from "../metrics/health.ts";
 import { buildReport, type Clock, type CountersReport, type ProxyState } from "../metrics/report.ts";
+import { LoadWindow } from "../timing/window.ts";
 import type { NativeBackend } from "./addon.ts";
 import { countChanges, diffPlans, formatChanges } from "./changes.ts";
 import type { DataPlane, OpenDataPlane } from "./data_plane.ts";
@@ -52,6 +53,7 @@ export class Controller {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #state: ProxyState;
+  readonly #loads = new LoadWindow();
   #plan: Plan;
   #generation = FIRST_GENERATION;
   #loggedFacts: ReadonlySet<string> = new Set();
@@ -142,6 +144,7 @@ export class Controller {
       notReadyReason: findNotReady(this.#state, status),
       networkChanges: this.#plane.networkChanges(),
       nowMs: this.#clock(),
+      loads: this.#loads,
     });
   }
 

@@ -90,6 +90,15 @@ function openFilesFact(status: NativeStatus, needed: number, limit: number | und
   return [warn(message, { openFileLimit: limit, openFilesNeeded: needed, upstreamSocketMax: forFlows })];
 }
 
+/** Where readings are fast there is nothing to say. */
+function clockFact({ clock: { readNs, timedOneIn, coarse } }: NativeStatus): Fact[] {
+  if (!coarse) return [];
+  const message =
+    `reading the clock takes ${readNs} ns on this host: datagrams of one batch in ${timedOneIn} are timed, and the busy ` +
+    "share of workers is counted by ticks, right on average; see /sys/devices/system/clocksource/clocksource0";
+  return [info(message, { clockReadNs: readNs, timedOneIn })];
+}
+
 function steeringFact({ steering, steeringReason }: NativeStatus): Fact {
   if (steeringReason === undefined) return info(`steering level ${steering}`, { steering });
   return warn(
@@ -157,6 +166,7 @@ export function startFacts(
   return [
     ...status.endpoints.flatMap(endpointFacts),
     info(`mode ${mode}: ${count}, up to ${batch} datagrams per call`, { mode, workers, batch }),
+    ...clockFact(status),
     steeringFact(status),
     info(`room for ${flowCapacity} flows in ${flowMemoryBytes} bytes`, { flowCapacity, flowMemoryBytes }),
     ...upstreamFacts(status, upstreamSocketMaxAsked),

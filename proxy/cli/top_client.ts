@@ -33,7 +33,7 @@ function parseReport(body: string): CountersReport | undefined {
   try {
     const value: unknown = JSON.parse(body);
     if (typeof value !== "object" || value === null) return undefined;
-    return ["totals", "workers", "backends", "endpoints", "status"].every((key) => key in value)
+    return ["totals", "workers", "load", "backends", "endpoints", "status"].every((key) => key in value)
       ? (value as CountersReport)
       : undefined;
   } catch {
@@ -51,6 +51,6 @@ export async function fetchReport(address: HostPort): Promise<CountersReport> {
     throw new UnreachableError(`no quicproxy answers on ${where}: ${explainFailure(error)}`, { cause: error });
   }
   const report = parseReport(body);
-  if (!report) throw new UnreachableError(`what answers on ${where} is not quicproxy`);
+  if (!report) throw new UnreachableError(`what answers on ${where} is not quicproxy, or of another version`);
   return report;
 }

@@ -27,6 +27,20 @@ export function formatBytes(value: number): string {
   return `${(value / 1000).toPrecision(THREE_DIGITS)} kB`;
 }
 
+const DURATIONS = [
+  [1e9, "s"],
+  [1e6, "ms"],
+  [1e3, "us"],
+] as const;
+
+/** Nanoseconds with two digits: `850ns`, `1.2us`, `34us`, `1.8s`. */
+export function formatDuration(ns: number): string {
+  const rounded = Number(ns.toPrecision(2));
+  const [unit, suffix] = DURATIONS.find(([least]) => rounded >= least) ?? [1, "ns"];
+  const value = rounded / unit;
+  return `${value < 10 && unit > 1 ? value.toFixed(1) : Math.round(value).toLocaleString("en-US")}${suffix}`;
+}
+
 /** The two largest units: `45s`, `3m05s`, `2h07m`, `4d06h`. */
 export function formatUptime(uptimeMs: number): string {
   const seconds = Math.floor(uptimeMs / 1000);

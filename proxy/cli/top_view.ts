@@ -6,6 +6,7 @@ import { counterRate } from "../counters/rates.ts";
 import type { BackendCounters, CounterTotals } from "../counters/read.ts";
 import type { CountersReport } from "../metrics/report.ts";
 import { fitLine, formatBytes, formatCount, formatUptime, tableLines } from "./top_format.ts";
+import { loadColumns } from "./top_load.ts";
 
 export interface ScreenSize {
   width: number;
@@ -90,8 +91,13 @@ function healthLines({ health }: CountersReport, colors: Colors): string[] {
   ];
 }
 
-function workerLines({ previous, current, elapsedMs }: Interval, colors: Colors): string[] {
+/** Narrower screens show how busy workers are rather than what each remembers: the header has the flows of all. */
+const MEMORY_COLUMNS_WIDTH = 100;
+
+function workerLines({ previous, current, elapsedMs }: Interval, width: number, colors: Colors): string[] {
   const { status } = current;
+  const load = loadColumns(previous, current, colors);
+  const memoryColumns = width >= MEMORY_COLUMNS_WIDTH ? (["flows", "cids"] as const) : [];
   const rows = current.workers.slice(0, status.workers + status.leavingWorkers).map(({ counters, gauges }, index) => {
     const before = previous?.workers[index]?.counters;
     const rate = (name: CounterName): number => rateOf(before?.[name], counters[name], elapsedMs);
@@ -103,11 +109,12 @@ function workerLines({ previous, current, elapsedMs }: Interval, colors: Colors)
       formatCount(rate("forward_sent")),
       formatCount(rate("return_sent")),
       drops > 0 ? colors.red(dropText) : dropText,
-      formatCount(gauges.flows),
-      formatCount(gauges.cids),
+      ...load.rows[index]!,
+      ...memoryColumns.map((gauge) => formatCount(gauges[gauge])),
     ];
   });
-  return tableLines(["worker", "receive/s", "forward/s", "return/s", "drops/s", "flows", "cids"], rows);
+  const head = ["worker", "receive/s", "forward/s", "return/s", "drops/s", ...load.head, ...memoryColumns];
+  return [...tableLines(head, rows), ...load.notes];
 }
 
 interface StageRow {
@@ -235,7 +242,7 @@ export interface TopInput {
 export function renderTop({ previous, current, size, isColored }: TopInput): string {
   const colors = pc.createColors(isColored);
   const interval = intervalOf(previous, current);
-  const head = [...headerLines(interval, colors), "", ...workerLines(interval, colors), ""];
+  const head = [...headerLines(interval, colors), "", ...workerLines(interval, size.width, colors), ""];
   const rows = stageRows(interval);
   const room = size.height - head.length - BACKENDS_MIN - BACKEND_OVERHEAD_LINES;
   const stages = stageLines(rows, rows.length < room, colors);

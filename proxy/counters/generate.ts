@@ -28,6 +28,9 @@ function renderList(doc: string, name: string, values: readonly string[]): strin
 /** The text of names.generated.ts, in Biome's format. */
 export function renderNames(definitionText: string, header: string): string {
   const counters = parseCounterDefinitions(definitionText).map(renderCounter).join("\n");
+  const [first, last, stepBits] = ["kTimeFirstExponent", "kTimeLastExponent", "kTimeStepBits"].map((name) =>
+    parseConstant(header, name),
+  ) as [number, number, number];
   return [
     `// ${DO_NOT_EDIT}`,
     "",
@@ -39,6 +42,18 @@ export function renderNames(definitionText: string, header: string): string {
     renderList("The values after a worker's counters, in memory order.", "GAUGES", parseEnum(header, "Gauge")),
     "",
     renderList(
+      "The histograms of a worker, in memory order: the time of all datagrams in ns, then the buckets.",
+      "TIMINGS",
+      parseEnum(header, "Timing"),
+    ),
+    "",
+    "/** Bounds of the buckets: below 2^first ns; 2^stepBits equal steps to each power of two; 2^last ns and more. */",
+    `export const TIME_FIRST_EXPONENT = ${first};`,
+    `export const TIME_LAST_EXPONENT = ${last};`,
+    `export const TIME_STEP_BITS = ${stepBits};`,
+    `export const CELLS_PER_TIMING = ${1 + (last - first) * 2 ** stepBits + 2};`,
+    "",
+    renderList(
       "The cells of one backend slot of one worker, in memory order.",
       "BACKEND_CELLS",
       parseEnum(header, "BackendCounter"),
@@ -46,6 +61,7 @@ export function renderNames(definitionText: string, header: string): string {
     "",
     'export type CounterName = (typeof COUNTERS)[number]["name"];',
     "export type GaugeName = (typeof GAUGES)[number];",
+    "export type TimingName = (typeof TIMINGS)[number];",
     "export type BackendCellName = (typeof BACKEND_CELLS)[number];",
     "",
   ].join("\n");

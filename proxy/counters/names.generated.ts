@@ -1,7 +1,7 @@
 // Generated from native/abi/counters.def and counters.h by `make generate`; do not edit.
 
 export const COUNTERS_MAGIC = 1129336913;
-export const COUNTERS_VERSION = 1;
+export const COUNTERS_VERSION = 2;
 
 /** Every counter of a worker's block, in memory order. */
 export const COUNTERS = [
@@ -557,6 +557,15 @@ export const GAUGES = [
   "ringHighWater",
 ] as const;
 
+/** The histograms of a worker, in memory order: the time of all datagrams in ns, then the buckets. */
+export const TIMINGS = ["forwardService", "returnService", "forwardResidence", "returnResidence"] as const;
+
+/** Bounds of the buckets: below 2^first ns; 2^stepBits equal steps to each power of two; 2^last ns and more. */
+export const TIME_FIRST_EXPONENT = 8;
+export const TIME_LAST_EXPONENT = 27;
+export const TIME_STEP_BITS = 2;
+export const CELLS_PER_TIMING = 79;
+
 /** The cells of one backend slot of one worker, in memory order. */
 export const BACKEND_CELLS = [
   "forwarded",
@@ -575,4 +584,5 @@ export const BACKEND_CELLS = [
 
 export type CounterName = (typeof COUNTERS)[number]["name"];
 export type GaugeName = (typeof GAUGES)[number];
+export type TimingName = (typeof TIMINGS)[number];
 export type BackendCellName = (typeof BACKEND_CELLS)[number];

@@ -1,21 +1,33 @@
+import type { TimeHistogram } from "../timing/histogram.ts";
 import {
   BACKEND_CELLS,
   type BackendCellName,
+  CELLS_PER_TIMING,
   COUNTERS,
   COUNTERS_MAGIC,
   COUNTERS_VERSION,
   type CounterName,
   GAUGES,
   type GaugeName,
+  TIMINGS,
+  type TimingName,
 } from "./names.generated.ts";
 
 export type CounterTotals = Record<CounterName, number>;
 export type GaugeValues = Record<GaugeName, number>;
 export type BackendCells = Record<BackendCellName, number>;
 
+/** How long a worker's threads have worked, and its sampled datagrams have taken; native/README.md has the words. */
+export interface WorkerTimes extends Record<TimingName, TimeHistogram> {
+  busyNs: number;
+  /** Of the receiving thread in mode Decoupled, 0 in the others. */
+  receiverBusyNs: number;
+}
+
 export interface WorkerCounters {
   counters: CounterTotals;
   gauges: GaugeValues;
+  timing: WorkerTimes;
 }
 
 /** A backend slot of the data plane's status: which address the cells of a slot belong to. */
@@ -42,6 +54,8 @@ export interface BackendCounters extends BackendCells {
  * across stages may differ by the datagrams that moved meanwhile.
  */
 export interface CounterSnapshot {
+  /** CLOCK_MONOTONIC: what times of work and counts are compared by. */
+  readAtNs: number;
   /** By number; of those that are gone, too: what they counted stays. */
   workers: WorkerCounters[];
   totals: CounterTotals;
@@ -52,7 +66,7 @@ export interface CounterReader {
   read(backends: readonly BackendSlot[]): CounterSnapshot;
 }
 
-/** The header of native/abi/counters.h: twelve little-endian 32-bit words. */
+/** The header of native/abi/counters.h: sixteen little-endian 32-bit words. */
 interface RegionLayout {
   /** Blocks in use: grows when workers are added and never shrinks. */
   workers: () => number;
@@ -61,9 +75,12 @@ interface RegionLayout {
   backendSlots: number;
   backendCell: number;
   backendStrideCells: number;
+  /** From the first cell of a worker's block. */
+  timingCell: number;
+  receiverCell: number;
 }
 
-const HEADER_WORDS = 12;
+const HEADER_WORDS = 16;
 const CELL_BYTES = 8;
 
 export class CounterLayoutError extends Error {
@@ -91,6 +108,8 @@ function readLayout(region: ArrayBuffer): RegionLayout {
   expectWord("number of counters", words[3], COUNTERS.length);
   expectWord("number of gauges", words[4], GAUGES.length);
   expectWord("number of backend cells", words[8], BACKEND_CELLS.length);
+  expectWord("number of timings", words[11], TIMINGS.length);
+  expectWord("number of cells of a timing", words[12], CELLS_PER_TIMING);
   const layout = {
     workers: () => words[2]!,
     workerCell: toCells("worker offset", words[5]!),
@@ -98,6 +117,8 @@ function readLayout(region: ArrayBuffer): RegionLayout {
     backendSlots: words[7]!,
     backendCell: toCells("backend offset", words[9]!),
     backendStrideCells: toCells("backend stride", words[10]!),
+    timingCell: toCells("timing offset", words[13]!),
+    receiverCell: toCells("receiver offset", words[14]!),
   };
   const endCell = Math.max(
     layout.workerCell + layout.workers() * layout.workerStrideCells,
@@ -114,9 +135,32 @@ const ZERO_CELLS = Object.freeze(Object.fromEntries(BACKEND_CELLS.map((name) => 
  * A reader over the region that DataPlane.counters() shares; the workers are neither stopped nor slowed by a read.
  * Values are exact up to 2^53. Throws CounterLayoutError when the addon and this version disagree on the layout.
  */
-export function openCounters(region: ArrayBuffer): CounterReader {
+export function openCounters(region: ArrayBuffer, nowNs: () => bigint = process.hrtime.bigint): CounterReader {
   const layout = readLayout(region);
   const cells = new BigUint64Array(region, 0, Math.floor(region.byteLength / CELL_BYTES));
+  /** By cell: a thread whose clock moves in ticks may end its work a tick before a reader saw it work. */
+  const longestBusy = new Map<number, number>();
+
+  /** native/context/busy_time.h has what the cell holds. */
+  function readBusy(cell: number): number {
+    const value = BigInt.asIntN(64, cells[cell]!);
+    const busyNs = Math.max(longestBusy.get(cell) ?? 0, Number(value < 0n ? value + nowNs() : value));
+    longestBusy.set(cell, busyNs);
+    return busyNs;
+  }
+
+  function readTimes(firstCell: number): WorkerTimes {
+    const times = {
+      busyNs: readBusy(firstCell + layout.timingCell),
+      receiverBusyNs: readBusy(firstCell + layout.receiverCell),
+    } as WorkerTimes;
+    for (const [index, name] of TIMINGS.entries()) {
+      const sumCell = firstCell + layout.timingCell + 1 + index * CELLS_PER_TIMING;
+      const counts = Array.from(cells.subarray(sumCell + 1, sumCell + CELLS_PER_TIMING), Number);
+      times[name] = { sumNs: Number(cells[sumCell]), counts };
+    }
+    return times;
+  }
 
   function readWorker(worker: number): WorkerCounters {
     const first = layout.workerCell + worker * layout.workerStrideCells;
@@ -128,7 +172,7 @@ export function openCounters(region: ArrayBuffer): CounterReader {
     for (let index = 0; index < GAUGES.length; index++) {
       gauges[GAUGES[index]!] = Number(cells[first + COUNTERS.length + index]);
     }
-    return { counters, gauges };
+    return { counters, gauges, timing: readTimes(first) };
   }
 
   function readBackend({ slot, address, port, active, weight, sources }: BackendSlot): BackendCounters {
@@ -146,7 +190,8 @@ export function openCounters(region: ArrayBuffer): CounterReader {
   return {
     read(backends: readonly BackendSlot[]): CounterSnapshot {
       const workers = Array.from({ length: layout.workers() }, (_, worker) => readWorker(worker));
-      return { workers, totals: sumCounters(workers), backends: backends.map(readBackend) };
+      const readAtNs = Number(nowNs());
+      return { readAtNs, workers, totals: sumCounters(workers), backends: backends.map(readBackend) };
     },
   };
 }

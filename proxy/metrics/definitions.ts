@@ -4,7 +4,7 @@
  */
 export interface MetricDefinition {
   name: string;
-  type: "counter" | "gauge";
+  type: "counter" | "gauge" | "histogram";
   labels: readonly string[];
   help: string;
 }
@@ -229,10 +229,76 @@ export const STATE_METRICS = {
   ),
 } as const;
 
+const THREAD = ["worker", "thread"] as const;
+
+/** How packet threads get on with what comes to them (proxy/timing/load.ts); `thread`: worker, or receiver in mode Decoupled. */
+export const LOAD_METRICS = {
+  busySeconds: define(
+    "quicproxy_thread_busy_seconds_total",
+    "counter",
+    THREAD,
+    "Time that the thread worked and did not wait for datagrams; its rate is the busy share",
+  ),
+  busyShare: define(
+    "quicproxy_thread_busy_ratio",
+    "gauge",
+    THREAD,
+    "Share of the time that the thread worked, since an earlier reading a second ago or more",
+  ),
+  serviceRate: define(
+    "quicproxy_thread_service_rate_datagrams_per_second",
+    "gauge",
+    THREAD,
+    "Datagrams that one second of the thread's work is enough for, of both directions (mu); absent where it did no work",
+  ),
+  rho: define(
+    "quicproxy_thread_load_ratio",
+    "gauge",
+    THREAD,
+    "Arrival rate divided by service rate (rho), what was lost before the thread included; from 1 on it does not keep up, 1000: that or more",
+  ),
+  overflow: define(
+    "quicproxy_worker_overflow_seconds",
+    "gauge",
+    ["worker"],
+    "How long the worker's fullest listening socket has room for what comes beyond what is taken; 0: it overflows; absent: it is kept up with",
+  ),
+  buffer: define(
+    "quicproxy_worker_buffer_seconds",
+    "gauge",
+    ["worker"],
+    "How long that socket's receive buffer would last if it were empty: all that a buffer buys; absent likewise",
+  ),
+  clockRead: define("quicproxy_clock_read_seconds", "gauge", [], "What one reading of the clock costs on this host"),
+  timedOneIn: define(
+    "quicproxy_timed_batches_one_in",
+    "gauge",
+    [],
+    "Of so many batches one is timed, on average; more where readings of the clock are slow",
+  ),
+} as const;
+
+export const TIMING_HISTOGRAMS = {
+  service: define(
+    "quicproxy_service_seconds",
+    "histogram",
+    ["worker", "direction"],
+    "Service time of datagrams of timed batches: what a batch took the worker's thread, divided by its datagrams; 1 / service rate",
+  ),
+  residence: define(
+    "quicproxy_residence_seconds",
+    "histogram",
+    ["worker", "direction"],
+    "Residence time of the same: from before the receive call that brought a datagram until after the send call, waits for its batch and in the ring of mode Decoupled included",
+  ),
+} as const;
+
 export const ALL_DEFINITIONS: readonly MetricDefinition[] = [
   ...Object.values(WORKER_GAUGES),
   ...Object.values(BACKEND_METRICS),
   ...Object.values(STATE_METRICS),
+  ...Object.values(LOAD_METRICS),
+  ...Object.values(TIMING_HISTOGRAMS),
 ];
 
 /** A counter of native/abi/counters.def as a metric. */

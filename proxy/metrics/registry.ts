@@ -4,11 +4,13 @@ import { BACKEND_CELLS, COUNTERS, type CounterName, GAUGES } from "../counters/n
 import {
   BACKEND_METRICS,
   counterMetricName,
+  LOAD_METRICS,
   type MetricDefinition,
   STATE_METRICS,
   WORKER_GAUGES,
 } from "./definitions.ts";
 import type { CountersReport } from "./report.ts";
+import { loadSamples, TimingMetrics } from "./timing.ts";
 
 type Labels = Record<string, string>;
 
@@ -50,6 +52,8 @@ export class Metrics {
   readonly #gauges = registerAll(this.#registry, WORKER_GAUGES);
   readonly #backends = registerAll(this.#registry, BACKEND_METRICS);
   readonly #state = registerAll(this.#registry, STATE_METRICS);
+  readonly #load = registerAll(this.#registry, LOAD_METRICS);
+  readonly #timing = new TimingMetrics(this.#registry);
 
   constructor() {
     collectDefaultMetrics({ register: this.#registry });
@@ -67,11 +71,13 @@ export class Metrics {
     this.#setEndpoints(report);
     this.#setState(report);
     this.#setHealth(report);
+    this.#setLoad(report);
+    this.#timing.set(report);
     return await this.#registry.metrics();
   }
 
   #clear(): void {
-    for (const group of [this.#counters, this.#gauges, this.#backends, this.#state]) {
+    for (const group of [this.#counters, this.#gauges, this.#backends, this.#state, this.#load]) {
       for (const metric of Object.values(group)) metric.clear();
     }
   }
@@ -82,6 +88,27 @@ export class Metrics {
       for (const { name } of COUNTERS) this.#counters[name].set(labels, counters[name]);
       for (const name of GAUGES) this.#gauges[name].set(labels, gauges[name]);
     }
+  }
+
+  #setLoad(report: CountersReport): void {
+    for (const { labels, busyShare, serviceRate, rho } of loadSamples(report)) {
+      this.#load.busyShare.set(labels, busyShare);
+      this.#load.rho.set(labels, rho);
+      if (serviceRate !== undefined) this.#load.serviceRate.set(labels, serviceRate);
+    }
+    for (const [index, { timing }] of report.workers.entries()) {
+      const worker = String(index);
+      this.#load.busySeconds.set({ worker, thread: "worker" }, timing.busyNs / 1e9);
+      if (report.mode !== "Decoupled") continue;
+      this.#load.busySeconds.set({ worker, thread: "receiver" }, timing.receiverBusyNs / 1e9);
+    }
+    for (const [index, { overflowSeconds, bufferSeconds }] of report.load.entries()) {
+      const labels = { worker: String(index) };
+      if (overflowSeconds !== undefined) this.#load.overflow.set(labels, overflowSeconds);
+      if (bufferSeconds !== undefined) this.#load.buffer.set(labels, bufferSeconds);
+    }
+    this.#load.clockRead.set({}, report.status.clock.readNs / 1e9);
+    this.#load.timedOneIn.set({}, report.status.clock.timedOneIn);
   }
 
   #setBackends({ backends }: CountersReport): void {

@@ -1,6 +1,8 @@
 import type { NativeEndpoint, NativeStatus } from "../apply/addon.ts";
 import type { BackendCounters, CounterSnapshot, CounterTotals, WorkerCounters } from "../counters/read.ts";
 import type { HealthReport } from "../health/report.ts";
+import type { WorkerLoad } from "../timing/load.ts";
+import type { LoadWindow } from "../timing/window.ts";
 
 /** How often the manifest was read again, by what came of it. */
 export type ReloadCounts = Record<"applied" | "rejected" | "unchanged", number>;
@@ -37,7 +39,11 @@ export interface CountersReport {
   generation: number;
   /** Changes of this host's addresses and routes that changed how backends are reached. */
   networkChanges: number;
+  /** When the workers were read: CLOCK_MONOTONIC of this host. */
+  readAtNs: number;
   workers: WorkerCounters[];
+  /** How each worker gets on with what comes to it, since an earlier reading a second ago or more; by number. */
+  load: WorkerLoad[];
   totals: CounterTotals;
   backends: BackendCounters[];
   endpoints: NativeEndpoint[];
@@ -60,6 +66,7 @@ export interface ReportInput {
   notReadyReason: string | undefined;
   networkChanges: number;
   nowMs: number;
+  loads: LoadWindow;
 }
 
 export function buildReport({
@@ -69,21 +76,26 @@ export function buildReport({
   notReadyReason,
   networkChanges,
   nowMs,
+  loads,
 }: ReportInput): CountersReport {
   const { endpoints, backends: _slots, ...levels } = status;
+  const { readAtNs, workers } = snapshot;
+  const uptimeMs = Math.max(0, Math.round(nowMs - state.startedAtMs));
   return {
     name: state.name,
     namespace: state.namespace,
     version: state.version,
     mode: state.mode,
-    uptimeMs: Math.max(0, Math.round(nowMs - state.startedAtMs)),
+    uptimeMs,
     ready: notReadyReason === undefined,
     notReadyReason: notReadyReason ?? "",
     staleReason: state.staleReason ?? "",
     reloads: { ...state.reloads },
     generation: status.generation,
     networkChanges,
-    workers: snapshot.workers,
+    readAtNs,
+    workers,
+    load: loads.measure({ mode: state.mode, uptimeMs, readAtNs, workers, endpoints, status: levels }),
     totals: snapshot.totals,
     backends: snapshot.backends,
     endpoints,

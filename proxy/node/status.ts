@@ -4,6 +4,7 @@ import { kernelDropsOf, sumDrops } from "../counters/drops.ts";
 import { counterDelta, counterRate } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
 import { areAllDown, backendHealthOf, downText } from "./backend_health.ts";
+import { nodeLoad } from "./load.ts";
 
 const SHOWN_MAX = 8;
 const TEXT_MAX = 256;
@@ -124,6 +125,7 @@ function ratesOf(
   previous: CountersReport | undefined,
 ): NonNullable<QuicProxyNodeStatus["rates"]> {
   const elapsedMs = report.uptimeMs - (previous?.uptimeMs ?? 0);
+  const load = nodeLoad(previous, report);
   const rate = (of: (report: CountersReport) => number): number =>
     counterRate(previous === undefined ? 0 : of(previous), of(report), elapsedMs);
   return {
@@ -135,6 +137,7 @@ function ratesOf(
     droppedTotal: dropsOf(report),
     unansweredPerSecond: rounded(unansweredOf(report, previous) / Math.max(1, elapsedMs / 1000)),
     flows: rounded(report.workers.reduce((sum, { gauges }) => sum + gauges.flows, 0)),
+    ...(load === undefined ? {} : { load }),
   };
 }
 

@@ -52,6 +52,7 @@ class BlockRest : public testing::Test {
                                     Learner(table, lengths),
                                     *upstream,
                                     counters.of(0),
+                                    {counters.of(0), {.readNs = 20, .oneIn = 16}, 0},
                                     {},
                                     {},
                                     {},

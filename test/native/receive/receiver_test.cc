@@ -28,6 +28,8 @@ std::shared_ptr<const ListenEndpoint> endpointOn(uint16_t port) {
   return endpoint;
 }
 
+constexpr ClockUse kClock{.readNs = 20, .oneIn = 1};
+
 /// A receiver whose worker is the test: what waits in the ring is taken when the test says so.
 struct Scene {
   Scene() : region(1, 1), wakeUp(eventfd(0, EFD_NONBLOCK)), ports{unusedPort(), unusedPort()} {}
@@ -45,7 +47,7 @@ struct Scene {
   }
 
   void start(uint32_t ringMessages, uint32_t batch = 4) {
-    receiver = Receiver::create({0, batch, ringMessages}, current, region.of(0), wakeUp.get());
+    receiver = Receiver::create({0, batch, kClock, ringMessages}, current, region.of(0), wakeUp.get());
     ASSERT_TRUE(receiver);
     ASSERT_FALSE(receiver->start());
     ASSERT_EQ(receiver->left(), current.load());
@@ -207,7 +209,7 @@ TEST(Receiver, SaysSoWhenItsThreadCannotBeStarted) {
   Scene scene;
   scene.offer({0});
   const NoThreads none;
-  scene.receiver = Receiver::create({3, 4, 8}, scene.current, scene.region.of(0), scene.wakeUp.get());
+  scene.receiver = Receiver::create({3, 4, kClock, 8}, scene.current, scene.region.of(0), scene.wakeUp.get());
   ASSERT_TRUE(scene.receiver);
   const auto failure = scene.receiver->start();
   ASSERT_TRUE(failure);

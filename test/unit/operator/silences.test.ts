@@ -179,10 +179,14 @@ describe("the cause that is named", () => {
     ],
     [
       "the ServiceAccount was made anew after the pod",
-      account("2026-01-01T00:00:01Z"),
+      account(new Date(pod("node-1").createdAtMs + 1000).toISOString()),
       "ServiceAccount quicproxy-edge is newer than pod edge-node-1, whose token is of the one before: the API server answers " +
         "401 to it; replace the pod: kubectl delete pod -n media edge-node-1",
     ],
-    ["the ServiceAccount is older", account("2025-12-31T23:59:59Z"), "pod edge-node-1 runs, but it does not reach"],
+    [
+      "the ServiceAccount is older",
+      account(new Date(pod("node-1").createdAtMs - 1000).toISOString()),
+      "pod edge-node-1 runs, but it does not reach",
+    ],
   ])("%s", (_, changes, cause) => expect(causeOf(changes)).toContain(`: ${cause}`));
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { NativeBackend, NativeEndpoint } from "../../../../proxy/apply/addon.ts";
+import type { NativeBackend, NativeEndpoint, NativeStatus } from "../../../../proxy/apply/addon.ts";
 import { countServingBackends, findUnreachable, startFacts } from "../../../../proxy/apply/facts.ts";
 import { fakePlan, fakeStatus } from "./fakes.ts";
 
@@ -101,5 +101,21 @@ describe("startFacts", () => {
       expect(countServingBackends(status)).toBe(0);
       expect(warnings(status)[0]).toContain("healthy but not ready");
     }
+  });
+});
+
+describe("the clock", () => {
+  const messages = (clock: NativeStatus["clock"]): string[] =>
+    startFacts(fakeStatus({ clock }), fakePlan())
+      .map(({ message }) => message)
+      .filter((message) => message.includes("clock"));
+
+  it("is no matter where it is fast", () => {
+    expect(messages({ readNs: 25, timedOneIn: 32, coarse: false })).toEqual([]);
+  });
+
+  it("that is slow is said, with what it costs", () => {
+    const [message] = messages({ readNs: 900, timedOneIn: 1024, coarse: true });
+    expect(message).toContain("reading the clock takes 900 ns on this host: datagrams of one batch in 1024 are timed");
   });
 });

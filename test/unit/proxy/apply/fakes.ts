@@ -48,6 +48,7 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
     upstreamSocketBound: "Asked",
     networkEvents: true,
     flowMemoryBytes: 67_108_864,
+    clock: { readNs: 25, timedOneIn: 32, coarse: false },
     endpoints: [
       {
         index: 0,
@@ -58,6 +59,7 @@ export function fakeStatus(changes: Partial<NativeStatus> = {}): NativeStatus {
         receiveBufferEffective: 16_777_216,
         sendBufferEffective: 8_388_608,
         kernelDrops: 0,
+        sockets: [0, 1].map((worker) => ({ worker, receiveBuffer: 16_777_216, queued: 0, kernelDrops: 0 })),
       },
     ],
     backends: [{ slot: 0, address: "10.0.0.7", port: 4433, weight: 1, active: true, sources: ["10.0.0.1"] }],

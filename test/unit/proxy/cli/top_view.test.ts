@@ -64,8 +64,8 @@ describe("renderTop", () => {
 
   it("gives rates per second between the two readings", () => {
     const lines = render(before, after);
-    expect(cellsOf(lines, "0 ")).toEqual(["0", "2,005", "2,000", "1,000", "5", "3", "0"]);
-    expect(cellsOf(lines, "1 ")).toEqual(["1", "0", "0", "0", "0", "0", "0"]);
+    expect(cellsOf(lines, "0 ")).toEqual(["0", "2,005", "2,000", "1,000", "5", "0%", "0.00", "-", "-", "3", "0"]);
+    expect(cellsOf(lines, "1 ")).toEqual(["1", "0", "0", "0", "0", "0%", "0.00", "-", "-", "0", "0"]);
     expect(cellsOf(lines, "10.0.0.7:4433")).toEqual([
       "10.0.0.7:4433",
       "3",
@@ -98,6 +98,56 @@ describe("renderTop", () => {
     const [endpoint] = after.endpoints;
     const lines = render(before, { ...after, endpoints: [{ ...endpoint!, kernelDrops: 8 }] });
     expect(cellsOf(lines, "socket")).toEqual(["socket", "kernel_drops", "4", "8"]);
+  });
+
+  it("shows how busy workers are, and what becomes of one that does not keep up", () => {
+    const busy =
+      (datagrams: number, busyNs: number, receiverNs = 0) =>
+      (region: FakeRegion): void => {
+        traffic(datagrams)(region);
+        region.setBusy(0, busyNs);
+        region.setBusy(0, receiverNs, "receiver");
+        region.setTiming(0, "forwardService", 0, { 20: datagrams });
+      };
+    const socketsOf = (kernelDrops: number) => {
+      const [endpoint] = after.endpoints;
+      return {
+        endpoints: [{ ...endpoint!, sockets: [{ worker: 0, receiveBuffer: 23_040_000, queued: 0, kernelDrops }] }],
+      };
+    };
+    const early = at(10_000, { fill: busy(1000, 1e9), status: socketsOf(0) });
+    const keepsUp = at(12_000, { fill: busy(5000, 2e9), status: socketsOf(0) });
+    expect(cellsOf(render(early, keepsUp), "0 ").slice(5, 9)).toEqual(["50%", "0.50", "7.7us", "8.2us"]);
+    const late = at(12_000, { fill: busy(5000, 3e9), status: socketsOf(2000) });
+    const lines = render(early, late);
+    expect(cellsOf(lines, "0 ").slice(5, 7)).toEqual(["100%", "1.50"]);
+    expect(lines.join("\n")).toContain(
+      "worker 0 gets 1,000 datagrams a second more than it takes: its socket buffer overflows; an empty one would last 10s",
+    );
+    expect(render(early, late, PIPE, true).find((line) => line.startsWith("0 "))).toContain(RED);
+    const decoupled = { ...late, mode: "Decoupled" };
+    expect(cellsOf(render(early, decoupled), "worker").slice(5)).toEqual([
+      "busy",
+      "rho",
+      "rx busy",
+      "rx rho",
+      "p50",
+      "p99",
+      "flows",
+      "cids",
+    ]);
+    const narrow = render(early, late, { width: 80, height: 30 });
+    expect(cellsOf(narrow, "worker")).toEqual([
+      "worker",
+      "receive/s",
+      "forward/s",
+      "return/s",
+      "drops/s",
+      "busy",
+      "rho",
+      "p50",
+      "p99",
+    ]);
   });
 
   it("says why the proxy is not ready and why a manifest was rejected", () => {

@@ -69,12 +69,52 @@ describe("openCounters", () => {
     expect(before.totals.forward_sent).toBe(0);
   });
 
+  it("reads how long threads have worked, also in the midst of work", () => {
+    const region = new FakeRegion({ workers: 2, slots: 1 });
+    let nowNs = 10_000n;
+    const reader = openCounters(region.buffer, () => nowNs);
+    region.setBusy(0, 700);
+    region.setBusy(1, 700 - 9_000);
+    region.setBusy(1, 40, "receiver");
+    const { workers, readAtNs } = reader.read([]);
+    expect(readAtNs).toBe(10_000);
+    expect(workers.map(({ timing }) => timing.busyNs)).toEqual([700, 1_700]);
+    expect(workers.map(({ timing }) => timing.receiverBusyNs)).toEqual([0, 40]);
+    nowNs = 30_000n;
+    expect(reader.read([]).workers.map(({ timing }) => timing.busyNs)).toEqual([700, 21_700]);
+  });
+
+  it("never tells of less work than before: a clock that moves in ticks is behind", () => {
+    const region = new FakeRegion({ workers: 1, slots: 1 });
+    const reader = openCounters(region.buffer, () => 5_000_000n);
+    region.setBusy(0, 0 - 1_000_000);
+    expect(reader.read([]).workers[0]?.timing.busyNs).toBe(4_000_000);
+    region.setBusy(0, 3_000_000);
+    expect(reader.read([]).workers[0]?.timing.busyNs).toBe(4_000_000);
+  });
+
+  it("reads each histogram of each worker", () => {
+    const region = new FakeRegion({ workers: 2, slots: 1 });
+    region.setTiming(1, "forwardService", 3000, { 0: 1, 9: 2 });
+    region.setTiming(1, "returnResidence", 7, { 77: 5 });
+    const { workers } = openCounters(region.buffer).read([]);
+    const { forwardService, returnService, returnResidence } = workers[1]!.timing;
+    expect(forwardService.sumNs).toBe(3000);
+    expect(forwardService.counts).toHaveLength(78);
+    expect([forwardService.counts[0], forwardService.counts[9]]).toEqual([1, 2]);
+    expect(returnResidence.counts[77]).toBe(5);
+    expect(returnService.counts.every((count) => count === 0)).toBe(true);
+    expect(workers[0]?.timing.forwardService.sumNs).toBe(0);
+  });
+
   it.each([
     ["magic", 0],
     ["version", 1],
     ["number of counters", 3],
     ["number of gauges", 4],
     ["number of backend cells", 8],
+    ["number of timings", 11],
+    ["number of cells of a timing", 12],
   ])("refuses another %s", (what, word) => {
     const { buffer } = new FakeRegion({ workers: 1, slots: 1 });
     new Uint32Array(buffer)[word] = 99;

@@ -2,6 +2,7 @@ import type { NativeBackend, NativeStatus } from "../../../../proxy/apply/addon.
 import { openCounters } from "../../../../proxy/counters/read.ts";
 import type { HealthReport } from "../../../../proxy/health/report.ts";
 import { buildReport, type CountersReport, type ProxyState } from "../../../../proxy/metrics/report.ts";
+import { LoadWindow } from "../../../../proxy/timing/window.ts";
 import { fakeStatus } from "../apply/fakes.ts";
 import { FakeRegion } from "../counters/region.ts";
 
@@ -49,10 +50,11 @@ export function fakeReport({ fill, status, state, nowMs = 0, notReadyReason }: R
   return buildReport({
     state: fakeState(state),
     status: present,
-    snapshot: openCounters(region.buffer).read(present.backends),
+    snapshot: openCounters(region.buffer, () => BigInt(nowMs) * 1_000_000n).read(present.backends),
     notReadyReason,
     networkChanges: 0,
     nowMs,
+    loads: new LoadWindow(),
   });
 }
 

@@ -107,6 +107,39 @@ describe("the status of a node", () => {
     });
   });
 
+  it("has the load of the busiest thread, and never rounds what keeps up to what does not", () => {
+    const underLoad = (busyMs: number, received: number, kernelDrops = 0): CountersReport => {
+      const sockets = [{ worker: 1, receiveBuffer: 2_304_000, queued: 0, kernelDrops }];
+      const [endpoint] = base.endpoints;
+      return fakeReport({
+        nowMs: 1000,
+        fill: (region) => {
+          region.set(1, "receive_datagrams", received);
+          region.setBusy(1, busyMs * 1e6);
+          region.setTiming(1, "forwardService", 0, { 20: received });
+        },
+        status: { endpoints: [{ ...endpoint!, sockets }] },
+      });
+    };
+    const loadOf = (report: CountersReport) => {
+      const status = nodeStatus({ state: IN_FORCE, version: "1", report, previous: base });
+      expect(quicProxyNodeStatusShape.parse(status)).toEqual(status);
+      return status.rates?.load;
+    };
+    expect(loadOf(underLoad(997, 43_210))).toEqual({
+      worker: 1,
+      busyPercent: 100,
+      loadPercent: 99,
+      serviceRatePerSecond: 43_000,
+      serviceP50Ns: 7700,
+      serviceP99Ns: 8200,
+    });
+    expect(loadOf(underLoad(1000, 40_000, 10_000))).toMatchObject({ worker: 1, loadPercent: 130, overflowMs: 0 });
+    expect(loadOf(underLoad(1000, 40_000, 1))).toMatchObject({ loadPercent: 100 });
+    expect(loadOf(underLoad(0, 0, 9))).toEqual({ worker: 1, busyPercent: 0, loadPercent: 100_000, overflowMs: 0 });
+    expect(loadOf(base)).toEqual({ worker: 0, busyPercent: 0, loadPercent: 0 });
+  });
+
   it("names backends that this host cannot use, not more than fit", () => {
     const leftOut = Array.from({ length: 20 }, (_, at) => `backend ${at}: ${"x".repeat(300)}`);
     const status = nodeStatus({
