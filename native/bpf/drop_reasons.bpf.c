@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Counts why the kernel drops UDP datagrams of the watched network namespaces, by port, socket and interface. Runs only when
+ * something is freed that was not delivered (tracepoint skb:kfree_skb), or when a socket's queue refuses a datagram
+ * (udp:udp_fail_queue_rcv_skb, for kernels without reasons). Changes nothing and can drop nothing.
+ *
+ * Two pointers are not what the kernel's types say, and are read by bpf_probe_read_kernel alone, which faults on nothing:
+ * - rx_sk may be NULL. The verifier of 6.11 to 6.13 takes it for a socket that is always there, and removes a test for NULL
+ *   that it sees in the program (kernel commit 5da7e15fb5a1): it is fetched as a number.
+ * - skb->dev shares its place with UDP's own notes (dev_scratch) while a datagram is in a socket's queue.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+/**/
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "drop_reasons.h"
+#include "kernel_types.h"
+
+#define AF_INET6 10
+#define IPV6_FRAGMENT_HEADER 44
+
+const volatile struct drop_tracepoints tracepoints = {};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+  __uint(max_entries, QP_DROP_KEYS);
+  __type(key, struct drop_key);
+  __type(value, struct drop_count);
+} counts SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct drop_totals);
+} totals SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, QP_DROP_PORTS);
+  __type(key, __u16);
+  __type(value, __u8);
+} watched_ports SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, QP_DROP_NAMESPACES);
+  __type(key, __u32);
+  __type(value, __u8);
+} watched_namespaces SEC(".maps");
+
+enum parsed { NOT_UDP, UDP, NO_IP, UNREADABLE };
+
+static __always_inline int is_watched(__u32 netns) {
+  return netns != 0 && bpf_map_lookup_elem(&watched_namespaces, &netns) != 0;
+}
+
+/* An address of the kernel has its highest bit set; UDP's notes in its place never have. */
+static __always_inline int is_device(const struct net_device* device) { return (__s64)(unsigned long)device < 0; }
+
+static __always_inline __u32 netns_of_socket(struct sock* socket) {
+  return BPF_CORE_READ(socket, __sk_common.skc_net.net, ns.inum);
+}
+
+static __always_inline __u64 cookie_of(struct sock* socket) {
+  return (__u64)BPF_CORE_READ(socket, __sk_common.skc_cookie.counter);
+}
+
+static __always_inline void set_port(struct drop_key* key, __u16 source, __u16 destination) {
+  if (bpf_map_lookup_elem(&watched_ports, &destination)) {
+    key->port = destination;
+    key->direction = QP_DROP_IN;
+  } else if (bpf_map_lookup_elem(&watched_ports, &source)) {
+    key->port = source;
+    key->direction = QP_DROP_OUT;
+  }
+}
+
+/* Where the IP header begins, from skb->head. The driver's own frames have no network header yet. */
+static __always_inline __u32 network_offset(const struct sk_buff* skb) {
+  const __u32 offset = skb->network_header;
+  return offset != 0 ? offset : (__u32)(skb->data - skb->head);
+}
+
+static __always_inline int read_linear(const struct sk_buff* skb, __u32 offset, void* to, __u32 octets) {
+  if (offset + octets > skb->tail) return -1;
+  return (int)bpf_probe_read_kernel(to, octets, skb->head + offset);
+}
+
+static __always_inline enum parsed parse_ports(const struct sk_buff* skb, __u32 offset, struct drop_key* key) {
+  __be16 ports[2];
+  if (read_linear(skb, offset, ports, sizeof ports) != 0) return UNREADABLE;
+  set_port(key, bpf_ntohs(ports[0]), bpf_ntohs(ports[1]));
+  return UDP;
+}
+
+static __always_inline enum parsed parse_ip4(const struct sk_buff* skb, __u32 offset, struct drop_key* key) {
+  __u8 header[20];
+  if (read_linear(skb, offset, header, sizeof header) != 0) return UNREADABLE;
+  if (header[9] != IPPROTO_UDP) return NOT_UDP;
+  key->is_fragment = ((header[6] & 0x1f) | header[7]) != 0;
+  if (key->is_fragment) return UDP;
+  return parse_ports(skb, offset + (header[0] & 0xf) * 4u, key);
+}
+
+/* Of extension headers it looks behind that of a fragment alone. */
+static __always_inline enum parsed parse_ip6(const struct sk_buff* skb, __u32 offset, struct drop_key* key) {
+  __u8 header[8];
+  if (read_linear(skb, offset, header, sizeof header) != 0) return UNREADABLE;
+  const __u8 next = header[6];
+  offset += 40;
+  if (next == IPPROTO_UDP) return parse_ports(skb, offset, key);
+  if (next != IPV6_FRAGMENT_HEADER) return NOT_UDP;
+  if (read_linear(skb, offset, header, sizeof header) != 0) return UNREADABLE;
+  if (header[0] != IPPROTO_UDP) return NOT_UDP;
+  key->is_fragment = (header[2] | (header[3] & 0xf8)) != 0;
+  return key->is_fragment ? UDP : parse_ports(skb, offset + 8, key);
+}
+
+static __always_inline enum parsed parse(const struct sk_buff* skb, struct drop_key* key) {
+  const __be16 protocol = skb->protocol;
+  const __u32 offset = network_offset(skb);
+  if (protocol == bpf_htons(ETH_P_IP)) {
+    key->family = 4;
+    return parse_ip4(skb, offset, key);
+  }
+  if (protocol == bpf_htons(ETH_P_IPV6)) {
+    key->family = 6;
+    return parse_ip6(skb, offset, key);
+  }
+  return NO_IP;
+}
+
+static __always_inline __u64 datagrams_of(const struct sk_buff* skb) {
+  const struct skb_shared_info* shared = (const void*)(skb->head + skb->end);
+  const __u16 segments = BPF_CORE_READ(shared, gso_segs);
+  return segments > 1 ? segments : 1;
+}
+
+static __always_inline void add(const struct drop_key* key, struct drop_totals* total, __u64 datagrams, __u64 octets) {
+  const struct drop_count first = {.skbs = 1, .datagrams = datagrams, .octets = octets};
+  struct drop_count* count = bpf_map_lookup_elem(&counts, key);
+  if (!count) {
+    if (bpf_map_update_elem(&counts, key, &first, BPF_NOEXIST) == 0) return;
+    count = bpf_map_lookup_elem(&counts, key);
+  }
+  if (!count) {
+    __sync_fetch_and_add(&total->lost, datagrams);
+    return;
+  }
+  /* Kernels before 6.1 let an interrupt run the program amid itself. */
+  __sync_fetch_and_add(&count->skbs, 1);
+  __sync_fetch_and_add(&count->datagrams, datagrams);
+  __sync_fetch_and_add(&count->octets, octets);
+}
+
+static __always_inline struct drop_totals* begin(void) {
+  const __u32 zero = 0;
+  struct drop_totals* total = bpf_map_lookup_elem(&totals, &zero);
+  if (total) __sync_fetch_and_add(&total->events, 1);
+  return total;
+}
+
+/*
+ * In whose namespace it was dropped: that of the socket that was to have it, else of the device where it is (a datagram
+ * that came over a veth pair may still carry its sender's socket), else of the socket that sent it.
+ */
+static __always_inline void set_place(const struct sk_buff* skb, __u64 receiver, __u32 reason, struct drop_key* key) {
+  struct net_device* device = skb->dev;
+  struct sock* sender = skb->sk;
+  if (is_device(device)) {
+    key->netns = BPF_CORE_READ(device, nd_net.net, ns.inum);
+    key->ifindex = (__u32)BPF_CORE_READ(device, ifindex);
+  } else {
+    key->ifindex = (__u32)skb->skb_iif;
+  }
+  if (receiver != 0) {
+    key->netns = netns_of_socket((struct sock*)receiver);
+    key->cookie = cookie_of((struct sock*)receiver);
+  } else if (sender != 0) {
+    const __u32 netns = netns_of_socket(sender);
+    if (key->netns == 0) key->netns = netns;
+    if (key->netns == netns) key->cookie = cookie_of(sender);
+  } else if (key->netns == 0 && bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM) &&
+             reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM)) {
+    /* A checksum that is looked at when the datagram is read: this is the thread that reads. */
+    const struct task_struct* reader = (const void*)bpf_get_current_task();
+    key->netns = BPF_CORE_READ(reader, nsproxy, net_ns, ns.inum);
+  }
+}
+
+/* Whether it is a queue's refusal, which the other program counts where this one cannot tell the socket. */
+static __always_inline int is_left_to_failures(__u32 reason) {
+  if (!tracepoints.failures_beside) return 0;
+  if (bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_SOCKET_RCVBUFF) &&
+      reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_SOCKET_RCVBUFF)) {
+    return 1;
+  }
+  return bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_PROTO_MEM) &&
+         reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_PROTO_MEM);
+}
+
+/* kfree_skb(skb, location, reason[, rx_sk]) */
+SEC("tp_btf/kfree_skb")
+int drop_reasons(__u64* arguments) {
+  struct drop_totals* total = begin();
+  if (!total) return 0;
+  const struct sk_buff* skb = (const struct sk_buff*)arguments[0];
+  struct drop_key key = {.reason = (__u32)arguments[2], .kind = QP_DROP_REASON};
+  __u64 receiver = 0;
+  if (is_left_to_failures(key.reason)) return 0;
+  const enum parsed parsed = parse(skb, &key);
+  if (parsed == NOT_UDP) return 0;
+  if (tracepoints.has_receive_socket) bpf_probe_read_kernel(&receiver, sizeof receiver, arguments + 3);
+  set_place(skb, receiver, key.reason, &key);
+  if (!is_watched(key.netns)) return 0;
+  if (parsed == UNREADABLE) {
+    __sync_fetch_and_add(&total->unreadable, 1);
+    return 0;
+  }
+  add(&key, total, datagrams_of(skb), skb->len);
+  return 0;
+}
+
+/* udp_fail_queue_rcv_skb(rc, sk[, skb]) */
+SEC("tp_btf/udp_fail_queue_rcv_skb")
+int queue_failures(__u64* arguments) {
+  struct drop_totals* total = begin();
+  if (!total) return 0;
+  struct sock* socket = (struct sock*)arguments[1];
+  struct drop_key key = {.reason = (__u32)-(__s32)arguments[0], .kind = QP_DROP_ERRNO, .netns = netns_of_socket(socket)};
+  if (!is_watched(key.netns)) return 0;
+  struct sk_buff* skb = 0;
+  if (tracepoints.failure_has_skb) bpf_probe_read_kernel(&skb, sizeof skb, arguments + 2);
+  key.cookie = cookie_of(socket);
+  const __u16 port = BPF_CORE_READ(socket, __sk_common.skc_num);
+  set_port(&key, 0, port);
+  key.family = BPF_CORE_READ(socket, __sk_common.skc_family) == AF_INET6 ? 6 : 4;
+  __u64 datagrams = 1;
+  __u64 octets = 0;
+  if (skb) {
+    const struct skb_shared_info* shared = (const void*)(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end));
+    const __u16 segments = BPF_CORE_READ(shared, gso_segs);
+    if (BPF_CORE_READ(skb, protocol) == bpf_htons(ETH_P_IP)) key.family = 4;
+    if (segments > 1) datagrams = segments;
+    octets = BPF_CORE_READ(skb, len);
+    key.ifindex = (__u32)BPF_CORE_READ(skb, skb_iif);
+  }
+  add(&key, total, datagrams, octets);
+  return 0;
+}
+
+/* The kernel keeps bpf_probe_read_kernel for programs under its own licence; these two files may be used under either. */
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
