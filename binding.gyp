@@ -13,7 +13,7 @@
     },
     {
       "target_name": "quicproxy_host",
-      "sources": ["<!@(ls native/bpf/*.cc native/drop_reasons/*.cc native/host_binding/*.cc)"],
+      "sources": ["<!@(ls native/bpf/*.cc native/drop_reasons/*.cc native/host/*.cc native/host_binding/*.cc)"],
       "include_dirs": ["native", "build/bpf", "<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"],
