@@ -71,11 +71,14 @@ interface Comparison {
   readonly counted: Count;
   readonly skbs: number;
   readonly datagrams: number;
-  readonly toleratedShare: number;
+  /** Not extrapolated. */
+  readonly seenSkbs: number;
+  readonly all: Circumstances;
 }
 
-function isEqual({ counted = 0, skbs, toleratedShare }: Comparison): boolean {
-  return Math.abs(counted - skbs) <= Math.max(TOLERATED_SKBS, toleratedShare * Math.max(counted, skbs));
+function isEqual({ counted = 0, skbs, all }: Comparison): boolean {
+  const share = all.isStopped ? TOLERATED_SHARE_WHEN_STOPPED : TOLERATED_SHARE;
+  return Math.abs(counted - skbs) <= Math.max(TOLERATED_SKBS, share * Math.max(counted, skbs));
 }
 
 /** Where only one of them moved. */
@@ -89,7 +92,9 @@ function kindOf(cause: Cause, comparison: Comparison): AgreementKind {
   if (cause.cause === "not-ours" && skbs > 0) return "not ours";
   if (!counted || skbs === 0) return kindOfOne(cause, comparison);
   if (isEqual(comparison)) return datagrams >= skbs * 1.05 ? "offload" : "equal";
-  return cause.countsMore && counted > skbs ? "part" : "apart";
+  // A storm that came late in the window cannot be extrapolated: then what was seen stands for itself.
+  const may = comparison.all.isStopped ? comparison.seenSkbs : skbs;
+  return (cause.countsMore || comparison.all.isStopped) && counted > may ? "part" : "apart";
 }
 
 /** What each kind says; the numbers are skbs unless they are said to be datagrams. */
@@ -127,8 +132,9 @@ const CONFIRMING: ReadonlySet<AgreementKind> = new Set(["equal", "part", "offloa
 
 /** What holds for all comparisons of one window. */
 interface Circumstances {
+  /** The window, in times of what the witness saw of it. */
   readonly scale: number;
-  readonly toleratedShare: number;
+  readonly isStopped: boolean;
   readonly weakness: string | undefined;
 }
 
@@ -138,15 +144,18 @@ function agreementOf(
   rows: readonly ReasonRow[],
   all: Circumstances,
 ): Agreement {
-  const sum = (what: "skbs" | "datagrams"): number =>
-    Math.round(all.scale * rows.reduce((total, row) => total + row[what], 0));
-  const comparison = { counted, skbs: sum("skbs"), datagrams: sum("datagrams"), toleratedShare: all.toleratedShare };
-  const { skbs, datagrams } = comparison;
+  const seen = (what: "skbs" | "datagrams"): number => rows.reduce((total, row) => total + row[what], 0);
+  const [seenSkbs, skbs, datagrams] = [
+    seen("skbs"),
+    Math.round(all.scale * seen("skbs")),
+    Math.round(all.scale * seen("datagrams")),
+  ];
+  const comparison: Comparison = { counted, skbs, datagrams, seenSkbs, all };
   const kind = cause === undefined ? "uncounted" : kindOf(cause, comparison);
   const reasons = rows.map(({ reason }) => reason);
   const said = TEXTS[kind]({
     names: reasons.join(", "),
-    by: spell(skbs),
+    by: spell(kind === "part" ? seenSkbs : skbs),
     counter: cause?.counter ?? "",
     counted: spell(counted ?? 0),
     datagrams: spell(datagrams),
@@ -190,7 +199,7 @@ export function compareWitness(measures: Measures, witness: Witness | undefined)
   const isStopped = witness.stopped !== undefined && witness.seconds > 0;
   const all: Circumstances = {
     scale: isStopped ? Math.max(1, measures.seconds / witness.seconds) : 1,
-    toleratedShare: isStopped ? TOLERATED_SHARE_WHEN_STOPPED : TOLERATED_SHARE,
+    isStopped,
     weakness: weaknessOf(witness),
   };
   const rows = reasonRows(witness).filter(({ place }) => place !== "unspecified");

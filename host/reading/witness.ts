@@ -74,7 +74,7 @@ function numberOf(fields: Fields, name: string, where: string, isWhole = true): 
   throw new WitnessFault(`${where}.${name} is ${isWhole ? "no whole number" : "no number"} of 0 or more`);
 }
 
-function textOf(fields: Fields, name: string, where: string, pattern = /^.{1,1000}$/): string {
+function textOf(fields: Fields, name: string, where: string, pattern = /^[^\p{Cc}]{1,1000}$/u): string {
   const value = fields[name];
   if (typeof value === "string" && pattern.test(value)) return value;
   throw new WitnessFault(`${where}.${name} is no text of the form ${pattern.source}`);

@@ -2,5 +2,5 @@
 
 #include <napi.h>
 
-/// Adds the class DropReasons; its shapes are in host/reading/live/drop_reasons_program.ts.
+/// Adds the class DropReasons; its shapes are in host/reading/live/watch_drops.ts.
 void registerDropReasons(Napi::Env env, Napi::Object exports);
