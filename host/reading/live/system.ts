@@ -1,0 +1,56 @@
+import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { type HostAddon, loadHostAddon } from "./addon.ts";
+
+/** What a reading asks of the machine. Each call throws as Node.js does, with a `code` such as EACCES. */
+export interface HostSystem {
+  /** Steady, in milliseconds. */
+  steadyMs(): number;
+  /** RFC 3339. */
+  time(): string;
+  /** Throws EFBIG beyond the bound. */
+  readText(path: string, maximumBytes: number): string;
+  list(directory: string): string[];
+  readLink(path: string): string;
+  netlink(protocol: number, request: Uint8Array): Uint8Array;
+  ethtool(interfaceName: string, request: Uint8Array, answerBytes: number): Uint8Array;
+}
+
+const NETLINK_DEADLINE_MS = 2_000;
+/** Some 300,000 sockets. */
+const NETLINK_MAXIMUM_BYTES = 64 * 1024 * 1024;
+/** Each read is taken out of it before the next one. */
+const piece = Buffer.alloc(64 * 1024);
+
+class FileTooBigError extends Error {
+  readonly code = "EFBIG";
+}
+
+/** Files of /proc say that they are empty, so they are read until nothing comes. No path makes it wait (a FIFO). */
+function readText(path: string, maximumBytes: number): string {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    let content = Buffer.alloc(0);
+    for (;;) {
+      const read = readSync(file, piece);
+      if (read === 0) return content.toString("utf8");
+      if (content.length + read > maximumBytes)
+        throw new FileTooBigError(`${path} has more than ${maximumBytes} octets`);
+      content = Buffer.concat([content, piece.subarray(0, read)]);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** This machine, as the main thread of this process sees it. Throws where the addon was not built. */
+export function liveSystem(addon: HostAddon = loadHostAddon()): HostSystem {
+  return {
+    steadyMs: () => performance.now(),
+    time: () => new Date().toISOString(),
+    readText,
+    list: (directory) => readdirSync(directory),
+    readLink: (path) => readlinkSync(path),
+    netlink: (protocol, request) => addon.netlink(protocol, request, NETLINK_DEADLINE_MS, NETLINK_MAXIMUM_BYTES),
+    ethtool: (name, request, answerBytes) => addon.ethtool(name, request, answerBytes),
+  };
+}
