@@ -1,5 +1,7 @@
 import type { Subject } from "../reading/raw.ts";
 import type { Link, Reading, UdpSocket } from "../reading/reading.ts";
+import type { HandOffId } from "./hand_offs.ts";
+import type { ProxyMeasure } from "./proxy_measure.ts";
 
 /*
  * What changed within a window. All numbers are differences unless their name says otherwise. undefined: not read, or a
@@ -10,23 +12,41 @@ import type { Link, Reading, UdpSocket } from "../reading/reading.ts";
 /** A difference, or undefined where there is none to be had. */
 export type Count = number | undefined;
 
+/** A counter that was set back within the window: nothing is concluded from it. */
+export interface Restart {
+  readonly handOff: HandOffId;
+  /** For people: "eth0 rx_dropped", "socket 0.0.0.0:443 inode 7". */
+  readonly what: string;
+}
+
 export interface Measures {
   readonly subject: Subject;
   readonly seconds: number;
   readonly after: Reading;
   readonly before: Reading;
-  /** Receive offload: datagrams in each skb that the IP layer saw, 1 or more (IpExt ECT sum / InReceives). */
-  readonly datagramsPerSkb: { readonly ip4: number; readonly ip6: number };
-  readonly links: readonly LinkMeasure[];
+  readonly offload: { readonly ip4: Offload; readonly ip6: Offload };
+  readonly links: readonly LinkMeasure[] | undefined;
   readonly cpus: readonly CpuMeasure[] | undefined;
   readonly ip: { readonly ip4: IpMeasure; readonly ip6: IpMeasure };
   readonly netfilter: NetfilterMeasure;
   readonly udp: { readonly ip4: UdpMeasure; readonly ip6: UdpMeasure };
-  /** Of the subject's port, or all; those that exist in the second reading. */
+  /** UDP over both families, offload undone. */
+  readonly totals: UdpTotals;
+  /** All that exist in the second reading. */
   readonly sockets: readonly SocketMeasure[] | undefined;
   readonly send: SendMeasure;
-  /** What was set back within the window, for people: "eth0 rx_dropped", "socket 0.0.0.0:443 inode 7". */
-  readonly restarted: readonly string[];
+  readonly proxy: ProxyMeasure | undefined;
+  readonly restarted: readonly Restart[];
+}
+
+/** Receive offload: how many datagrams are counted as one. */
+export interface Offload {
+  /** Datagrams in each skb that the IP layer counted, 1 or more (IpExt ECT sum / InReceives). */
+  readonly datagramsPerSkb: number;
+  /** Datagrams in each count of UDP: a socket without UDP_GRO gets them singly. 1 where TCP's share hides UDP's. */
+  readonly datagramsPerUdpCount: number;
+  /** False: much of what came is not UDP, so that the first number does not hold for UDP. */
+  readonly isUdp: boolean;
 }
 
 export interface LinkMeasure {
@@ -54,12 +74,15 @@ export interface CpuMeasure {
 
 export interface IpMeasure {
   readonly inReceives: Count;
+  readonly inDelivers: Count;
   /** InReceives - InDelivers - ForwDatagrams - (ReasmReqds - ReasmOKs), in skbs: eaten before transport. */
   readonly eaten: Count;
   readonly reversePathFiltered: Count;
   readonly headerErrors: Count;
   readonly addressErrors: Count;
   readonly noRoutes: Count;
+  readonly unknownProtocols: Count;
+  readonly truncated: Count;
   readonly discards: Count;
   /** Fragments that came, datagrams made of them, failures (30 s later). */
   readonly reassembly: { readonly requested: Count; readonly done: Count; readonly failed: Count };
@@ -89,22 +112,45 @@ export interface UdpMeasure {
   readonly memoryErrors: Count;
   /** InErrors without those that have a column of their own: socket filter, length, IPsec, ... */
   readonly otherErrors: Count;
+  /** Outside of InErrors. */
   readonly noPorts: Count;
   readonly outDatagrams: Count;
   readonly sendBufferErrors: Count;
 }
 
+/** In datagrams. */
+export interface UdpTotals {
+  /** InDatagrams + InErrors + NoPorts, and what more waits now than before. undefined: no counters of UDP. */
+  readonly arrived: Count;
+  readonly delivered: Count;
+  readonly receiveBufferErrors: Count;
+  readonly checksumErrors: Count;
+  readonly memoryErrors: Count;
+  readonly otherErrors: Count;
+  readonly noPorts: Count;
+  readonly sent: Count;
+  readonly sendBufferErrors: Count;
+}
+
 export interface SocketMeasure {
   readonly socket: UdpSocket;
+  /** Whether the subject is about it. */
+  readonly isSubject: boolean;
+  /** In counts of UDP, as the kernel counts them. */
   readonly drops: Count;
-  /** Truesize that waited at the first reading; undefined: it was not there yet. */
-  readonly queueBeforeBytes: Count;
+  /** Truesize that waited at each reading that has it, the last one included, in order of time. */
+  readonly queueBytes: readonly number[];
+  /** Whether it was there at the first reading. */
+  readonly isOld: boolean;
   /** Of how many sockets of one address and port it is one: more than 1 with SO_REUSEPORT. */
   readonly groupSize: number;
 }
 
 export interface SendMeasure {
+  /** The most of any queue of an interface: what drops is counted by its parents, too. */
   readonly qdiscDrops: readonly { readonly interfaceIndex: number; readonly kind: string; readonly drops: number }[];
+  /** Of rules at the ingress of an interface. */
+  readonly ingressDrops: readonly { readonly interfaceIndex: number; readonly kind: string; readonly drops: number }[];
   readonly neighbourDiscards: { readonly arp: Count; readonly ndisc: Count };
   readonly destinationUnreachable: { readonly icmp4: Count; readonly icmp6: Count };
 }

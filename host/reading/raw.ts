@@ -31,6 +31,8 @@ export interface Bundle {
   readonly format: typeof BUNDLE_FORMAT;
   readonly subject: Subject;
   readonly before?: RawReading;
+  /** Lighter readings within the window, in order of time: how full the queues of the sockets were. */
+  readonly between?: readonly RawReading[];
   readonly after: RawReading;
   /** Where the readings come from, for people: a recorded trouble report says so here. */
   readonly note?: string;

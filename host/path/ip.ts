@@ -1,0 +1,60 @@
+import type { Counters } from "../reading/reading.ts";
+import type { IpMeasure } from "./measures.ts";
+import type { Comparison, Window } from "./window.ts";
+
+type Table = (name: string) => number | undefined;
+
+/** Hand-off 3, IPv4: /proc/net/snmp and netstat. */
+export function ip4Measure({ before, after }: Window, comparison: Comparison): IpMeasure {
+  const table = (what: string, one: Counters | undefined, two: Counters | undefined): Table =>
+    comparison.table({ handOff: "3", what, width: 64 }, one, two);
+  const ip = table("Ip", before.ip4, after.ip4);
+  const extended = table("IpExt", before.ip4Ext, after.ip4Ext);
+  const tcp = table("TcpExt", before.tcpExt, after.tcpExt);
+  return measureOf(ip, {
+    forwarded: ip("ForwDatagrams"),
+    reversePathFiltered: tcp("IPReversePathFilter"),
+    noRoutes: extended("InNoRoutes"),
+    truncated: extended("InTruncatedPkts"),
+  });
+}
+
+/** Hand-off 3, IPv6: /proc/net/snmp6. */
+export function ip6Measure({ before, after }: Window, comparison: Comparison): IpMeasure {
+  const ip = comparison.table({ handOff: "3", what: "Ip6", width: 64 }, before.ip6, after.ip6);
+  return measureOf(ip, {
+    forwarded: ip("OutForwDatagrams"),
+    reversePathFiltered: undefined,
+    noRoutes: ip("InNoRoutes"),
+    truncated: ip("InTruncatedPkts"),
+  });
+}
+
+function measureOf(
+  ip: Table,
+  named: Pick<IpMeasure, "reversePathFiltered" | "noRoutes" | "truncated"> & { readonly forwarded: number | undefined },
+): IpMeasure {
+  const { forwarded, ...others } = named;
+  const inReceives = ip("InReceives");
+  const inDelivers = ip("InDelivers");
+  const reassembly = { requested: ip("ReasmReqds"), done: ip("ReasmOKs"), failed: ip("ReasmFails") };
+  // A fragment is received and only its datagram delivered.
+  const waiting = (reassembly.requested ?? 0) - (reassembly.done ?? 0);
+  const eaten =
+    inReceives === undefined || inDelivers === undefined
+      ? undefined
+      : Math.max(0, inReceives - inDelivers - (forwarded ?? 0) - Math.max(0, waiting));
+  return {
+    ...others,
+    inReceives,
+    inDelivers,
+    eaten,
+    headerErrors: ip("InHdrErrors"),
+    addressErrors: ip("InAddrErrors"),
+    unknownProtocols: ip("InUnknownProtos"),
+    discards: ip("InDiscards"),
+    reassembly,
+    outDiscards: ip("OutDiscards"),
+    outNoRoutes: ip("OutNoRoutes"),
+  };
+}

@@ -1,0 +1,31 @@
+import type { Measures, SocketMeasure } from "../path/measures.ts";
+
+/** From this share on a buffer counts as full: the next train or larger datagram finds no room. */
+const FULL = 0.75;
+
+/** What a receive buffer takes; where the kernel does not tell it: the default, or the most that was seen in it. */
+export function capacityOf({ socket, queueBytes }: SocketMeasure, { after }: Measures): number {
+  const known = socket.receiveBufferBytes;
+  if (known !== undefined && known > 0) return known;
+  return Math.max(after.sysctls.get("net.core.rmem_default")?.[0] ?? 0, ...queueBytes);
+}
+
+/** At how many of the readings the buffer was full. */
+export function timesFull(measure: SocketMeasure, measures: Measures): number {
+  const capacity = capacityOf(measure, measures);
+  return capacity === 0 ? 0 : measure.queueBytes.filter((bytes) => bytes >= FULL * capacity).length;
+}
+
+/** Full at most readings, the last of two among them: no burst that the reader works off. */
+export function isFull(measure: SocketMeasure, measures: Measures): boolean {
+  const { queueBytes } = measure;
+  const times = timesFull(measure, measures);
+  const isFullNow = (queueBytes.at(-1) ?? 0) >= FULL * capacityOf(measure, measures) && times > 0;
+  return times * 2 > queueBytes.length || (times * 2 === queueBytes.length && isFullNow);
+}
+
+/** Full, and exactly as full at every reading. */
+export function isStill(measure: SocketMeasure, measures: Measures): boolean {
+  const { queueBytes } = measure;
+  return queueBytes.length > 1 && queueBytes.every((bytes) => bytes === queueBytes[0]) && isFull(measure, measures);
+}
