@@ -2,7 +2,7 @@ import type { Witness } from "../reading/witness.ts";
 import type { HandOffId } from "./hand_offs.ts";
 import type { Count, Measures } from "./measures.ts";
 import { dropsOf, placeOf, type ReasonRow, reasonRows, sumOf } from "./reasons.ts";
-import { CAUSES, type Cause, type WitnessedCause } from "./witnessed_causes.ts";
+import { CAUSES, type Cause, causeOf, type WitnessedCause } from "./witnessed_causes.ts";
 
 /*
  * Whether both witnesses say the same of one cause: the counters of the readings, and the kernel's own reasons.
@@ -205,10 +205,10 @@ export function compareWitness(measures: Measures, witness: Witness | undefined)
   const rows = reasonRows(witness).filter(({ place }) => place !== "unspecified");
   const causes = CAUSES.filter(WITNESSED[witness.level]);
   const compared = causes.flatMap((cause) => {
-    const its = rows.filter(({ drops }) => cause.isIts(drops[0]!));
+    const its = rows.filter(({ drops }) => causeOf(drops[0]!) === cause);
     const counted = cause.counted(measures);
     return its.length === 0 && !counted ? [] : [agreementOf(cause, counted, its, all)];
   });
-  const others = rows.filter(({ drops }) => !causes.some((cause) => cause.isIts(drops[0]!)));
+  const others = rows.filter(({ drops }) => !causes.some((cause) => causeOf(drops[0]!) === cause));
   return [...compared, ...others.map((row) => agreementOf(undefined, undefined, [row], all))];
 }

@@ -8,9 +8,9 @@ const LEVELS: Readonly<Record<EvidenceLevel, string>> = {
   counters: "counters",
 };
 
-const MEANINGS: Readonly<Record<EvidenceLevel, string>> = {
-  reasons: "the kernel's drop reasons",
-  udp_fail: "what the kernel tells of full sockets",
+const MISSING: Readonly<Record<EvidenceLevel, string>> = {
+  reasons: "drop reasons of the kernel",
+  udp_fail: "what it tells of full sockets",
   counters: "counters",
 };
 
@@ -19,7 +19,8 @@ export const evidenceLevel = (witness: Witness | undefined): string => LEVELS[wi
 /** Why the evidence is not better than it is, one sentence without an end each. */
 export function evidenceNotes(witness: Witness | undefined): readonly string[] {
   if (witness === undefined) return [];
-  const notes = witness.refusals.map(({ level, why }) => `no ${MEANINGS[level]}: ${why}`);
+  const byWhy = Map.groupBy(witness.refusals, ({ why }) => why);
+  const notes = [...byWhy].map(([why, them]) => `no ${them.map(({ level }) => MISSING[level]).join(", nor ")}: ${why}`);
   const { stopped, seconds } = witness;
   if (stopped !== undefined) {
     notes.push(

@@ -13,8 +13,7 @@ import { HAND_OFFS, type HandOffId } from "./hand_offs.ts";
  */
 export type ReasonPlace = HandOffId | "not ours" | "unspecified" | undefined;
 
-const PLACES: Readonly<Record<Exclude<ReasonPlace, undefined>, string>> = {
-  "0": "",
+const PLACES: Readonly<Partial<Record<Exclude<ReasonPlace, undefined>, string>>> = {
   "1": "FULL_RING NOMEM DEV_READY DEV_HDR",
   // Only what XDP drops behind the driver (generic XDP): a driver's own frames are no skb yet.
   "1x": "XDP",
@@ -26,12 +25,9 @@ const PLACES: Readonly<Record<Exclude<ReasonPlace, undefined>, string>> = {
   "3n": "NETFILTER_DROP",
   "4": "NO_SOCKET UDP_CSUM PKT_TOO_SMALL XFRM_POLICY",
   "5": "SOCKET_FILTER SOCKET_RCVBUFF PROTO_MEM SOCKET_CLOSE SKB_UCOPY_FAULT",
-  "6": "",
-  "7": "",
   "8":
     "TC_EGRESS IP_OUTNOROUTES BPF_CGROUP_EGRESS PKT_TOO_BIG NO_TX_TARGET SKB_GSO_SEG TAP_TXFILTER QUEUE_PURGE " +
     "RECURSION_LIMIT",
-  "9": "",
   "not ours": "OTHERHOST UNHANDLED_PROTO",
   unspecified: "NOT_SPECIFIED",
 };

@@ -12,7 +12,9 @@ export type WitnessedCause =
   | "device"
   | "not-ours"
   | "backlog"
+  | "tc-ingress"
   | "reverse-path"
+  | "fragments"
   | "eaten"
   | "no-listener"
   | "checksum"
@@ -43,7 +45,8 @@ function total(...counts: readonly Count[]): Count {
 
 const rest = (whole: Count, part: Count): Count => (whole === undefined ? undefined : Math.max(0, whole - (part ?? 0)));
 
-const overLinks = (of: (link: LinkMeasure) => number) => (measures: Measures) => total(...measures.links.map(of));
+const overLinks = (of: (link: LinkMeasure) => number) => (measures: Measures) =>
+  total(...(measures.links ?? []).map(of));
 
 /** One event may stand in several of these. */
 const missed = ({ stats }: LinkMeasure): number =>
@@ -71,6 +74,8 @@ const udp =
 
 const reversePath = ({ ip: { ip4, ip6 } }: Measures): Count => total(ip4.reversePathFiltered, ip6.reversePathFiltered);
 const isReversePath = isReason("IP_RPFILTER");
+const isIngress = startsWith("TC_");
+const isOfFragments = startsWith("FRAG_", "DUP_FRAG");
 const isIpInput = isAt("3", "3n");
 
 const backlogDrops = ({ cpus = [] }: Measures): Count => total(...cpus.map(({ dropped }) => dropped));
@@ -93,6 +98,14 @@ export const CAUSES: readonly Cause[] = [
     countsMore: true,
   },
   {
+    cause: "tc-ingress",
+    handOff: "3",
+    counter: "drops of tc rules at the ingress",
+    counted: ({ send }) => total(...send.ingressDrops.map(({ drops }) => drops)),
+    isIts: (drop) => isIpInput(drop) && isIngress(drop),
+    countsMore: true,
+  },
+  {
     cause: "reverse-path",
     handOff: "3",
     counter: "IPReversePathFilter",
@@ -101,11 +114,19 @@ export const CAUSES: readonly Cause[] = [
     countsMore: true,
   },
   {
+    cause: "fragments",
+    handOff: "3",
+    counter: "ReasmFails",
+    counted: ({ ip: { ip4, ip6 } }) => total(ip4.reassembly.failed, ip6.reassembly.failed),
+    isIts: isOfFragments,
+    countsMore: true,
+  },
+  {
     cause: "eaten",
     handOff: "3",
     counter: "InReceives without InDelivers",
     counted: (measures) => rest(total(measures.ip.ip4.eaten, measures.ip.ip6.eaten), reversePath(measures)),
-    isIts: (drop) => isIpInput(drop) && !isReversePath(drop),
+    isIts: (drop) => isIpInput(drop) && ![isIngress, isReversePath, isOfFragments].some((is) => is(drop)),
     countsMore: true,
   },
   {
@@ -183,3 +204,7 @@ export const CAUSES: readonly Cause[] = [
     countsMore: true,
   },
 ];
+
+/** What the drop's reason says, whether its counter moved or not; undefined: no counter says so. */
+export const causeOf = (drop: Drop): Cause | undefined =>
+  CAUSES.find(({ cause, isIts }) => isIts(drop) && (drop.family !== 0 || cause === "not-ours"));
