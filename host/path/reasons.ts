@@ -24,10 +24,8 @@ const PLACES: Readonly<Partial<Record<Exclude<ReasonPlace, undefined>, string>>>
     "FRAG_REASM_TIMEOUT FRAG_TOO_FAR UNICAST_IN_L2_MULTICAST",
   "3n": "NETFILTER_DROP",
   "4": "NO_SOCKET UDP_CSUM PKT_TOO_SMALL XFRM_POLICY",
-  "5": "SOCKET_FILTER SOCKET_RCVBUFF PROTO_MEM SOCKET_CLOSE SKB_UCOPY_FAULT",
-  "8":
-    "TC_EGRESS IP_OUTNOROUTES BPF_CGROUP_EGRESS PKT_TOO_BIG NO_TX_TARGET SKB_GSO_SEG TAP_TXFILTER QUEUE_PURGE " +
-    "RECURSION_LIMIT",
+  "5": "SOCKET_FILTER SOCKET_RCVBUFF PROTO_MEM SOCKET_CLOSE QUEUE_PURGE SKB_UCOPY_FAULT",
+  "8": "TC_EGRESS IP_OUTNOROUTES BPF_CGROUP_EGRESS PKT_TOO_BIG NO_TX_TARGET SKB_GSO_SEG TAP_TXFILTER RECURSION_LIMIT",
   "not ours": "OTHERHOST UNHANDLED_PROTO",
   unspecified: "NOT_SPECIFIED",
 };
@@ -51,7 +49,7 @@ const PLACE_OF: ReadonlyMap<string, ReasonPlace> = new Map(
 export function placeOf({ reason, direction, family }: Pick<Drop, "reason" | "direction" | "family">): ReasonPlace {
   // The same checks stand on the way in and on the way out.
   if (reason === "SECURITY_HOOK") return direction === "in" ? "5" : "8";
-  if (direction === "out" && (reason === "NETFILTER_DROP" || reason === "NOMEM")) return "8";
+  if (direction === "out" && ["NETFILTER_DROP", "NOMEM", "QUEUE_PURGE"].includes(reason)) return "8";
   if (family === 0) return "not ours";
   return PLACE_OF.get(reason) ?? FAMILIES.find(([prefix]) => reason.startsWith(prefix))?.[1];
 }

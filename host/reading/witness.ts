@@ -10,8 +10,8 @@
 export const EVIDENCE_LEVELS = ["reasons", "udp_fail", "counters"] as const;
 export type EvidenceLevel = (typeof EVIDENCE_LEVELS)[number];
 
-/** Whether `port` is the destination of what was dropped or its source; unwatched: neither is asked about. */
-const DIRECTIONS = ["in", "out", "unwatched"] as const;
+/** in: to this host or through it, and `port` is the destination. out: from a socket of this host, and `port` is the source. */
+const DIRECTIONS = ["in", "out"] as const;
 export type DropDirection = (typeof DIRECTIONS)[number];
 
 /** What was dropped for one reason at one place. */
@@ -24,7 +24,7 @@ export interface Drop {
   readonly interfaceIndex: number;
   /** 0: a frame that is no IP, and nobody's datagram. */
   readonly family: 0 | 4 | 6;
-  /** 0: unwatched, or a fragment. */
+  /** 0: none that was asked about, or a fragment. */
   readonly port: number;
   readonly direction: DropDirection;
   /** Not the first fragment of its datagram. */

@@ -117,9 +117,11 @@ std::variant<size_t, BpfRefusal> tracepointArguments(const char* name) {
   firstWarning.clear();
   const std::unique_ptr<btf, decltype(&btf__free)> types(btf__load_vmlinux_btf(), btf__free);
   if (!types) return BpfRefusal{"the kernel does not tell its types (BTF)", errno};
-  const int32_t function = btf__find_by_name_kind(types.get(), ("btf_trace_" + std::string(name)).c_str(), BTF_KIND_TYPEDEF);
+  const int32_t function =
+      btf__find_by_name_kind(types.get(), ("btf_trace_" + std::string(name)).c_str(), BTF_KIND_TYPEDEF);
   if (function < 0) return size_t{0};
-  const btf_type* pointer = btf__type_by_id(types.get(), btf__type_by_id(types.get(), static_cast<uint32_t>(function))->type);
+  const btf_type* pointer =
+      btf__type_by_id(types.get(), btf__type_by_id(types.get(), static_cast<uint32_t>(function))->type);
   if (pointer == nullptr || !btf_is_ptr(pointer)) return size_t{0};
   const btf_type* prototype = btf__type_by_id(types.get(), pointer->type);
   if (prototype == nullptr || !btf_is_func_proto(prototype) || btf_vlen(prototype) == 0) return size_t{0};

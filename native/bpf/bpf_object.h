@@ -88,8 +88,8 @@ int attachToTracepoint(int program);
 /// How often the kernel left out a run of the program, because it was running on that CPU already.
 uint64_t missedRuns(int program);
 
-/// How many arguments the running kernel's tracepoint `name` hands to a program; 0: it has no such tracepoint. Reads all
-/// of the kernel's types, which takes some 10 ms. Refuses where the kernel does not tell its types.
+/// How many arguments the running kernel's tracepoint `name` hands to a program; 0: it has no such tracepoint. Reads
+/// all of the kernel's types, which takes some 10 ms. Refuses where the kernel does not tell its types.
 std::variant<size_t, BpfRefusal> tracepointArguments(const char* name);
 
 }  // namespace quicproxy

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Counts why the kernel drops UDP datagrams of the watched network namespaces, by port, socket and interface. Runs only when
- * something is freed that was not delivered (tracepoint skb:kfree_skb), or when a socket's queue refuses a datagram
- * (udp:udp_fail_queue_rcv_skb, for kernels without reasons). Changes nothing and can drop nothing.
+ * Counts why the kernel drops UDP datagrams of the watched network namespaces, by port, socket and interface. Runs only
+ * when something is freed that was not delivered (tracepoint skb:kfree_skb), or when a socket's queue refuses a
+ * datagram (udp:udp_fail_queue_rcv_skb, for kernels without reasons). Changes nothing and can drop nothing.
  *
- * Two pointers are not what the kernel's types say, and are read by bpf_probe_read_kernel alone, which faults on nothing:
- * - rx_sk may be NULL. The verifier of 6.11 to 6.13 takes it for a socket that is always there, and removes a test for NULL
- *   that it sees in the program (kernel commit 5da7e15fb5a1): it is fetched as a number.
+ * Two pointers are not what the kernel's types say, and are read by bpf_probe_read_kernel alone, which faults on
+ * nothing:
+ * - rx_sk may be NULL. The verifier of 6.11 to 6.13 takes it for a socket that is always there, and removes a test for
+ * NULL that it sees in the program (kernel commit 5da7e15fb5a1): it is fetched as a number.
  * - skb->dev shares its place with UDP's own notes (dev_scratch) while a datagram is in a socket's queue.
  */
 #include <linux/bpf.h>
@@ -70,14 +71,8 @@ static __always_inline __u64 cookie_of(struct sock* socket) {
   return (__u64)BPF_CORE_READ(socket, __sk_common.skc_cookie.counter);
 }
 
-static __always_inline void set_port(struct drop_key* key, __u16 source, __u16 destination) {
-  if (bpf_map_lookup_elem(&watched_ports, &destination)) {
-    key->port = destination;
-    key->direction = QP_DROP_IN;
-  } else if (bpf_map_lookup_elem(&watched_ports, &source)) {
-    key->port = source;
-    key->direction = QP_DROP_OUT;
-  }
+static __always_inline void set_port(struct drop_key* key, __u16 port) {
+  if (bpf_map_lookup_elem(&watched_ports, &port)) key->port = port;
 }
 
 /* Where the IP header begins, from skb->head. The driver's own frames have no network header yet. */
@@ -94,7 +89,7 @@ static __always_inline int read_linear(const struct sk_buff* skb, __u32 offset, 
 static __always_inline enum parsed parse_ports(const struct sk_buff* skb, __u32 offset, struct drop_key* key) {
   __be16 ports[2];
   if (read_linear(skb, offset, ports, sizeof ports) != 0) return UNREADABLE;
-  set_port(key, bpf_ntohs(ports[0]), bpf_ntohs(ports[1]));
+  set_port(key, bpf_ntohs(ports[key->direction == QP_DROP_OUT ? 0 : 1]));
   return UDP;
 }
 
@@ -121,18 +116,15 @@ static __always_inline enum parsed parse_ip6(const struct sk_buff* skb, __u32 of
   return key->is_fragment ? UDP : parse_ports(skb, offset + 8, key);
 }
 
-static __always_inline enum parsed parse(const struct sk_buff* skb, struct drop_key* key) {
+static __always_inline __u8 family_of(const struct sk_buff* skb) {
   const __be16 protocol = skb->protocol;
+  return protocol == bpf_htons(ETH_P_IP) ? 4 : protocol == bpf_htons(ETH_P_IPV6) ? 6 : 0;
+}
+
+static __always_inline enum parsed parse(const struct sk_buff* skb, struct drop_key* key) {
   const __u32 offset = network_offset(skb);
-  if (protocol == bpf_htons(ETH_P_IP)) {
-    key->family = 4;
-    return parse_ip4(skb, offset, key);
-  }
-  if (protocol == bpf_htons(ETH_P_IPV6)) {
-    key->family = 6;
-    return parse_ip6(skb, offset, key);
-  }
-  return NO_IP;
+  if (key->family == 4) return parse_ip4(skb, offset, key);
+  return key->family == 6 ? parse_ip6(skb, offset, key) : NO_IP;
 }
 
 static __always_inline __u64 datagrams_of(const struct sk_buff* skb) {
@@ -184,7 +176,10 @@ static __always_inline void set_place(const struct sk_buff* skb, __u64 receiver,
   } else if (sender != 0) {
     const __u32 netns = netns_of_socket(sender);
     if (key->netns == 0) key->netns = netns;
-    if (key->netns == netns) key->cookie = cookie_of(sender);
+    if (key->netns == netns) {
+      key->cookie = cookie_of(sender);
+      key->direction = QP_DROP_OUT;
+    }
   } else if (key->netns == 0 && bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM) &&
              reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM)) {
     /* A checksum that is looked at when the datagram is read: this is the thread that reads. */
@@ -210,14 +205,14 @@ int drop_reasons(__u64* arguments) {
   struct drop_totals* total = begin();
   if (!total) return 0;
   const struct sk_buff* skb = (const struct sk_buff*)arguments[0];
-  struct drop_key key = {.reason = (__u32)arguments[2], .kind = QP_DROP_REASON};
+  struct drop_key key = {.reason = (__u32)arguments[2], .kind = QP_DROP_REASON, .family = family_of(skb)};
   __u64 receiver = 0;
   if (is_left_to_failures(key.reason)) return 0;
-  const enum parsed parsed = parse(skb, &key);
-  if (parsed == NOT_UDP) return 0;
   if (tracepoints.has_receive_socket) bpf_probe_read_kernel(&receiver, sizeof receiver, arguments + 3);
   set_place(skb, receiver, key.reason, &key);
   if (!is_watched(key.netns)) return 0;
+  const enum parsed parsed = parse(skb, &key);
+  if (parsed == NOT_UDP) return 0;
   if (parsed == UNREADABLE) {
     __sync_fetch_and_add(&total->unreadable, 1);
     return 0;
@@ -232,13 +227,14 @@ int queue_failures(__u64* arguments) {
   struct drop_totals* total = begin();
   if (!total) return 0;
   struct sock* socket = (struct sock*)arguments[1];
-  struct drop_key key = {.reason = (__u32)-(__s32)arguments[0], .kind = QP_DROP_ERRNO, .netns = netns_of_socket(socket)};
+  struct drop_key key = {
+      .reason = (__u32) - (__s32)arguments[0], .kind = QP_DROP_ERRNO, .netns = netns_of_socket(socket)};
   if (!is_watched(key.netns)) return 0;
   struct sk_buff* skb = 0;
   if (tracepoints.failure_has_skb) bpf_probe_read_kernel(&skb, sizeof skb, arguments + 2);
   key.cookie = cookie_of(socket);
   const __u16 port = BPF_CORE_READ(socket, __sk_common.skc_num);
-  set_port(&key, 0, port);
+  set_port(&key, port);
   key.family = BPF_CORE_READ(socket, __sk_common.skc_family) == AF_INET6 ? 6 : 4;
   __u64 datagrams = 1;
   __u64 octets = 0;
@@ -254,5 +250,6 @@ int queue_failures(__u64* arguments) {
   return 0;
 }
 
-/* The kernel keeps bpf_probe_read_kernel for programs under its own licence; these two files may be used under either. */
+/* The kernel keeps bpf_probe_read_kernel for programs under its own licence; these two files may be used under either.
+ */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -17,11 +17,10 @@ enum drop_reason_kind {
   QP_DROP_ERRNO,  /* why a socket's queue refused it: ENOMEM or ENOBUFS */
 };
 
-/* Which of the datagram's ports is drop_key.port. */
+/* Which way it went, and thereby which of its ports is drop_key.port. */
 enum drop_direction {
-  QP_DROP_UNWATCHED, /* neither of them is watched, or there is none: port is 0 */
-  QP_DROP_IN,        /* its destination */
-  QP_DROP_OUT,       /* its source */
+  QP_DROP_IN,  /* to this host or through it: its destination */
+  QP_DROP_OUT, /* from a socket of this host: its source */
 };
 
 /* Padding is there by name: a key is compared octet by octet. */
@@ -30,7 +29,7 @@ struct drop_key {
   __u32 netns;      /* inode number of the network namespace */
   __u32 reason;     /* raw, as the kernel numbers it */
   __u32 ifindex;    /* 0: not known */
-  __u16 port;       /* in host order */
+  __u16 port;       /* in host order; 0: none that is watched, or a fragment */
   __u8 family;      /* 4, 6; 0: no IP, and nobody's datagram */
   __u8 kind;        /* enum drop_reason_kind */
   __u8 direction;   /* enum drop_direction */

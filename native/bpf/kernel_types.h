@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What drop_reasons.bpf.c reads of the kernel, and no more. Where each field is, and which number a reason has, is decided
- * when the program is loaded, by the running kernel's BTF (CO-RE): order and values here mean nothing.
+ * What drop_reasons.bpf.c reads of the kernel, and no more. Where each field is, and which number a reason has, is
+ * decided when the program is loaded, by the running kernel's BTF (CO-RE): order and values here mean nothing.
  */
 #pragma once
 

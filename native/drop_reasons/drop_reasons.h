@@ -53,8 +53,9 @@ struct DropTotals {
   uint64_t missed = 0;
 };
 
-/// The kernel's own reasons for drops, counted by programs in the kernel from attach() until detach(), destruction or the
-/// end of the process, however it ends. Nothing is pinned; nothing runs for what is delivered. One thread at a time.
+/// The kernel's own reasons for drops, counted by programs in the kernel from attach() until detach(), destruction or
+/// the end of the process, however it ends. Nothing is pinned; nothing runs for what is delivered. One thread at a
+/// time.
 class DropReasons {
  public:
   static std::variant<DropReasons, DropReasonsRefusal> attach(const DropReasonsSettings& settings);

@@ -20,11 +20,6 @@ const char* nameOf(DropReasonsRefusal::Cause cause) {
   return kNames[static_cast<size_t>(cause)];
 }
 
-const char* nameOf(uint8_t direction) {
-  constexpr const char* kNames[] = {"unwatched", "in", "out"};
-  return kNames[direction < std::size(kNames) ? direction : 0];
-}
-
 void refuse(Napi::Env env, const DropReasonsRefusal& refusal) {
   Napi::Error error = Napi::Error::New(env, refusal.why);
   error.Set("code", nameOf(refusal.cause));
@@ -56,7 +51,7 @@ Napi::Object objectOf(Napi::Env env, const DropEntry& entry) {
   object.Set("interfaceIndex", entry.key.ifindex);
   object.Set("family", entry.key.family);
   object.Set("port", entry.key.port);
-  object.Set("direction", nameOf(entry.key.direction));
+  object.Set("direction", entry.key.direction == QP_DROP_OUT ? "out" : "in");
   object.Set("isFragment", Napi::Boolean::New(env, entry.key.is_fragment != 0));
   object.Set("cookie", Napi::BigInt::New(env, uint64_t{entry.key.cookie}));
   object.Set("skbs", numberOf(entry.count.skbs));
@@ -68,10 +63,10 @@ Napi::Object objectOf(Napi::Env env, const DropEntry& entry) {
 class DropReasonsObject : public Napi::ObjectWrap<DropReasonsObject> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "DropReasons",
-                       {InstanceMethod<&DropReasonsObject::read>("read"),
-                        InstanceMethod<&DropReasonsObject::events>("events"),
-                        InstanceMethod<&DropReasonsObject::detach>("detach")});
+    return DefineClass(
+        env, "DropReasons",
+        {InstanceMethod<&DropReasonsObject::read>("read"), InstanceMethod<&DropReasonsObject::events>("events"),
+         InstanceMethod<&DropReasonsObject::detach>("detach")});
   }
 
   /// new DropReasons({ namespaces, ports, witness })
@@ -90,9 +85,8 @@ class DropReasonsObject : public Napi::ObjectWrap<DropReasonsObject> {
     }
     const bool isReasons = witness.As<Napi::String>().Utf8Value() == "reasons";
     using Witness = DropReasonsSettings::Witness;
-    auto attached = DropReasons::attach({.namespaces = *namespaces,
-                                         .ports = *ports,
-                                         .witness = isReasons ? Witness::Reasons : Witness::QueueFailures});
+    auto attached = DropReasons::attach(
+        {.namespaces = *namespaces, .ports = *ports, .witness = isReasons ? Witness::Reasons : Witness::QueueFailures});
     if (const auto* refusal = std::get_if<DropReasonsRefusal>(&attached)) {
       refuse(info.Env(), *refusal);
       return;

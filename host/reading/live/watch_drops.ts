@@ -24,7 +24,7 @@ export interface DropTotals {
 export interface DropReasonsSettings {
   /** Inode numbers of network namespaces. */
   readonly namespaces: readonly number[];
-  /** Counted apart, in both directions; all others together. */
+  /** Counted apart; all others together. */
   readonly ports: readonly number[];
   readonly witness: Exclude<EvidenceLevel, "counters">;
 }

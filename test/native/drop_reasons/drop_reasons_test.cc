@@ -23,7 +23,7 @@ constexpr uint16_t kPort = 4433;
 constexpr uint16_t kNobodysPort = 4434;
 
 uint32_t ownNamespace() {
-  struct stat status {};
+  struct stat status{};
   return stat("/proc/thread-self/ns/net", &status) == 0 ? static_cast<uint32_t>(status.st_ino) : 0;
 }
 
@@ -79,10 +79,10 @@ void watched(DropReasonsSettings settings, Act act) {
   if (!mayUnshare || !mayAttach) GTEST_SKIP() << "not allowed here";
 }
 
-std::vector<DropEntry> at(const DropTotals& totals, drop_direction direction) {
+std::vector<DropEntry> at(const DropTotals& totals, uint16_t port) {
   std::vector<DropEntry> found;
   std::ranges::copy_if(totals.entries, std::back_inserter(found),
-                       [&](const DropEntry& entry) { return entry.key.direction == direction; });
+                       [port](const DropEntry& entry) { return entry.key.port == port; });
   return found;
 }
 
@@ -91,7 +91,7 @@ TEST(DropReasons, CountsWhatAFullSocketRefuses) {
     const FileDescriptor listener = listenOn(kPort);
     const uint64_t cookie = cookieOf(listener);
     sendTo(kPort, 100);
-    const std::vector<DropEntry> entries = at(reasons.read(), QP_DROP_IN);
+    const std::vector<DropEntry> entries = at(reasons.read(), kPort);
     ASSERT_EQ(entries.size(), 1U);
     EXPECT_EQ(entries[0].key.cookie, cookie);
     EXPECT_EQ(entries[0].key.port, kPort);
@@ -117,6 +117,7 @@ TEST(DropReasons, CountsTheSameByQueueFailuresAlone) {
     ASSERT_EQ(totals.entries.size(), 1U);
     EXPECT_EQ(totals.entries[0].key.kind, QP_DROP_ERRNO);
     EXPECT_EQ(totals.entries[0].key.reason, static_cast<uint32_t>(ENOMEM));
+    EXPECT_EQ(totals.entries[0].key.port, kPort);
     EXPECT_EQ(totals.entries[0].key.direction, QP_DROP_IN);
     EXPECT_EQ(totals.events, totals.entries[0].count.skbs);
   });
@@ -129,11 +130,11 @@ TEST(DropReasons, LeavesFullQueuesToTheirOwnTracepointWhereReasonsHaveNoSocket) 
     sendTo(kPort, 100);
     sendTo(kNobodysPort, 5);
     const DropTotals totals = reasons.read();
-    const std::vector<DropEntry> full = at(totals, QP_DROP_IN);
+    const std::vector<DropEntry> full = at(totals, kPort);
     ASSERT_EQ(full.size(), 1U);
     EXPECT_EQ(full[0].key.kind, QP_DROP_ERRNO);
     EXPECT_EQ(full[0].key.cookie, cookie);
-    const std::vector<DropEntry> others = at(totals, QP_DROP_UNWATCHED);
+    const std::vector<DropEntry> others = at(totals, 0);
     ASSERT_EQ(others.size(), 1U);
     EXPECT_EQ(others[0].key.kind, QP_DROP_REASON);
     EXPECT_EQ(others[0].count.skbs, 5U);
@@ -188,7 +189,8 @@ TEST(DropReasons, CountsNoMoreOnceDetachedAndRemembers) {
 }
 
 TEST(DropReasons, LosesAccountOpenly) {
-  // Each sender is a key of its own once it has a cookie, and its datagrams are dropped with it by a filter that takes none.
+  // Each sender is a key of its own once it has a cookie, and its datagrams are dropped with it by a filter that takes
+  // none.
   watched({}, [](DropReasons& reasons) {
     constexpr uint64_t kSenders = QP_DROP_KEYS + 200;
     std::vector<FileDescriptor> listeners;

@@ -5,7 +5,7 @@ import { drop, witness } from "./drop_fixture.ts";
 const whole = witness({
   level: "udp_fail",
   refusals: [{ level: "reasons", why: "the kernel gives no drop reasons" }],
-  drops: [drop({ cookie: "17" }), drop({ family: 0, direction: "unwatched" })],
+  drops: [drop({ cookie: "17" }), drop({ family: 0, port: 0 })],
   stopped: { eventsPerSecond: 250_000.5 },
 });
 const copy = () => JSON.parse(JSON.stringify(whole));
@@ -41,7 +41,7 @@ test.each([
   [changed(["drops", 0, "reason"], "\u001b[2J"), "witness.drops[0].reason is no text of the form"],
   [changed(["drops", 0, "reason"], "A".repeat(101)), "witness.drops[0].reason is no text of the form"],
   [changed(["drops", 0, "family"], 5), "witness.drops[0].family is none of 0, 4, 6"],
-  [changed(["drops", 0, "direction"], "up"), "witness.drops[0].direction is none of in, out, unwatched"],
+  [changed(["drops", 0, "direction"], "up"), "witness.drops[0].direction is none of in, out"],
   [changed(["drops", 0, "cookie"], 17), "witness.drops[0].cookie is no text of the form"],
   [changed(["drops", 0, "isFragment"], 0), "witness.drops[0].isFragment is none of true, false"],
   [changed(["refusals", 0, "why"], "a\nb"), "witness.refusals[0].why is no text of the form"],
