@@ -3,7 +3,7 @@
  * core. Then what was seen until now is extrapolated.
  */
 
-const STORM_EVENTS_PER_SECOND = 200_000;
+export const STORM_EVENTS_PER_SECOND = 200_000;
 export const STORM_CHECK_MS = 100;
 /** In a storm, a window ends after that. */
 export const STORM_LIMIT_MS = 1_000;
@@ -13,8 +13,7 @@ interface Check {
   readonly atMs: number;
 }
 
-/** Events per second between two checks if they are a storm, else undefined. */
-export function stormRate(before: Check, now: Check): number | undefined {
-  const rate = ((now.events - before.events) * 1000) / Math.max(1, now.atMs - before.atMs);
-  return rate > STORM_EVENTS_PER_SECOND ? rate : undefined;
+/** Between two checks. */
+export function eventsPerSecond(before: Check, now: Check): number {
+  return ((now.events - before.events) * 1000) / Math.max(1, now.atMs - before.atMs);
 }

@@ -1,6 +1,6 @@
 import { type DropEntry, dropOf, parseReasonNames, type ReasonNames } from "../drop_reasons.ts";
 import type { EvidenceLevel, Witness } from "../witness.ts";
-import { STORM_CHECK_MS, STORM_LIMIT_MS, stormRate } from "./drop_storm.ts";
+import { eventsPerSecond, STORM_CHECK_MS, STORM_EVENTS_PER_SECOND, STORM_LIMIT_MS } from "./drop_storm.ts";
 import { whyNot } from "./drop_witness_refusal.ts";
 
 /** What the addon gives (native/host_binding/drop_reasons_binding.cc): the programs in the kernel, attached when it is made. */
@@ -49,6 +49,8 @@ export interface WatchPlan {
   readonly namespace: number;
   /** UDP ports to tell apart: those asked about, or those of all sockets. */
   readonly ports: readonly number[];
+  /** From how many events a second on it ends itself; default STORM_EVENTS_PER_SECOND. */
+  readonly stormEventsPerSecond?: number;
 }
 
 /** What the addon can tell apart; the ports beyond are counted together. */
@@ -96,7 +98,7 @@ function readNames(system: WatchSystem): ReasonNames {
  */
 export class DropWatch {
   readonly #system: WatchSystem;
-  readonly #namespace: number;
+  readonly #plan: WatchPlan;
   readonly #attached: Attached;
   readonly #startMs: number;
   readonly #stopChecks: () => void;
@@ -106,7 +108,7 @@ export class DropWatch {
 
   constructor(plan: WatchPlan, system: WatchSystem) {
     this.#system = system;
-    this.#namespace = plan.namespace;
+    this.#plan = plan;
     this.#attached = attach(plan, system);
     this.#startMs = system.steadyMs();
     this.#checked = { events: 0, atMs: this.#startMs };
@@ -120,7 +122,7 @@ export class DropWatch {
     const { program, level, refusals } = this.#attached;
     const { entries, ...totals } = program?.read() ?? { entries: [], events: 0, lost: 0, unreadable: 0, missed: 0 };
     const rest = {
-      namespace: this.#namespace,
+      namespace: this.#plan.namespace,
       seconds: ((this.#endMs ?? this.#startMs) - this.#startMs) / 1000,
       ...totals,
       ...(this.#stormRate !== undefined && { stopped: { eventsPerSecond: this.#stormRate } }),
@@ -137,9 +139,9 @@ export class DropWatch {
 
   #check(): void {
     const now = { events: this.#attached.program?.events() ?? 0, atMs: this.#system.steadyMs() };
-    const rate = stormRate(this.#checked, now);
+    const rate = eventsPerSecond(this.#checked, now);
     this.#checked = now;
-    this.#stormRate ??= rate;
+    if (rate > (this.#plan.stormEventsPerSecond ?? STORM_EVENTS_PER_SECOND)) this.#stormRate ??= rate;
     if (this.#stormRate !== undefined && now.atMs - this.#startMs >= STORM_LIMIT_MS) this.#detach();
   }
 
