@@ -4,11 +4,12 @@
  * when something is freed that was not delivered (tracepoint skb:kfree_skb), or when a socket's queue refuses a
  * datagram (udp:udp_fail_queue_rcv_skb, for kernels without reasons). Changes nothing and can drop nothing.
  *
- * Two pointers are not what the kernel's types say, and are read by bpf_probe_read_kernel alone, which faults on
- * nothing:
- * - rx_sk may be NULL. The verifier of 6.11 to 6.13 takes it for a socket that is always there, and removes a test for
- * NULL that it sees in the program (kernel commit 5da7e15fb5a1): it is fetched as a number.
- * - skb->dev shares its place with UDP's own notes (dev_scratch) while a datagram is in a socket's queue.
+ * Two pointers are not what the kernel's types say:
+ * - rx_sk may be NULL. The verifier of 6.11 to 6.13 takes it for a socket that is always there, removes a test for NULL
+ * that it sees, and lets the program read without a net (kernel commit 5da7e15fb5a1): it is cast to a pointer of which
+ * the verifier knows nothing (bpf_rdonly_cast, 6.2 and newer), and which is read like any address that may be wrong.
+ * - skb->dev shares its place with UDP's own notes (dev_scratch) while a datagram is in a socket's queue: it is looked
+ * at only where it is an address of the kernel.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -63,13 +64,9 @@ static __always_inline int is_watched(__u32 netns) {
 /* An address of the kernel has its highest bit set; UDP's notes in its place never have. */
 static __always_inline int is_device(const struct net_device* device) { return (__s64)(unsigned long)device < 0; }
 
-static __always_inline __u32 netns_of_socket(struct sock* socket) {
-  return BPF_CORE_READ(socket, __sk_common.skc_net.net, ns.inum);
-}
-
-static __always_inline __u64 cookie_of(struct sock* socket) {
-  return (__u64)BPF_CORE_READ(socket, __sk_common.skc_cookie.counter);
-}
+/* Of any pointer into the kernel a pointer that faults on nothing, and that the verifier takes for one that may be
+ * NULL. */
+extern void* bpf_rdonly_cast(void* object, __u32 type) __ksym __weak;
 
 static __always_inline void set_port(struct drop_key* key, __u16 port) {
   if (bpf_map_lookup_elem(&watched_ports, &port)) key->port = port;
@@ -94,12 +91,17 @@ static __always_inline enum parsed parse_ports(const struct sk_buff* skb, __u32 
 }
 
 static __always_inline enum parsed parse_ip4(const struct sk_buff* skb, __u32 offset, struct drop_key* key) {
-  __u8 header[20];
-  if (read_linear(skb, offset, header, sizeof header) != 0) return UNREADABLE;
+  /* Nearly always the ports stand at once behind it. */
+  __be16 words[12];
+  const __u8* header = (const __u8*)words;
+  const int has_ports = read_linear(skb, offset, words, sizeof words) == 0;
+  if (!has_ports && read_linear(skb, offset, words, 20) != 0) return UNREADABLE;
   if (header[9] != IPPROTO_UDP) return NOT_UDP;
   key->is_fragment = ((header[6] & 0x1f) | header[7]) != 0;
   if (key->is_fragment) return UDP;
-  return parse_ports(skb, offset + (header[0] & 0xf) * 4u, key);
+  if ((header[0] & 0xf) != 5 || !has_ports) return parse_ports(skb, offset + (header[0] & 0xf) * 4u, key);
+  set_port(key, bpf_ntohs(words[key->direction == QP_DROP_OUT ? 10 : 11]));
+  return UDP;
 }
 
 /* Of extension headers it looks behind that of a fragment alone. */
@@ -157,31 +159,37 @@ static __always_inline struct drop_totals* begin(void) {
   return total;
 }
 
+static __always_inline void set_sender(const struct sock* sender, struct drop_key* key) {
+  const __u32 netns = sender->__sk_common.skc_net.net->ns.inum;
+  if (key->netns == 0) key->netns = netns;
+  if (key->netns != netns) return;
+  key->cookie = (__u64)sender->__sk_common.skc_cookie.counter;
+  key->direction = QP_DROP_OUT;
+}
+
 /*
  * In whose namespace it was dropped: that of the socket that was to have it, else of the device where it is (a datagram
  * that came over a veth pair may still carry its sender's socket), else of the socket that sent it.
  */
-static __always_inline void set_place(const struct sk_buff* skb, __u64 receiver, __u32 reason, struct drop_key* key) {
-  struct net_device* device = skb->dev;
-  struct sock* sender = skb->sk;
+static __always_inline void set_place(const struct sk_buff* skb, const struct sock* receiver, struct drop_key* key) {
+  if (receiver) {
+    key->netns = receiver->__sk_common.skc_net.net->ns.inum;
+    key->cookie = (__u64)receiver->__sk_common.skc_cookie.counter;
+    key->ifindex = (__u32)skb->skb_iif;
+    return;
+  }
+  const struct net_device* device = skb->dev;
   if (is_device(device)) {
-    key->netns = BPF_CORE_READ(device, nd_net.net, ns.inum);
-    key->ifindex = (__u32)BPF_CORE_READ(device, ifindex);
+    key->netns = device->nd_net.net->ns.inum;
+    key->ifindex = (__u32)device->ifindex;
   } else {
     key->ifindex = (__u32)skb->skb_iif;
   }
-  if (receiver != 0) {
-    key->netns = netns_of_socket((struct sock*)receiver);
-    key->cookie = cookie_of((struct sock*)receiver);
-  } else if (sender != 0) {
-    const __u32 netns = netns_of_socket(sender);
-    if (key->netns == 0) key->netns = netns;
-    if (key->netns == netns) {
-      key->cookie = cookie_of(sender);
-      key->direction = QP_DROP_OUT;
-    }
+  const struct sock* sender = skb->sk;
+  if (sender) {
+    set_sender(sender, key);
   } else if (key->netns == 0 && bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM) &&
-             reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM)) {
+             key->reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_UDP_CSUM)) {
     /* A checksum that is looked at when the datagram is read: this is the thread that reads. */
     const struct task_struct* reader = (const void*)bpf_get_current_task();
     key->netns = BPF_CORE_READ(reader, nsproxy, net_ns, ns.inum);
@@ -206,10 +214,12 @@ int drop_reasons(__u64* arguments) {
   if (!total) return 0;
   const struct sk_buff* skb = (const struct sk_buff*)arguments[0];
   struct drop_key key = {.reason = (__u32)arguments[2], .kind = QP_DROP_REASON, .family = family_of(skb)};
-  __u64 receiver = 0;
+  const struct sock* receiver = 0;
   if (is_left_to_failures(key.reason)) return 0;
-  if (tracepoints.has_receive_socket) bpf_probe_read_kernel(&receiver, sizeof receiver, arguments + 3);
-  set_place(skb, receiver, key.reason, &key);
+  if (tracepoints.has_receive_socket) {
+    receiver = bpf_rdonly_cast((void*)arguments[3], bpf_core_type_id_kernel(struct sock));
+  }
+  set_place(skb, receiver, &key);
   if (!is_watched(key.netns)) return 0;
   const enum parsed parsed = parse(skb, &key);
   if (parsed == NOT_UDP) return 0;
@@ -226,30 +236,25 @@ SEC("tp_btf/udp_fail_queue_rcv_skb")
 int queue_failures(__u64* arguments) {
   struct drop_totals* total = begin();
   if (!total) return 0;
-  struct sock* socket = (struct sock*)arguments[1];
-  struct drop_key key = {
-      .reason = (__u32) - (__s32)arguments[0], .kind = QP_DROP_ERRNO, .netns = netns_of_socket(socket)};
+  const struct sock* socket = (const struct sock*)arguments[1];
+  struct drop_key key = {.kind = QP_DROP_ERRNO, .reason = -(__u32)arguments[0]};
+  key.netns = socket->__sk_common.skc_net.net->ns.inum;
   if (!is_watched(key.netns)) return 0;
-  struct sk_buff* skb = 0;
-  if (tracepoints.failure_has_skb) bpf_probe_read_kernel(&skb, sizeof skb, arguments + 2);
-  key.cookie = cookie_of(socket);
-  const __u16 port = BPF_CORE_READ(socket, __sk_common.skc_num);
-  set_port(&key, port);
-  key.family = BPF_CORE_READ(socket, __sk_common.skc_family) == AF_INET6 ? 6 : 4;
+  key.cookie = (__u64)socket->__sk_common.skc_cookie.counter;
+  key.family = socket->__sk_common.skc_family == AF_INET6 ? 6 : 4;
+  set_port(&key, socket->__sk_common.skc_num);
   __u64 datagrams = 1;
   __u64 octets = 0;
-  if (skb) {
-    const struct skb_shared_info* shared = (const void*)(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end));
-    const __u16 segments = BPF_CORE_READ(shared, gso_segs);
-    if (BPF_CORE_READ(skb, protocol) == bpf_htons(ETH_P_IP)) key.family = 4;
-    if (segments > 1) datagrams = segments;
-    octets = BPF_CORE_READ(skb, len);
-    key.ifindex = (__u32)BPF_CORE_READ(skb, skb_iif);
+  if (tracepoints.failure_has_skb) {
+    const struct sk_buff* skb = (const struct sk_buff*)arguments[2];
+    if (skb->protocol == bpf_htons(ETH_P_IP)) key.family = 4;
+    key.ifindex = (__u32)skb->skb_iif;
+    datagrams = datagrams_of(skb);
+    octets = skb->len;
   }
   add(&key, total, datagrams, octets);
   return 0;
 }
 
-/* The kernel keeps bpf_probe_read_kernel for programs under its own licence; these two files may be used under either.
- */
+/* The kernel keeps bpf_probe_read_kernel for programs of its own licence; these files may be used under either. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
