@@ -1,7 +1,10 @@
 import type { Measures, SocketMeasure } from "../path/measures.ts";
 
-/** From this share on a buffer counts as full: the next train or larger datagram finds no room. */
-const FULL = 0.75;
+/**
+ * From this share on a buffer counts as full. The kernel gives room back late, up to a quarter of the buffer after it was
+ * read (udp_rmem_release), and a train or a large datagram needs some at once.
+ */
+const FULL = 0.6;
 
 /** What a receive buffer takes; where the kernel does not tell it: the default, or the most that was seen in it. */
 export function capacityOf({ socket, queueBytes }: SocketMeasure, { after }: Measures): number {
