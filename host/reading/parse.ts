@@ -83,8 +83,8 @@ export function parseReading(raw: RawReading): Reading {
   const release = sections.text("proc/sys/kernel/osrelease", (text) => ({ value: printable(text.trim()) }));
   const sysctls = parseSysctls(sections);
   return {
-    steadyMs: Number(raw.steadyMs),
-    time: printable(String(raw.time)),
+    steadyMs: typeof raw.steadyMs === "number" ? raw.steadyMs : 0,
+    time: typeof raw.time === "string" ? printable(raw.time) : "",
     kernelRelease: release,
     missing: sections.missing,
     cpus,

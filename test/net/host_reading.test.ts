@@ -295,6 +295,7 @@ describe("another network namespace", () => {
     ["no-such", "there is none of this name"],
     ["4194304", "there is none of this name"],
     ["/dev/null", "it is no network namespace"],
+    ["/etc", "it is no network namespace"],
     ["/proc/self/ns/pid", "it is no network namespace"],
     ["..", "it is no network namespace"],
     ["", "it is no network namespace"],

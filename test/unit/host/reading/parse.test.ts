@@ -148,8 +148,12 @@ it.each([
 });
 
 it("a bundle of which nothing is as it should be is an empty reading", () => {
-  for (const raw of [{}, { sources: 7 }, { sources: [], time: {}, steadyMs: "x" }]) {
-    expect(parseReading(raw as never).sockets).toBeUndefined();
+  for (const raw of [
+    {},
+    { sources: 7 },
+    { sources: [], time: { toString: 1, valueOf: 1 }, steadyMs: { valueOf: 1 } },
+  ]) {
+    expect(parseReading(raw as never)).toMatchObject({ steadyMs: 0, time: "", sockets: undefined });
   }
 });
 

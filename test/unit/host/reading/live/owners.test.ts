@@ -69,6 +69,15 @@ it("stops in time on a machine full of files, and says so", () => {
   expect(reason).toBe("stopped after 250 ms: there are too many processes and open files");
 });
 
+it("how many files are open is not told where not all are listed", () => {
+  const system = new FakeSystem();
+  system.addProcess(7, [5]);
+  const list = system.list.bind(system);
+  system.list = (directory) =>
+    directory.endsWith("/fd") ? Array.from({ length: 65_536 }, () => "0") : list(directory);
+  expect(ownersOf(system, [5]).value).toEqual(new Map([[5, { pid: 7, command: "server", cgroup: "/" }]]));
+});
+
 it("nobody is looked for where nothing is wanted; no /proc is said", () => {
   expect(ownersOf(new FakeSystem(), [])).toEqual({ value: new Map() });
   expect(readOwners(new FakeSystem(), new Set([1]))).toEqual({ error: "not there (ENOENT): /proc is not mounted" });
