@@ -138,7 +138,8 @@ describe("whatever stands in a bundle", () => {
   it("as many sockets as lines are allowed overflow no stack", () => {
     const text = Array.from(
       { length: 199_000 },
-      (_, place) => `${place}: 00000000:01BB 00000000:0000 07 00000000:00000000 0 0 0 ${place + 1} 2 0 ${place}`,
+      (_, place) =>
+        `${place}: 00000000:01BB 00000000:0000 07 00000000:00000000 00:00000000 0 0 0 ${place + 1} 2 0 ${place}`,
     ).join("\n");
     const sources = { "inet_diag/udp4": { error: "not there" }, "proc/net/udp": { text: `sl\n${text}` } };
     const reading = { steadyMs: 0, time: "2026-01-31T12:00:00Z", sources };
