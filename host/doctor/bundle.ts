@@ -1,5 +1,6 @@
 import { BUNDLE_FORMAT, type Bundle, type RawReading, type RawSource, type Subject } from "../reading/raw.ts";
 import { BundleError } from "./bundle_error.ts";
+import { printable } from "./wrap.ts";
 
 /*
  * A bundle as a file: one JSON document. It may come from anybody, so that every part is checked and bounded before it is
@@ -9,7 +10,7 @@ import { BundleError } from "./bundle_error.ts";
 /** A reading of a thousand sockets takes about 200 kB. */
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 const MAX_SOURCES = 4096;
-const MAX_BETWEEN = 600;
+const MAX_BETWEEN = 60;
 const MAX_LINES = 200_000;
 const MAX_NOTE = 4096;
 const MAX_NAME = 512;
@@ -50,7 +51,7 @@ function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const what = text.trim() === "" ? "it is empty" : (error as Error).message;
+    const what = text.trim() === "" ? "it is empty" : printable((error as Error).message);
     throw new BundleError(`${file} is no bundle, or was cut off: ${what}; copy it again, and compare the lengths`);
   }
 }

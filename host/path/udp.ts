@@ -10,7 +10,7 @@ export function udpMeasure(
   [before, after]: readonly [Counters | undefined, Counters | undefined],
   comparison: Comparison,
 ): UdpMeasure {
-  const udp = comparison.table({ handOff: "4", what, width: 64 }, before, after);
+  const udp = comparison.table({ handOff: "4", what, width: "word" }, before, after);
   const inErrors = udp("InErrors");
   const receiveBufferErrors = udp("RcvbufErrors");
   const checksumErrors = udp("InCsumErrors");
@@ -45,7 +45,10 @@ export function udpTotals(
     noPorts,
     receiveBufferErrors: total((measure) => measure.receiveBufferErrors),
     checksumErrors: total((measure) => measure.checksumErrors),
-    memoryErrors: total((measure) => measure.memoryErrors),
+    // Half of it would look like all of it.
+    memoryErrors: [udp.ip4, udp.ip6].some((each) => each.inErrors !== undefined && each.memoryErrors === undefined)
+      ? undefined
+      : total((measure) => measure.memoryErrors),
     otherErrors: total((measure) => measure.otherErrors),
     sent: sumOf([udp.ip4.outDatagrams, udp.ip6.outDatagrams]),
     sendBufferErrors: sumOf([udp.ip4.sendBufferErrors, udp.ip6.sendBufferErrors]),
@@ -54,8 +57,8 @@ export function udpTotals(
 
 /** InDatagrams counts what a program reads: what came and waits is in no counter. */
 function waitingMore(sockets: readonly SocketMeasure[] | undefined): number {
-  const more = (sockets ?? []).map(({ isOld, queueBytes }) => {
-    return (queueBytes.at(-1) ?? 0) - (isOld ? (queueBytes[0] ?? 0) : 0);
+  const more = (sockets ?? []).map(({ isOld, isGone, queueBytes }) => {
+    return (isGone ? 0 : (queueBytes.at(-1) ?? 0)) - (isOld ? (queueBytes[0] ?? 0) : 0);
   });
   return Math.round(more.reduce((sum, bytes) => sum + bytes, 0) / TRUESIZE_BYTES);
 }

@@ -1,13 +1,17 @@
+import { greatest } from "../path/count.ts";
 import type { Measures, SocketMeasure } from "../path/measures.ts";
 
-/** From this share on a buffer counts as full: the next train or larger datagram finds no room. */
-const FULL = 0.75;
+/**
+ * From this share on a buffer counts as full. The kernel gives room back late, up to a quarter of the buffer after it was
+ * read (udp_rmem_release), and a train or a large datagram needs some at once.
+ */
+const FULL = 0.6;
 
 /** What a receive buffer takes; where the kernel does not tell it: the default, or the most that was seen in it. */
 export function capacityOf({ socket, queueBytes }: SocketMeasure, { after }: Measures): number {
   const known = socket.receiveBufferBytes;
   if (known !== undefined && known > 0) return known;
-  return Math.max(after.sysctls.get("net.core.rmem_default")?.[0] ?? 0, ...queueBytes);
+  return greatest([after.sysctls.get("net.core.rmem_default")?.[0], ...queueBytes]);
 }
 
 /** At how many of the readings the buffer was full. */

@@ -10,7 +10,8 @@ export interface HostSystem {
   time(): string;
   /** Throws EFBIG beyond the bound. */
   readText(path: string, maximumBytes: number): string;
-  list(directory: string): string[];
+  /** Names in a directory, the first `most` of them. */
+  list(directory: string, most: number): string[];
   readLink(path: string): string;
   netlink(protocol: number, request: Uint8Array): Uint8Array;
   ethtool(interfaceName: string, request: Uint8Array, answerBytes: number): Uint8Array;
@@ -19,7 +20,7 @@ export interface HostSystem {
 const NETLINK_DEADLINE_MS = 2_000;
 /** Some 300,000 sockets. */
 const NETLINK_MAXIMUM_BYTES = 64 * 1024 * 1024;
-/** Each read is taken out of it before the next one. */
+/** What comes is copied out of it before the next read: /proc gives 4 KiB at a time, and most files have less. */
 const piece = Buffer.alloc(64 * 1024);
 
 class FileTooBigError extends Error {
@@ -30,13 +31,14 @@ class FileTooBigError extends Error {
 function readText(path: string, maximumBytes: number): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    let content = Buffer.alloc(0);
+    const pieces: Buffer[] = [];
+    let bytes = 0;
     for (;;) {
       const read = readSync(file, piece);
-      if (read === 0) return content.toString("utf8");
-      if (content.length + read > maximumBytes)
-        throw new FileTooBigError(`${path} has more than ${maximumBytes} octets`);
-      content = Buffer.concat([content, piece.subarray(0, read)]);
+      if (read === 0) return Buffer.concat(pieces).toString("utf8");
+      bytes += read;
+      if (bytes > maximumBytes) throw new FileTooBigError(`${path} has more than ${maximumBytes} octets`);
+      pieces.push(Buffer.from(piece.subarray(0, read)));
     }
   } finally {
     closeSync(file);
@@ -49,7 +51,7 @@ export function liveSystem(addon: HostAddon = loadHostAddon()): HostSystem {
     steadyMs: () => performance.now(),
     time: () => new Date().toISOString(),
     readText,
-    list: (directory) => readdirSync(directory),
+    list: (directory, most) => readdirSync(directory).slice(0, most),
     readLink: (path) => readlinkSync(path),
     netlink: (protocol, request) => addon.netlink(protocol, request, NETLINK_DEADLINE_MS, NETLINK_MAXIMUM_BYTES),
     ethtool: (name, request, answerBytes) => addon.ethtool(name, request, answerBytes),
