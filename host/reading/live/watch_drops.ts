@@ -103,6 +103,7 @@ export class DropWatch {
   readonly #startMs: number;
   readonly #stopChecks: () => void;
   #endMs: number | undefined;
+  #witness: Witness | undefined;
   #checked: { readonly events: number; readonly atMs: number };
   #stormRate: number | undefined;
 
@@ -119,6 +120,11 @@ export class DropWatch {
   /** Detaches, and tells what was counted. Again: the same. */
   end(): Witness {
     this.#detach();
+    this.#witness ??= this.#read();
+    return this.#witness;
+  }
+
+  #read(): Witness {
     const { program, level, refusals } = this.#attached;
     const { entries, ...totals } = program?.read() ?? { entries: [], events: 0, lost: 0, unreadable: 0, missed: 0 };
     const rest = {
