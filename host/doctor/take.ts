@@ -16,14 +16,18 @@ export interface Taking {
   readonly namespace?: string;
 }
 
+export interface WindowWitness {
+  /** Counts nothing from now on. */
+  stop(): void;
+  /** Stops, and tells what was counted. Again: the same. */
+  end(): Witness;
+}
+
 export interface Outside {
   readonly read: (plan: ReadingPlan) => RawReading;
   readonly wait: (ms: number) => Promise<void>;
   /** Begins a second witness of the window; absent: none is asked. */
-  readonly witness?: (plan: ReadingPlan) => {
-    /** Again: the same. */
-    end(): Witness;
-  };
+  readonly witness?: (plan: ReadingPlan) => WindowWitness;
 }
 
 /** Two readings with lighter ones between them, within what the second witness sees. Throws what `outside` throws. */
@@ -39,6 +43,8 @@ export async function takeBundle({ subject, windowMs, namespace }: Taking, outsi
       between.push(outside.read({ subject, ...place, ...ports, sources: SOCKETS }));
     }
     await outside.wait(windowMs / (SAMPLES + 1));
+    // A reading begins with the counters and goes on with what takes longer: those who have the sockets open.
+    watching?.stop();
     const after = outside.read({ subject, ...place });
     return { format: BUNDLE_FORMAT, subject, before, between, after, ...(watching && { witness: watching.end() }) };
   } finally {

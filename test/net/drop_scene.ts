@@ -119,6 +119,7 @@ export class DropScene {
     const watch = this.watch();
     const before = read();
     await act();
+    watch.stop();
     const after = read();
     const witness = watch.end();
     const measures = measure({ subject: { port: PORT }, before, between: [], after });

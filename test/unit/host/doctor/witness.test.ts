@@ -9,7 +9,7 @@ import { measures } from "../verdict/measures.ts";
 
 const reading = (steadyMs: number) => ({ steadyMs, time: "2026-01-31T12:00:00Z", sources: {} });
 
-it("the second witness begins before the first reading and ends after the last", async () => {
+it("the second witness counts from just before the first reading to just before the last", async () => {
   const events: string[] = [];
   let steadyMs = 0;
   const bundle = await takeBundle(
@@ -23,6 +23,7 @@ it("the second witness begins before the first reading and ends after the last",
       witness: ({ subject }) => {
         events.push(`begin ${subject.port}`);
         return {
+          stop: () => void events.push("stop"),
           end: () => {
             events.push("end");
             return witness();
@@ -31,7 +32,10 @@ it("the second witness begins before the first reading and ends after the last",
       },
     },
   );
-  expect([events[0], events[1], events.at(-3), events.at(-2)]).toEqual(["begin 443", "read", "read", "end"]);
+  expect([events.slice(0, 2), events.slice(-4)]).toEqual([
+    ["begin 443", "read"],
+    ["stop", "read", "end", "end"],
+  ]);
   expect(parseBundle(JSON.stringify(bundle), "b.json")).toEqual(bundle);
 });
 
@@ -45,6 +49,7 @@ it("it ends, too, when a reading fails", async () => {
       },
       wait: async () => {},
       witness: () => ({
+        stop: () => {},
         end: () => {
           ended++;
           return witness();
