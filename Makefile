@@ -18,6 +18,7 @@ export NODE_COMPILE_CACHE := $(CURDIR)/build/node-cache
 # The PATH of a fresh system with these groups of setup/packages.sh: what nothing installs is missing on every machine.
 fresh = PATH="$$($(BIN)/node test/fresh/main.ts $(1))" &&
 ADDON := build/Release/quicproxy.node
+HOST_ADDON := build/Release/quicproxy_host.node
 PROBE := build/quicproxy-probe
 NATIVE_SOURCES := $(shell find native -name '*.cc' -o -name '*.h' -o -name '*.def' -o -name '*.bpf.c')
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.bpf.c')
@@ -53,8 +54,8 @@ e2e: packages-cluster image ## The product on a real cluster of two nodes, which
 image: $(IMAGE) ## The container image of proxy and operator as an OCI archive, build/image/quicproxy.oci.tar
 	@cat $(dir $(IMAGE))quicproxy.txt
 
-IMAGE_SOURCES := $(shell find image crds kube process operator proxy -name '*.ts') package.json LICENSE
-$(IMAGE): $(ADDON) $(PROBE) $(IMAGE_SOURCES) | packages-image
+IMAGE_SOURCES := $(shell find image crds host kube process operator proxy -name '*.ts') package.json LICENSE
+$(IMAGE): $(ADDON) $(HOST_ADDON) $(PROBE) $(IMAGE_SOURCES) | packages-image
 	@$(call fresh,build image) $(BIN)/node image/build.ts
 
 cluster: image ## A real Kubernetes cluster of two nodes with the product, in network namespaces (root) or by kind
@@ -74,7 +75,7 @@ lint: packages-lint deps ## Formatters and linters of TypeScript and C++, types,
 # A folder is looked at again only when a file of it, a header or the rules changed. The largest come first: none of them runs
 # alone at the end. What includes Node-API is compiled by node-gyp and has no entry among CMake's compile commands.
 TIDY_BY_SIZE = $(shell du -s $(sort $(dir $(filter %.cc,$(NATIVE_SOURCES)))) | sort -rn | cut -f2)
-TIDY_FOLDERS = $(filter-out native/binding,$(TIDY_BY_SIZE:%/=%))
+TIDY_FOLDERS = $(filter-out native/binding native/host_binding,$(TIDY_BY_SIZE:%/=%))
 TIDY_RULES := .clang-tidy test/lint/tidy.sh $(filter %.h %.def,$(NATIVE_SOURCES))
 
 tidy: packages-lint packages-native deps ## clang-tidy over native/, as many folders at a time as there are CPUs
@@ -116,7 +117,7 @@ fuzz: packages-fuzz packages-native ## Every libFuzzer target for FUZZ_SECONDS (
 generate: deps ## Files made from the schema and the counter list
 	@for program in $(wildcard crds/generate.ts proxy/*/generate.ts); do $(BIN)/node $$program || exit 1; done
 
-build: deps $(ADDON) $(PROBE) ## The addon, build/Release/quicproxy.node, and what asks a proxy for its health
+build: deps $(ADDON) $(HOST_ADDON) $(PROBE) ## The addons, build/Release/*.node, and what asks a proxy for its health
 
 deps: packages-build node_modules/.package-lock.json $(BIN)/quicproxy ## The npm packages of package-lock.json
 
@@ -135,7 +136,7 @@ node_modules/.package-lock.json: package-lock.json | packages-build
 $(BIN)/quicproxy: | node_modules/.package-lock.json
 	@ln -sfn ../../proxy/cli/main.ts $@
 
-$(ADDON): $(NATIVE_SOURCES) binding.gyp node_modules/.package-lock.json | packages-build
+$(ADDON) $(HOST_ADDON) &: $(NATIVE_SOURCES) binding.gyp node_modules/.package-lock.json | packages-build
 	@setup/addon.sh
 
 # Static: it starts in half the time, and the kubelet starts it all day.

@@ -17,6 +17,7 @@ import { copyLibraries, librariesOf, libraryLicences } from "./libraries.ts";
 export const UNPRIVILEGED_ID = 65_532;
 
 const PROGRAM_DIRECTORY = "/usr/lib/quicproxy";
+const ADDONS = ["quicproxy.node", "quicproxy_host.node"];
 const LICENCE_DIRECTORY = "/usr/share/licenses";
 /** Where volumes are mounted: in a read-only root nothing can make these later. */
 const EMPTY_DIRECTORIES = [
@@ -35,7 +36,7 @@ const TEXT_FILES: Readonly<Record<string, string>> = {
   "/etc/nsswitch.conf": "hosts: files dns\n",
 };
 
-/** The files of the image: Node.js, the bundled commands, the addon, and the libraries that these load. */
+/** The files of the image: Node.js, the bundled commands, the addons, and the libraries that these load. */
 export async function writeRoot(workTree: string, root: string): Promise<void> {
   const programs = join(root, PROGRAM_DIRECTORY);
   const bin = join(root, "usr/bin");
@@ -45,12 +46,12 @@ export async function writeRoot(workTree: string, root: string): Promise<void> {
   for (const [path, text] of Object.entries(TEXT_FILES)) writeFileSync(join(root, path), text);
   // Node.js comes with the symbols of a debugger: 18 MB that no program reads.
   execFileSync("strip", ["-o", join(bin, "node"), join(workTree, "node_modules/node/bin/node")]);
-  copyFileSync(join(workTree, "build/Release/quicproxy.node"), join(programs, "quicproxy.node"));
+  for (const addon of ADDONS) copyFileSync(join(workTree, "build/Release", addon), join(programs, addon));
   copyFileSync(join(workTree, "build/quicproxy-probe"), join(bin, "quicproxy-probe"));
   const packages = await bundle(workTree, programs);
   for (const command of Object.keys(commands))
     symlinkSync(join(PROGRAM_DIRECTORY, `${command}.mjs`), join(bin, command));
-  const libraries = librariesOf([join(bin, "node"), join(programs, "quicproxy.node")]);
+  const libraries = librariesOf([join(bin, "node"), ...ADDONS.map((addon) => join(programs, addon))]);
   copyLibraries(libraries, root);
   const licences = new Map([...ownLicences(workTree, packages), ...libraryLicences(libraries)]);
   mkdirSync(join(root, LICENCE_DIRECTORY), { recursive: true });

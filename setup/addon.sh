@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds build/Release/quicproxy.node with the headers that come with the pinned Node; nothing comes from nodejs.org.
+# Builds the addons of binding.gyp into build/Release, with the headers that come with the pinned Node; nothing comes from
+# nodejs.org.
 # Configures only when binding.gyp or the list of sources changed, so that one changed file recompiles alone.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,4 +26,4 @@ if [ ! -e build/Makefile ] || [ binding.gyp -nt build/Makefile ] || [ "$sources"
 fi
 # MAKEFLAGS of an outer make names a jobserver that the inner one cannot reach.
 MAKEFLAGS='' node-gyp build --loglevel=error -j "${JOBS:-$(nproc)}" --nodedir="$nodedir"
-touch build/Release/quicproxy.node
+touch build/Release/quicproxy.node build/Release/quicproxy_host.node

@@ -37,8 +37,11 @@ test("the proxy gets as far as the manifest it is asked for", () => {
   expect(outcome).toMatchObject({ status: 2, stderr: expect.stringContaining("/no/such.yaml: does not exist") });
 });
 
-test("the addon loads with the libraries of the image", () => {
-  const program = 'console.log(typeof require("/usr/lib/quicproxy/quicproxy.node").DataPlane)';
+test.each([
+  ["quicproxy", "DataPlane"],
+  ["quicproxy_host", "netlink"],
+])("the addon %s loads with the libraries of the image", (addon, member) => {
+  const program = `console.log(typeof require("/usr/lib/quicproxy/${addon}.node").${member})`;
   const outcome = image.run(PROXY, ["/usr/bin/node", "--eval", program]);
   expect(outcome).toEqual({ status: 0, stdout: "function\n", stderr: "" });
 });

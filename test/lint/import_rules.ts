@@ -21,9 +21,14 @@ const FOLDERS: readonly Folder[] = [
     imports: ["crds", "kube", "process", "proxy/contract"],
     why: "of the proxy it knows only what a data plane can run on",
   },
-  { folder: "proxy", imports: ["crds", "kube", "process"], why: "the proxy runs without a cluster and its operator" },
+  {
+    folder: "proxy",
+    imports: ["crds", "host", "kube", "process"],
+    why: "the proxy runs without a cluster and its operator",
+  },
   { folder: "proxy/contract", imports: ["crds"], why: "the operator builds on it, too" },
   { folder: "proxy/connection_id", imports: [], why: "servers import it as a library (package.json, exports)" },
+  { folder: "host", imports: ["process"], why: "a host is judged with or without our proxy" },
   { folder: "image", imports: [], why: "it packs the programs and runs none of them" },
 ];
 
@@ -36,7 +41,11 @@ interface Door {
 
 const DOORS: readonly Door[] = [
   { module: "@kubernetes/client-node", files: ["kube/client_library.ts"], why: "the client library has one door" },
-  { module: "node:module", files: ["proxy/apply/addon.ts"], why: "the addon has one door" },
+  {
+    module: "node:module",
+    files: ["proxy/apply/addon.ts", "host/reading/live/addon.ts"],
+    why: "each addon has one door",
+  },
 ];
 
 /** One import: who, and the module or file of this repository, as a path from its root. */

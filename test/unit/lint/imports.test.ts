@@ -12,6 +12,7 @@ const root = resolve(import.meta.dirname, "../../..");
 const doors = [
   { file: "kube/client_library.ts", target: "@kubernetes/client-node" },
   { file: "proxy/apply/addon.ts", target: "node:module" },
+  { file: "host/reading/live/addon.ts", target: "node:module" },
 ];
 
 const faults = (file: string, specifier: string): string[] =>
@@ -49,6 +50,8 @@ describe("folders", () => {
     ["proxy/contract/plan.ts", "../apply/plan.ts"],
     ["proxy/contract/plan.ts", "../../kube/client.ts"],
     ["proxy/connection_id/index.ts", "../contract/plan.ts"],
+    ["host/reading/read.ts", "../../proxy/apply/addon.ts"],
+    ["host/reading/read.ts", "../../crds/schema.ts"],
     ["image/build.ts", "../operator/names.ts"],
   ])("%s may not import %s", (file, specifier) => {
     expect(faults(file, specifier)).toEqual([
@@ -65,6 +68,7 @@ describe("folders", () => {
     ["proxy/contract/plan.ts", "../../crds/schema.ts"],
     ["proxy/cli/run.ts", "../../package.json"],
     ["proxy/cli/run.ts", "node:os"],
+    ["host/doctor/command.ts", "../../process/log.ts"],
     ["crds/schema.ts", "zod"],
   ])("%s may import %s", (file, specifier) => {
     expect(faults(file, specifier)).toEqual([]);

@@ -1,0 +1,51 @@
+import { greatest } from "../path/count.ts";
+import type { Measures, SocketMeasure } from "../path/measures.ts";
+
+/**
+ * From this share on a buffer counts as full. The kernel gives room back late, up to a quarter of the buffer after it was
+ * read (udp_rmem_release), and a train or a large datagram needs some at once.
+ */
+const FULL = 0.6;
+
+/** What a receive buffer takes; where the kernel does not tell it: the default, or the most that was seen in it. */
+export function capacityOf({ socket, queueBytes }: SocketMeasure, { after }: Measures): number {
+  const known = socket.receiveBufferBytes;
+  if (known !== undefined && known > 0) return known;
+  return greatest([after.sysctls.get("net.core.rmem_default")?.[0], ...queueBytes]);
+}
+
+/** At how many of the readings the buffer was full. */
+export function timesFull(measure: SocketMeasure, measures: Measures): number {
+  const capacity = capacityOf(measure, measures);
+  return capacity === 0 ? 0 : measure.queueBytes.filter((bytes) => bytes >= FULL * capacity).length;
+}
+
+/** Full at most readings, the last of two among them: no burst that the reader works off. */
+export function isFull(measure: SocketMeasure, measures: Measures): boolean {
+  const { queueBytes } = measure;
+  const times = timesFull(measure, measures);
+  const isFullNow = (queueBytes.at(-1) ?? 0) >= FULL * capacityOf(measure, measures) && times > 0;
+  return times * 2 > queueBytes.length || (times * 2 === queueBytes.length && isFullNow);
+}
+
+/** Full, and exactly as full at every reading. */
+export function isStill(measure: SocketMeasure, measures: Measures): boolean {
+  const { queueBytes } = measure;
+  return queueBytes.length > 1 && queueBytes.every((bytes) => bytes === queueBytes[0]) && isFull(measure, measures);
+}
+
+/** At how many of the readings something waited: the reader had work. */
+export const timesBusy = ({ queueBytes }: SocketMeasure): number => queueBytes.filter((bytes) => bytes > 0).length;
+
+/**
+ * Arrival rate by what the reader can do (rho). What it can do is what it did, divided by the share of time in which it had
+ * work: that is the share of readings at which something waited, by the rule of succession, for readings are few. Bad
+ * checksums were read, too. Where other sockets of the namespace read much, it is more than this.
+ */
+export function utilization(measure: SocketMeasure, lost: number, { totals }: Measures): number {
+  const done = (totals.delivered ?? 0) + (totals.checksumErrors ?? 0);
+  const busy = timesBusy(measure);
+  if (done === 0) return busy === 0 ? 0 : Number.POSITIVE_INFINITY;
+  const busyShare = (busy + 1) / (measure.queueBytes.length + 2);
+  return (busyShare * (done + lost)) / done;
+}
