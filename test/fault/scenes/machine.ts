@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import type { Scene } from "../scene.ts";
+import { WIRE } from "../stage/stage.ts";
+
+const UDP_MEM = "/proc/sys/net/ipv4/udp_mem";
+const PAGES_MORE = 512;
+
+/** Pages that UDP sockets of the whole machine hold. */
+function udpPages(): number {
+  return Number(/^UDP: .* mem (\d+)/m.exec(readFileSync("/proc/net/sockstat", "utf8"))?.[1]);
+}
+
+export const udpMemory: Scene = {
+  fault: "udp_mem used up by a big buffer",
+  handOff: "5",
+  verdict: "udp-memory",
+  remedy: /udp_mem=/,
+  exitCode: 1,
+  moves: { "sockets.drops": 200 },
+  still: ["udp4.NoPorts", "udp4.InCsumErrors"],
+  reach: "machine",
+  play: async (stage) => {
+    await stage.receive({ rate: 1000, buffer: 64 << 20, force: true });
+    const pages = udpPages() + PAGES_MORE;
+    await stage.change(UDP_MEM, `${pages} ${pages} ${pages}`);
+    await stage.send({ rate: 5000 });
+  },
+};
+
+/** Each datagram meets so many rules: one CPU takes datagrams out more slowly than the other puts them in. */
+const RULES = 400;
+const slowRules = (): string =>
+  [
+    "add table inet slow",
+    "add chain inet slow input { type filter hook input priority 0 ; }",
+    ...Array.from({ length: RULES }, (_, port) => `add rule inet slow input udp dport ${port + 1} accept`),
+  ].join("\n");
+
+export const backlogOverflow: Scene = {
+  fault: "backlog of a CPU overflows",
+  handOff: "2",
+  verdict: "backlog-overflow",
+  remedy: /netdev_max_backlog/,
+  exitCode: 1,
+  moves: { "softnet.dropped": 200 },
+  reach: "machine",
+  play: async (stage) => {
+    stage.onHost("nft", slowRules());
+    // The datagrams of a train go apart at the device, one after the other, faster than any program sends.
+    stage.onClient("ethtool", "-K", "access", "gso", "off", "tx-udp-segmentation", "off");
+    stage.onHost("sh", "-c", `echo 1 >/sys/class/net/${WIRE}/queues/rx-0/rps_cpus`);
+    await stage.receive();
+    await stage.send({ rate: 20000, burst: 5000, train: 50, size: 100 });
+  },
+};
+
+export const ringOverrun: Scene = {
+  fault: "receive ring of the device overruns",
+  handOff: "1",
+  verdict: "ring-overrun",
+  remedy: /ethtool -G|ethtool -L/,
+  exitCode: 1,
+  moves: { "drivers.rx_queue_0_drops": 200 },
+  reach: "namespace",
+  play: async (stage) => {
+    stage.onHost("nft", slowRules());
+    // With GRO the device has a ring of 256, and a thread of its own empties it.
+    stage.onHost("ethtool", "-K", WIRE, "gro", "on");
+    stage.onHost("sh", "-c", `echo 1 >/sys/class/net/${WIRE}/threaded`);
+    stage.onClient("ethtool", "-K", "access", "gso", "off", "tx-udp-segmentation", "off");
+    await stage.receive();
+    await stage.send({ rate: 4000, burst: 2000, train: 50, size: 100 });
+  },
+};
