@@ -1,7 +1,10 @@
 import type { Measures, SocketMeasure } from "../path/measures.ts";
 
-/** From this share on a buffer counts as full: the next train or larger datagram finds no room. */
-const FULL = 0.75;
+/**
+ * From this share on a buffer counts as full. The kernel gives what was read back a quarter of the buffer at a time
+ * (udp_rmem_release), so that one which refuses datagrams all the time swings between less than three quarters and all.
+ */
+const FULL = 0.6;
 
 /** What a receive buffer takes; where the kernel does not tell it: the default, or the most that was seen in it. */
 export function capacityOf({ socket, queueBytes }: SocketMeasure, { after }: Measures): number {
@@ -24,8 +27,15 @@ export function isFull(measure: SocketMeasure, measures: Measures): boolean {
   return times * 2 > queueBytes.length || (times * 2 === queueBytes.length && isFullNow);
 }
 
-/** Full, and exactly as full at every reading. */
+/**
+ * Full, and exactly as full since it came to that: it may have filled up after the first readings, but never fell. Of
+ * more than two readings half show it, so that no reader has taken anything for that long.
+ */
 export function isStill(measure: SocketMeasure, measures: Measures): boolean {
   const { queueBytes } = measure;
-  return queueBytes.length > 1 && queueBytes.every((bytes) => bytes === queueBytes[0]) && isFull(measure, measures);
+  const last = queueBytes.at(-1);
+  const since = queueBytes.findIndex((bytes) => bytes === last);
+  const still = queueBytes.length - since;
+  if (queueBytes.length < 2 || still < Math.max(2, queueBytes.length / 2) || !isFull(measure, measures)) return false;
+  return queueBytes.every((bytes, index) => bytes >= (queueBytes[index - 1] ?? 0));
 }

@@ -27,13 +27,16 @@ export const udpMemory: Scene = {
   },
 };
 
-/** Each datagram meets so many rules: one CPU takes datagrams out more slowly than the other puts them in. */
-const RULES = 400;
+/** Each datagram meets RULES times JUMPS rules: one CPU takes datagrams out more slowly than another puts them in. */
+const RULES = 100;
+const JUMPS = 30;
 const slowRules = (): string =>
   [
     "add table inet slow",
+    "add chain inet slow many",
     "add chain inet slow input { type filter hook input priority 0 ; }",
-    ...Array.from({ length: RULES }, (_, port) => `add rule inet slow input udp dport ${port + 1} accept`),
+    ...Array.from({ length: RULES }, (_, port) => `add rule inet slow many udp dport ${port + 1} accept`),
+    ...Array.from({ length: JUMPS }, () => "add rule inet slow input jump many"),
   ].join("\n");
 
 export const backlogOverflow: Scene = {
@@ -50,7 +53,7 @@ export const backlogOverflow: Scene = {
     stage.onClient("ethtool", "-K", "access", "gso", "off", "tx-udp-segmentation", "off");
     stage.onHost("sh", "-c", `echo 1 >/sys/class/net/${WIRE}/queues/rx-0/rps_cpus`);
     await stage.receive();
-    await stage.send({ rate: 20000, burst: 5000, train: 50, size: 100 });
+    await stage.send({ rate: 5000, burst: 5000, train: 50, size: 100, cpu: 1, sources: 64 });
   },
 };
 
@@ -69,6 +72,6 @@ export const ringOverrun: Scene = {
     stage.onHost("sh", "-c", `echo 1 >/sys/class/net/${WIRE}/threaded`);
     stage.onClient("ethtool", "-K", "access", "gso", "off", "tx-udp-segmentation", "off");
     await stage.receive();
-    await stage.send({ rate: 4000, burst: 2000, train: 50, size: 100 });
+    await stage.send({ rate: 4000, burst: 2000, train: 50, size: 100, cpu: 1, sources: 64 });
   },
 };

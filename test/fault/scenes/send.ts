@@ -4,7 +4,7 @@ import { CLIENT, WIRE } from "../stage/stage.ts";
 export const qdisc: Scene = {
   fault: "qdisc (tbf) too slow",
   handOff: "8",
-  verdict: "qdisc-full",
+  verdict: "qdisc-drops",
   remedy: /qdisc/,
   exitCode: 1,
   moves: { "qdiscs.drops": 500, "udp4.SndbufErrors": 500 },

@@ -5,6 +5,7 @@ Prints what it sent and what the kernel refused, as JSON.
 
 import argparse
 import json
+import os
 import select
 import socket
 import sys
@@ -25,6 +26,7 @@ def arguments():
     parser.add_argument("--size", type=int, default=1200, help="octets of a datagram")
     parser.add_argument("--sources", type=int, default=1, help="ports that take turns")
     parser.add_argument("--train", type=int, default=1, help="datagrams that one call sends (UDP_SEGMENT)")
+    parser.add_argument("--cpu", type=int, help="the only one it runs on")
     parser.add_argument("--seconds", type=float, default=30)
     return parser.parse_args()
 
@@ -81,6 +83,8 @@ def run(asked, sender):
 
 
 asked = arguments()
+if asked.cpu is not None:
+    os.sched_setaffinity(0, {asked.cpu})
 sender = Sender(asked)
 run(asked, sender)
 print(json.dumps({"sent": sender.sent, "refused": sender.refused}), flush=True)
