@@ -56,22 +56,3 @@ export const backlogOverflow: Scene = {
     await stage.send({ rate: 5000, burst: 5000, train: 50, size: 100, cpu: 1, sources: 64 });
   },
 };
-
-export const ringOverrun: Scene = {
-  fault: "receive ring of the device overruns",
-  handOff: "1",
-  verdict: "ring-overrun",
-  remedy: /ethtool -G|ethtool -L/,
-  exitCode: 1,
-  moves: { "drivers.rx_queue_0_drops": 200 },
-  reach: "namespace",
-  play: async (stage) => {
-    stage.onHost("nft", slowRules());
-    // With GRO the device has a ring of 256, and a thread of its own empties it.
-    stage.onHost("ethtool", "-K", WIRE, "gro", "on");
-    stage.onHost("sh", "-c", `echo 1 >/sys/class/net/${WIRE}/threaded`);
-    stage.onClient("ethtool", "-K", "access", "gso", "off", "tx-udp-segmentation", "off");
-    await stage.receive();
-    await stage.send({ rate: 4000, burst: 2000, train: 50, size: 100, cpu: 1, sources: 64 });
-  },
-};

@@ -8,6 +8,7 @@ import {
   removeLab,
 } from "../../../proxy/lab/namespace.ts";
 import { inside } from "../../net/inside.ts";
+import type { ProxyProcess } from "../../net/proxy.ts";
 import { dropProgram } from "./bpf.ts";
 import { ChangedFile } from "./machine.ts";
 import { type Options, Tool } from "./tool.ts";
@@ -15,6 +16,7 @@ import { type Options, Tool } from "./tool.ts";
 export const HOST = "10.79.1.1";
 export const CLIENT = "10.79.1.2";
 export const PORT = 4433;
+export const BACKEND_PORT = 5000;
 
 /** The host's end of the link; the client's is "access". */
 export const WIRE = "wire";
@@ -27,6 +29,8 @@ export class Stage {
   readonly name = nextLabName();
   readonly client = `${this.name}-client`;
   readonly host = `${this.name}-host`;
+  /** Where a scene runs one on the host: who knows its own hand-offs. */
+  proxy: ProxyProcess | undefined;
   readonly #undo: (() => unknown)[] = [];
 
   constructor() {
@@ -52,6 +56,16 @@ export class Stage {
   /** Datagrams from the client to the host. */
   send(options: Options = {}): Promise<Tool> {
     return this.#tool(this.client, "udp_send.py", { to: HOST, port: PORT, ...options });
+  }
+
+  /** A server in the client's namespace, which the host may take for a backend. */
+  serve(options: Options = {}): Promise<Tool> {
+    return this.#tool(this.client, "udp_receive.py", { bind: CLIENT, port: BACKEND_PORT, ...options });
+  }
+
+  /** QUIC clients that fill a table of flows, each confirmed by an answer, and strangers that go on coming. */
+  fillFlows(options: Options = {}): Promise<Tool> {
+    return this.#tool(this.client, "quic_flows.py", { to: HOST, port: PORT, ...options });
   }
 
   /** The same from the host, to whom the options say. */

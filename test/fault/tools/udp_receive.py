@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--buffer", type=int, help="octets asked for with SO_RCVBUF")
     parser.add_argument("--force", action="store_true", help="SO_RCVBUFFORCE instead")
     parser.add_argument("--gro", action="store_true", help="takes several datagrams in one call (UDP_GRO)")
+    parser.add_argument("--echo", action="store_true", help="sends back what comes; not together with --rate")
     parser.add_argument("--refuse", action="store_true", help="a socket filter that lets nothing pass")
     return parser.parse_args()
 
@@ -56,11 +57,13 @@ def open_member(asked):
     return member
 
 
-def read(member, most):
+def read(member, most, echo=False):
     """How many calls brought something."""
     for done in range(most):
         try:
-            member.recv(LARGEST)
+            payload, sender = member.recvfrom(LARGEST)
+            if echo:
+                member.sendto(payload, sender)
         except BlockingIOError:
             return done
         except OSError:
@@ -73,7 +76,7 @@ def ended():
     return not sys.stdin.read(1)
 
 
-def read_all(members):
+def read_all(members, echo):
     with selectors.DefaultSelector() as selector:
         for each in [*members, sys.stdin]:
             selector.register(each, selectors.EVENT_READ)
@@ -83,7 +86,7 @@ def read_all(members):
                     if ended():
                         return
                 else:
-                    read(key.fileobj, 64)
+                    read(key.fileobj, 64, echo)
 
 
 def read_paced(members, rate):
@@ -109,6 +112,6 @@ members = [open_member(asked) for _ in range(asked.members)]
 print("ready", flush=True)
 reading = members[asked.unread :]
 if asked.rate is None:
-    read_all(reading)
+    read_all(reading, asked.echo)
 else:
     read_paced(reading, asked.rate)
