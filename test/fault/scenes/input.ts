@@ -36,9 +36,10 @@ export const fragments: Scene = {
   },
 };
 
-const table = (rules: string): string => `add table inet fault
+/** For `nft`: a chain of IP input with one rule. */
+export const inputRule = (rule: string): string => `add table inet fault
 add chain inet fault input { type filter hook input priority 0 ; }
-add rule inet fault input ${rules}`;
+add rule inet fault input ${rule}`;
 
 export const nftDrop: Scene = {
   fault: "nft drop",
@@ -50,7 +51,7 @@ export const nftDrop: Scene = {
   still: UNSEEN_BY_UDP,
   reach: "namespace",
   play: async (stage) => {
-    stage.onHost("nft", table(`udp dport ${PORT} counter drop`));
+    stage.onHost("nft", inputRule(`udp dport ${PORT} counter drop`));
     await stage.receive();
     await stage.send();
   },
@@ -68,7 +69,7 @@ export const conntrackFull: Scene = {
   moves: { ...EATEN, "conntrack.drop": 500 },
   reach: "machine",
   play: async (stage) => {
-    stage.onHost("nft", table("ct state invalid drop"));
+    stage.onHost("nft", inputRule("ct state invalid drop"));
     await stage.change("/proc/sys/net/netfilter/nf_conntrack_max", `${CONNTRACK_MAX}`);
     await stage.receive();
     await stage.sendRaw({ "new-ports": true, rate: 6000, size: 100 });

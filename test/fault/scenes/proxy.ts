@@ -66,7 +66,7 @@ export const noBackend: Scene = {
   still: CLEAN_BEFORE,
   reach: "namespace",
   play: async (stage) => {
-    await startProxy(stage, { backends: [{ ...backend, weight: 0 }] });
+    await startProxy(stage, { backends: [{ ...backend, weight: 0 }] }, "healthy");
     await stage.send();
   },
 };

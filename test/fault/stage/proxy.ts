@@ -8,7 +8,7 @@ import { type ManifestOptions, manifest, ProxyProcess } from "../../net/proxy.ts
 import { PORT, type Stage } from "./stage.ts";
 
 /** `quicproxy run` on the host of a stage, with one worker; ends with the stage. */
-export async function startProxy(stage: Stage, options: ManifestOptions): Promise<ProxyProcess> {
+export async function startProxy(stage: Stage, options: ManifestOptions, until: "ready" | "healthy" = "ready"): Promise<ProxyProcess> {
   const reader = new Peer(stage.host);
   stage.later(() => reader.stop());
   const place = new Place(stage.directory);
@@ -19,7 +19,7 @@ export async function startProxy(stage: Stage, options: ManifestOptions): Promis
       dataPlane: { workers: { min: 1, max: 1 }, ...options.dataPlane },
     }),
   );
-  const proxy = await ProxyProcess.start({ place, namespace: stage.host, reader });
+  const proxy = await ProxyProcess.start({ place, namespace: stage.host, reader, until });
   stage.later(() => proxy.stop());
   stage.proxy = proxy;
   return proxy;

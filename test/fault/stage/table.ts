@@ -1,0 +1,62 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { reports } from "../../runners.ts";
+import type { Scene } from "../scene.ts";
+import type { Played } from "./play.ts";
+
+/** A line of the matrix. */
+export interface MatrixRow {
+  readonly fault: string;
+  readonly handOff: string;
+  readonly verdict: string;
+  readonly seconds: string;
+  /** What the verdict stands on. */
+  readonly evidence: string;
+}
+
+const HEAD: MatrixRow = {
+  fault: "fault",
+  handOff: "hand-off",
+  verdict: "verdict",
+  seconds: "seconds",
+  evidence: "evidence",
+};
+
+/** What the doctor said, and not what it should have. */
+export function rowOf({ fault, verdict: wanted }: Scene, { report, seconds }: Played): MatrixRow {
+  const finding = report.findings.find(({ verdict }) => verdict === wanted);
+  return {
+    fault,
+    handOff: finding?.handOff ?? report.firstLosing ?? "-",
+    verdict: finding?.verdict ?? `${report.verdict} (not ${wanted})`,
+    seconds: seconds.toFixed(1),
+    evidence: report.evidence,
+  };
+}
+
+export const skippedRow = ({ fault, handOff }: Scene, reason: string): MatrixRow => ({
+  fault,
+  handOff,
+  verdict: `not played: ${reason}`,
+  seconds: "-",
+  evidence: "-",
+});
+
+export function tableOf(rows: readonly MatrixRow[]): string {
+  const columns = Object.keys(HEAD) as (keyof MatrixRow)[];
+  const widths = columns.map((column) => Math.max(...[HEAD, ...rows].map((row) => row[column].length)));
+  const line = (row: MatrixRow): string =>
+    columns
+      .map((column, index) => row[column].padEnd(widths[index]!))
+      .join("  ")
+      .trimEnd();
+  return [HEAD, ...rows].map(line).join("\n");
+}
+
+/** Prints it, and keeps it as build/reports/NAME.txt. */
+export function keepTable(name: string, rows: readonly MatrixRow[]): void {
+  const table = `${tableOf(rows)}\n`;
+  mkdirSync(reports, { recursive: true });
+  writeFileSync(join(reports, `${name}.txt`), table);
+  console.log(`\n${table}`);
+}
