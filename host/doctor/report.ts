@@ -19,7 +19,7 @@ export interface Row {
   readonly why: string;
 }
 
-export interface ReportFinding extends Finding {
+export interface ReportFinding extends Omit<Finding, "arrived"> {
   /** Its share of what should have passed this part of the path, 0 to 1. */
   readonly share: number | undefined;
 }

@@ -1,4 +1,4 @@
-import { sumOf } from "../path/count.ts";
+import { restOf, sumOf } from "../path/count.ts";
 import type { Measures } from "../path/measures.ts";
 import type { Finding } from "../verdict/finding.ts";
 import type { ReportFinding } from "./report.ts";
@@ -11,13 +11,15 @@ export function withShares(measures: Measures, findings: readonly Finding[]): Re
     .map(({ datagrams }) => datagrams);
   const came = sumOf([totals.arrived, ...beforeUdp]);
   const wholes: Partial<Record<string, number | undefined>> = {
+    // What no socket waits for is nothing that a socket could lose.
+    "5": restOf(totals.arrived, [totals.noPorts]),
     "6": proxy?.received,
     "7": proxy?.received,
     "8": sumOf([totals.sent, totals.sendBufferErrors]),
     "9": proxy?.forwarded,
   };
-  return findings.map((finding) => {
-    const whole = finding.handOff in wholes ? wholes[finding.handOff] : came;
+  return findings.map(({ arrived, ...finding }) => {
+    const whole = arrived ?? (finding.handOff in wholes ? wholes[finding.handOff] : came);
     return { ...finding, share: shareOf(finding.datagrams, whole) };
   });
 }

@@ -72,7 +72,7 @@ function table({ rows, firstLosing }: Report): string[] {
         lost: lost > 0 ? count(lost) : "",
         why: "",
       });
-      return wrap(isFirst ? `${why}  <- first loss of ours` : why, first, WIDTH).map((each) => each.trimEnd());
+      return wrap(isFirst ? `${why}  <- first` : why, first, WIDTH).map((each) => each.trimEnd());
     }),
   ];
 }

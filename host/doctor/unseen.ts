@@ -50,9 +50,7 @@ function cloudUnseen({ links = [] }: Measures): Unseen | undefined {
       link.driverStats !== undefined &&
       rulesOf(link.driver?.name).rules.some(({ means }) => means === "cloud" || means === "cloud-drop"),
   );
-  return tells
-    ? undefined
-    : notSeen("no device here has counters of it; loss before the machine is invisible to it", false);
+  return tells ? undefined : notSeen("no device here has counters of it", false);
 }
 
 function linksUnseen(measures: Measures): Unseen | undefined {

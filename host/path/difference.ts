@@ -4,10 +4,10 @@
  */
 
 /**
- * How the kernel keeps a counter. 32: wraps at 2^32. 64: never wraps within the life of a machine. register: printed with
- * 64 bits, but many devices keep 32 of them (i40e; https://github.com/luigirizzo/netmap/issues/931).
+ * How the kernel keeps a counter. 32: wraps at 2^32, or is a sum over CPUs of such. word: 64 bits, or 32 on machines of 32
+ * bits and in many devices (i40e; https://github.com/luigirizzo/netmap/issues/931).
  */
-export type Width = 32 | 64 | "register";
+export type Width = 32 | "word";
 
 /** What it rose by; "restarted": set back; undefined: one of the readings does not have it. */
 export type Difference = number | "restarted" | undefined;
@@ -25,7 +25,7 @@ export function differenceOf(
   if (before === undefined || after === undefined) return undefined;
   const rise = after - before;
   if (rise >= 0n) return rise <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(rise) : "restarted";
-  if (width === 64 || before >= TWO_TO_32) return "restarted";
-  const wrapped = Number((rise + TWO_TO_32) % TWO_TO_32);
-  return wrapped >= 0 && wrapped <= FASTEST_PER_SECOND * Math.max(1, seconds) ? wrapped : "restarted";
+  if (width === "word" && before >= TWO_TO_32) return "restarted";
+  const wrapped = Number(BigInt.asUintN(32, rise));
+  return wrapped <= FASTEST_PER_SECOND * Math.max(1, seconds) ? wrapped : "restarted";
 }

@@ -7,7 +7,7 @@ type Table = (name: string) => number | undefined;
 /** Hand-off 3, IPv4: /proc/net/snmp and netstat. */
 export function ip4Measure({ before, after }: Window, comparison: Comparison): IpMeasure {
   const table = (what: string, one: Counters | undefined, two: Counters | undefined): Table =>
-    comparison.table({ handOff: "3", what, width: 64 }, one, two);
+    comparison.table({ handOff: "3", what, width: "word" }, one, two);
   const ip = table("Ip", before.ip4, after.ip4);
   const extended = table("IpExt", before.ip4Ext, after.ip4Ext);
   const tcp = table("TcpExt", before.tcpExt, after.tcpExt);
@@ -21,7 +21,7 @@ export function ip4Measure({ before, after }: Window, comparison: Comparison): I
 
 /** Hand-off 3, IPv6: /proc/net/snmp6. */
 export function ip6Measure({ before, after }: Window, comparison: Comparison): IpMeasure {
-  const ip = comparison.table({ handOff: "3", what: "Ip6", width: 64 }, before.ip6, after.ip6);
+  const ip = comparison.table({ handOff: "3", what: "Ip6", width: "word" }, before.ip6, after.ip6);
   return measureOf(ip, {
     forwarded: ip("OutForwDatagrams"),
     reversePathFiltered: undefined,

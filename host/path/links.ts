@@ -37,7 +37,7 @@ function measureOf(old: Link, link: Link, comparison: Comparison): LinkMeasure {
   };
 }
 
-const place = ({ name }: Link, what: string) => ({ handOff: "1", what: `${name} ${what}`, width: "register" }) as const;
+const place = ({ name }: Link, what: string) => ({ handOff: "1", what: `${name} ${what}`, width: "word" }) as const;
 
 function movedStats(
   link: Link,

@@ -18,7 +18,7 @@ export function offloadOf(
   udp: UdpMeasure,
   comparison: Comparison,
 ): Offload {
-  const ecn = comparison.table({ handOff: "3", what: "IpExt", width: 64 }, tables.before, tables.after);
+  const ecn = comparison.table({ handOff: "3", what: "received by ECN", width: "word" }, tables.before, tables.after);
   const onTheWire = sumOf(ECN_COUNTERS.map(ecn));
   const skbs = ip.inReceives ?? 0;
   const datagramsPerSkb = onTheWire === undefined || skbs === 0 ? 1 : Math.max(1, onTheWire / skbs);

@@ -11,9 +11,9 @@ export function sendMeasure(window: Window, comparison: Comparison): SendMeasure
   const { before, after } = window;
   const drops = (after.qdiscs ?? []).map((qdisc) => ({ qdisc, moved: movedBy(qdisc, window, comparison) }));
   const neighbours = (what: string, key: "arpCache" | "ndiscCache"): number | undefined =>
-    comparison.table({ handOff: "8", what, width: 64 }, before[key], after[key])("unresolved_discards");
+    comparison.table({ handOff: "8", what, width: 32 }, before[key], after[key])("unresolved_discards");
   const icmp = (what: string, key: "icmp4" | "icmp6"): number | undefined =>
-    comparison.table({ handOff: "9", what, width: 64 }, before[key], after[key])("InDestUnreachs");
+    comparison.table({ handOff: "9", what, width: "word" }, before[key], after[key])("InDestUnreachs");
   return {
     qdiscDrops: mostOfEachInterface(drops.filter(({ qdisc }) => !isIngress(qdisc))),
     ingressDrops: mostOfEachInterface(drops.filter(({ qdisc }) => isIngress(qdisc))),

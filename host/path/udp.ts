@@ -10,7 +10,7 @@ export function udpMeasure(
   [before, after]: readonly [Counters | undefined, Counters | undefined],
   comparison: Comparison,
 ): UdpMeasure {
-  const udp = comparison.table({ handOff: "4", what, width: 64 }, before, after);
+  const udp = comparison.table({ handOff: "4", what, width: "word" }, before, after);
   const inErrors = udp("InErrors");
   const receiveBufferErrors = udp("RcvbufErrors");
   const checksumErrors = udp("InCsumErrors");
@@ -45,7 +45,10 @@ export function udpTotals(
     noPorts,
     receiveBufferErrors: total((measure) => measure.receiveBufferErrors),
     checksumErrors: total((measure) => measure.checksumErrors),
-    memoryErrors: total((measure) => measure.memoryErrors),
+    // Half of it would look like all of it.
+    memoryErrors: [udp.ip4, udp.ip6].some((each) => each.inErrors !== undefined && each.memoryErrors === undefined)
+      ? undefined
+      : total((measure) => measure.memoryErrors),
     otherErrors: total((measure) => measure.otherErrors),
     sent: sumOf([udp.ip4.outDatagrams, udp.ip6.outDatagrams]),
     sendBufferErrors: sumOf([udp.ip4.sendBufferErrors, udp.ip6.sendBufferErrors]),

@@ -99,8 +99,10 @@ export const VERDICTS: readonly Verdict[] = [
 
 const place = new Map<string, number>(HAND_OFFS.map(({ id }, index) => [id, index]));
 
-/** What is found, in path order; within a hand-off in the order of the list. */
+/** What is found, in path order; of one hand-off first what loses most, then the order of the list. */
 export function judgeMeasures(measures: Measures): Finding[] {
   const all = VERDICTS.flatMap((verdict) => findingsOf(verdict, measures));
-  return all.sort((a, b) => place.get(a.handOff)! - place.get(b.handOff)!);
+  return all.sort((a, b) => place.get(a.handOff)! - place.get(b.handOff)! || lossOf(b) - lossOf(a));
 }
+
+const lossOf = ({ severity, datagrams }: Finding): number => (severity === "loss" ? (datagrams ?? 0) : -1);

@@ -26,6 +26,7 @@ export const backlogOverflow: Verdict = {
         severity: "loss",
         title: "A CPU's backlog was full: it takes datagrams out slower than others put them in",
         datagrams,
+        arrived: processed + datagrams,
         proof: [
           `softnet dropped ${count(datagrams)}, ${share(datagrams, processed + datagrams)} of what CPUs took, on ${losing.length} of ${cpus.length} CPUs (machine-wide)`,
           ...losing.slice(0, CPUS_SHOWN).map(lineOf),

@@ -24,6 +24,7 @@ export const cloudAllowance: Verdict = {
           severity: "loss",
           title: `The cloud or hypervisor holds back datagrams of ${measure.link.name}: an allowance is used up`,
           datagrams,
+          arrived: (measure.received ?? 0) + datagrams,
           proof: [
             `${measure.link.name}: ${losses.flatMap(({ counters }) => counters).join(", ")}`,
             `${count(datagrams)} datagrams (${perSecond(datagrams, seconds)}) came when the token bucket was empty; bandwidth and rate allowances queue some of them`,

@@ -46,10 +46,9 @@ function rates({ group, lost }: LosingSockets, { seconds, totals, sockets = [] }
   const service = (totals.delivered ?? 0) / seconds;
   const arrival = service + lost / seconds;
   if (service < 1) return [`arrival rate ${count(arrival)}/s; next to nothing was read`];
-  const microseconds = (1e6 / service) * group.length;
   return [
     `arrival rate ${count(arrival)}/s, service rate ${count(service)}/s${sockets.length > group.length ? " at most" : ""}: rho ${ratio(arrival / service)}`,
-    `that is ${duration(microseconds / 1e6) === "0 ms" ? `${count(microseconds)} us` : duration(microseconds / 1e6)} for each datagram and reader (${group.length})`,
+    `that is ${duration(group.length / service)} for each datagram and reader (${group.length})`,
   ];
 }
 

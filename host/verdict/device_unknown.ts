@@ -33,8 +33,9 @@ function onDrops(
 ): Found[] {
   return links.flatMap((measure) => {
     const drops = unexplainedDrops(measure, cpus);
-    const one = isLoss(drops, (measure.received ?? 0) + drops) ? found(measure, drops) : undefined;
-    return one === undefined ? [] : [one];
+    const arrived = (measure.received ?? 0) + drops;
+    const one = isLoss(drops, arrived) ? found(measure, drops) : undefined;
+    return one === undefined ? [] : [{ arrived, ...one }];
   });
 }
 

@@ -27,6 +27,8 @@ export interface Found {
   readonly datagrams: number | undefined;
   /** The numbers that prove it, one sentence each. */
   readonly proof: readonly string[];
+  /** Of how many they are a share; default: what should have passed this part of the path. */
+  readonly arrived?: number;
   /** What stands for {placeholders} of the advice. */
   readonly fill?: Readonly<Record<string, string>>;
 }
@@ -42,10 +44,10 @@ export interface Verdict {
   readonly find: (measures: Measures) => readonly Found[];
 }
 
-/** What the verdict finds, with its advice. A placeholder that nobody fills stays as it stands: a name to be replaced. */
+/** What the verdict finds, with its advice. A placeholder that nobody fills is N. */
 export function findingsOf({ name, handOff, remedy, inVain, find }: Verdict, measures: Measures): Finding[] {
   return find(measures).map(({ fill = {}, ...found }) => {
-    const filled = (line: string): string => line.replaceAll(/\{([a-z-]+)\}/g, (whole, key) => fill[key] ?? whole);
+    const filled = (line: string): string => line.replaceAll(/\{([a-z-]+)\}/g, (_, key) => fill[key] ?? "N");
     return { verdict: name, handOff, ...found, remedy: remedy.map(filled), inVain: inVain.map(filled) };
   });
 }

@@ -12,8 +12,9 @@ export function lossOnLinks(
 ): Found[] {
   return links.flatMap((measure) => {
     const loss = deviceLoss(measure, means);
-    const one = isLoss(loss.datagrams, arrivedAt(measure, loss)) ? found(measure, loss) : undefined;
-    return one === undefined ? [] : [one];
+    const arrived = arrivedAt(measure, loss);
+    const one = isLoss(loss.datagrams, arrived) ? found(measure, loss) : undefined;
+    return one === undefined ? [] : [{ arrived, ...one }];
   });
 }
 

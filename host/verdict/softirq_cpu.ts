@@ -18,7 +18,7 @@ export const softirqCpu: Verdict = {
   inVain: ["More CPUs for the program that reads: datagrams come to it through this one"],
   find: (measures) => {
     const { cpus = [], seconds } = measures;
-    const proof = cpus.length < 2 ? undefined : (saturated(cpus) ?? crowded(measures, seconds));
+    const proof = cpus.length === 0 ? undefined : (saturated(cpus) ?? crowded(measures, seconds));
     if (proof === undefined) return [];
     return [
       {
@@ -33,13 +33,16 @@ export const softirqCpu: Verdict = {
 
 function saturated(cpus: readonly CpuMeasure[]): string | undefined {
   const busiest = cpus.reduce((most, cpu) => ((cpu.softirqShare ?? 0) > (most.softirqShare ?? 0) ? cpu : most));
+  if ((busiest.softirqShare ?? 0) < SATURATED) return undefined;
+  const busy = `CPU ${busiest.cpu} spends ${share(busiest.softirqShare ?? 0, 1)} of its time in softirq`;
   const others = cpus.filter((cpu) => cpu !== busiest);
+  if (others.length === 0) return `${busy}; it is the only one`;
   const idle = others.reduce((sum, cpu) => sum + (cpu.idleShare ?? 0), 0) / others.length;
-  if ((busiest.softirqShare ?? 0) < SATURATED || idle < OTHERS_IDLE) return undefined;
-  return `CPU ${busiest.cpu} spends ${share(busiest.softirqShare ?? 0, 1)} of its time in softirq; the others are idle for ${share(idle, 1)}`;
+  return idle < OTHERS_IDLE ? undefined : `${busy}; the others are idle for ${share(idle, 1)}`;
 }
 
 function crowded({ cpus = [] }: Measures, seconds: number): string | undefined {
+  if (cpus.length < 2) return undefined;
   const total = cpus.reduce((sum, { processed }) => sum + (processed ?? 0), 0);
   const most = cpus.reduce((first, cpu) => ((cpu.processed ?? 0) > (first.processed ?? 0) ? cpu : first));
   const processed = most.processed ?? 0;

@@ -18,6 +18,7 @@ export const trivialDeviceLoss: Verdict = {
           severity: "other",
           title: `${measure.link.name} lost very few datagrams`,
           datagrams: lost,
+          arrived,
           proof: [`${measure.link.name}: ${count(lost)} of ${count(arrived)}, ${share(lost, arrived)}`],
         },
       ];

@@ -24,7 +24,8 @@ export function size(bytes: number): string {
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "?";
   if (seconds >= 10) return `${count(seconds)} s`;
-  return seconds >= 0.1 ? `${seconds.toFixed(1)} s` : `${count(seconds * 1000)} ms`;
+  if (seconds >= 1) return `${seconds.toFixed(1)} s`;
+  return seconds >= 0.001 ? `${count(seconds * 1000)} ms` : `${count(seconds * 1e6)} us`;
 }
 
 /** "rho 1.49"; utilization is arrival rate by service rate. */

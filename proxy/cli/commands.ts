@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   validate: async () => (await import("./validate.ts")).registerValidate,
   explain: async () => (await import("./explain.ts")).registerExplain,
   top: async () => (await import("./top.ts")).registerTop,
+  doctor: async () => (await import("./doctor.ts")).registerDoctor,
   ...(isWorkTree && { demo: async () => (await import("./demo.ts")).registerDemo }),
 };
 

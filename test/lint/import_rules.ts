@@ -21,7 +21,11 @@ const FOLDERS: readonly Folder[] = [
     imports: ["crds", "kube", "process", "proxy/contract"],
     why: "of the proxy it knows only what a data plane can run on",
   },
-  { folder: "proxy", imports: ["crds", "kube", "process"], why: "the proxy runs without a cluster and its operator" },
+  {
+    folder: "proxy",
+    imports: ["crds", "host", "kube", "process"],
+    why: "the proxy runs without a cluster and its operator",
+  },
   { folder: "proxy/contract", imports: ["crds"], why: "the operator builds on it, too" },
   { folder: "proxy/connection_id", imports: [], why: "servers import it as a library (package.json, exports)" },
   { folder: "host", imports: ["process"], why: "a host is judged with or without our proxy" },
