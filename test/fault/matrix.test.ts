@@ -13,7 +13,12 @@ const rows = new Map<Scene, MatrixRow>();
 beforeAll(() => {
   removeStaleLabs();
 });
-afterAll(() => keepTable("fault_matrix", SCENES.filter((scene) => rows.has(scene)).map((scene) => rows.get(scene)!)));
+afterAll(() =>
+  keepTable(
+    "fault_matrix",
+    SCENES.filter((scene) => rows.has(scene)).map((scene) => rows.get(scene)!),
+  ),
+);
 
 async function examineScene(scene: Scene, { skip }: TestContext): Promise<void> {
   const reason = scene.missing?.();

@@ -1,5 +1,5 @@
-import type { HandOffId } from "../../host/path/hand_offs.ts";
 import type { ExitCode } from "../../host/doctor/report.ts";
+import type { HandOffId } from "../../host/path/hand_offs.ts";
 import type { Subject } from "../../host/reading/raw.ts";
 import type { Stage } from "./stage/stage.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { formatReport } from "../../host/doctor/text.ts";
-import { startProxy } from "./stage/proxy.ts";
 import { look } from "./stage/play.ts";
+import { startProxy } from "./stage/proxy.ts";
 import { BACKEND_PORT, CLIENT, PORT, Stage } from "./stage/stage.ts";
 
 /* A doctor that cries wolf is switched off: through all of a clean load it finds nothing to be done. */

@@ -8,5 +8,5 @@ import * as udp from "./udp.ts";
 
 /** Every fault of the matrix. */
 export const SCENES: readonly Scene[] = [input, udp, socket, machine, proxy, send].flatMap((file) =>
-  Object.values(file).filter((value): value is Scene => typeof value === "object"),
+  Object.values(file).filter((value): value is Scene => typeof value === "object" && "fault" in value),
 );

@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
+import { untilTrue } from "../../net/process.ts";
 import type { Scene } from "../scene.ts";
 import { WIRE } from "../stage/stage.ts";
 
 const UDP_MEM = "/proc/sys/net/ipv4/udp_mem";
-const PAGES_MORE = 512;
+/** Far more than CPUs keep for themselves, which the kernel does not count (256 each). */
+const PAGES_MORE = 8192;
+const NEARLY = 0.97;
 
 /** Pages that UDP sockets of the whole machine hold. */
 function udpPages(): number {
@@ -20,10 +23,11 @@ export const udpMemory: Scene = {
   still: ["udp4.NoPorts", "udp4.InCsumErrors"],
   reach: "machine",
   play: async (stage) => {
-    await stage.receive({ rate: 1000, buffer: 64 << 20, force: true });
+    await stage.receive({ rate: 1000, buffer: 256 << 20, force: true });
     const pages = udpPages() + PAGES_MORE;
     await stage.change(UDP_MEM, `${pages} ${pages} ${pages}`);
-    await stage.send({ rate: 5000 });
+    await stage.send({ rate: 10_000 });
+    await untilTrue("UDP's memory is used up", () => udpPages() >= NEARLY * pages, 20);
   },
 };
 

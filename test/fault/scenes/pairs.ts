@@ -1,6 +1,7 @@
 import type { HandOffId } from "../../../host/path/hand_offs.ts";
 import { CLIENT, PORT, type Stage, WIRE } from "../stage/stage.ts";
 import { inputRule } from "./input.ts";
+import { BUFFER } from "./socket.ts";
 
 /** Two faults at once. */
 export interface Pair {
@@ -18,7 +19,7 @@ export const PAIRS: readonly Pair[] = [
     verdicts: [{ handOff: "3n", verdict: "filter-rule" }, mismatch],
     play: async (stage) => {
       stage.onHost("nft", inputRule(`udp dport ${PORT} numgen random mod 4 < 1 drop`));
-      await stage.receive({ rate: 500 });
+      await stage.receive({ rate: 500, ...BUFFER });
       await stage.send({ rate: 4000 });
     },
   },
@@ -40,7 +41,7 @@ export const PAIRS: readonly Pair[] = [
     verdicts: [mismatch, { handOff: "8", verdict: "qdisc-drops" }],
     play: async (stage) => {
       stage.onHost("tc", ...`qdisc add dev ${WIRE} root tbf rate 2mbit burst 10000 limit 30000`.split(" "));
-      await stage.receive({ rate: 1000 });
+      await stage.receive({ rate: 1000, ...BUFFER });
       await stage.send({ rate: 4000 });
       await stage.sendOut({ to: CLIENT, port: PORT + 1, rate: 2000 });
     },

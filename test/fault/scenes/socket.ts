@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { Scene } from "../scene.ts";
 
+/** About 900 datagrams, which is much beside what a paced reader takes in one turn on a busy machine. */
+export const BUFFER = { buffer: 1 << 20, force: true } as const;
 const FULL_BUFFER = { "udp4.RcvbufErrors": 200, "udp4.InErrors": 200, "sockets.drops": 200 };
 
 export const slowConsumer: Scene = {
@@ -13,7 +15,7 @@ export const slowConsumer: Scene = {
   still: ["udp4.InCsumErrors", "udp4.NoPorts"],
   reach: "namespace",
   play: async (stage) => {
-    await stage.receive({ rate: 1000 });
+    await stage.receive({ rate: 1000, ...BUFFER });
     await stage.send({ rate: 4000, sources: 8 });
   },
 };
@@ -42,7 +44,7 @@ export const hotWorker: Scene = {
   moves: FULL_BUFFER,
   reach: "namespace",
   play: async (stage) => {
-    await stage.receive({ members: 4, rate: 1500 });
+    await stage.receive({ members: 4, rate: 1500, ...BUFFER });
     await stage.send({ rate: 5000 });
   },
 };
@@ -85,7 +87,7 @@ export const groReceiver: Scene = {
   moves: { "udp4.RcvbufErrors": 200, "sockets.drops": 200 },
   reach: "namespace",
   play: async (stage) => {
-    await stage.receive({ rate: 100, gro: true });
+    await stage.receive({ rate: 100, gro: true, ...BUFFER });
     await stage.send({ rate: 4000, train: 10 });
   },
 };

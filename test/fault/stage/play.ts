@@ -1,10 +1,12 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { judge } from "../../../host/doctor/judge.ts";
 import type { Report } from "../../../host/doctor/report.ts";
+import { takeBundle } from "../../../host/doctor/take.ts";
 import { parseReading } from "../../../host/reading/parse.ts";
 import type { Subject } from "../../../host/reading/raw.ts";
+import { readHost } from "../../../host/reading/read.ts";
 import type { Reading } from "../../../host/reading/reading.ts";
 import { proxyMeasure } from "../../../proxy/metrics/proxy_measure.ts";
-import { examine } from "./examine.ts";
 import { PORT, Stage } from "./stage.ts";
 
 /** Long enough for hundreds of datagrams, and far below the ten seconds within which a verdict is promised. */
@@ -36,7 +38,8 @@ export async function play(scene: {
 export async function look(stage: Stage, subject: Subject, windowMs: number): Promise<Played> {
   const startedMs = performance.now();
   const counted = await stage.proxy?.counters();
-  const bundle = await examine(stage.host, subject, windowMs);
+  const outside = { read: readHost, wait: async (ms: number) => void (await sleep(ms)) };
+  const bundle = await takeBundle({ subject, windowMs, namespace: stage.host }, outside);
   const proxy = counted && proxyMeasure(counted, await stage.proxy!.counters());
   const report = judge(bundle, proxy);
   const seconds = (performance.now() - startedMs) / 1000;

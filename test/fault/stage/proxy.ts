@@ -8,7 +8,11 @@ import { type ManifestOptions, manifest, ProxyProcess } from "../../net/proxy.ts
 import { PORT, type Stage } from "./stage.ts";
 
 /** `quicproxy run` on the host of a stage, with one worker; ends with the stage. */
-export async function startProxy(stage: Stage, options: ManifestOptions, until: "ready" | "healthy" = "ready"): Promise<ProxyProcess> {
+export async function startProxy(
+  stage: Stage,
+  options: ManifestOptions,
+  until: "ready" | "healthy" = "ready",
+): Promise<ProxyProcess> {
   const reader = new Peer(stage.host);
   stage.later(() => reader.stop());
   const place = new Place(stage.directory);
