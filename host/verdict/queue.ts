@@ -33,7 +33,7 @@ export function isFull(measure: SocketMeasure, measures: Measures): boolean {
  */
 export function isStill(measure: SocketMeasure, measures: Measures): boolean {
   const { queueBytes } = measure;
-  const last = queueBytes.at(-1);
+  const last = queueBytes.at(-1) ?? 0;
   const since = queueBytes.indexOf(last);
   const still = queueBytes.length - since;
   if (queueBytes.length < 2 || still < Math.max(2, queueBytes.length / 2) || !isFull(measure, measures)) return false;

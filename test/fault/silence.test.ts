@@ -11,13 +11,16 @@ const WINDOW_MS = 10_000;
 const GROUP_PORT = PORT + 1;
 const TRAIN_PORT = PORT + 2;
 
+/** Seconds of what comes: a busy machine that lets a reader wait loses nothing, as the load is meant to be. */
+const ROOM = { buffer: 16 << 20, force: true } as const;
+
 /** A proxy between clients and an echo, a group of sockets with many flows, and trains that a socket takes whole. */
 async function load(stage: Stage): Promise<void> {
   const seconds = SECONDS + 60;
   await stage.serve({ echo: true });
   await startProxy(stage, { backends: [{ address: CLIENT, port: BACKEND_PORT }] });
-  await stage.receive({ port: GROUP_PORT, members: 4 });
-  await stage.receive({ port: TRAIN_PORT, gro: true });
+  await stage.receive({ port: GROUP_PORT, members: 4, ...ROOM });
+  await stage.receive({ port: TRAIN_PORT, gro: true, ...ROOM });
   await stage.send({ rate: 500, sources: 8, seconds });
   await stage.send({ port: GROUP_PORT, rate: 2000, sources: 64, seconds });
   await stage.send({ port: TRAIN_PORT, rate: 2000, train: 10, seconds });
