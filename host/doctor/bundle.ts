@@ -1,5 +1,6 @@
 import { BUNDLE_FORMAT, type Bundle, type RawReading, type RawSource, type Subject } from "../reading/raw.ts";
 import { BundleError } from "./bundle_error.ts";
+import { printable } from "./wrap.ts";
 
 /*
  * A bundle as a file: one JSON document. It may come from anybody, so that every part is checked and bounded before it is
@@ -50,7 +51,7 @@ function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const what = text.trim() === "" ? "it is empty" : (error as Error).message;
+    const what = text.trim() === "" ? "it is empty" : printable((error as Error).message);
     throw new BundleError(`${file} is no bundle, or was cut off: ${what}; copy it again, and compare the lengths`);
   }
 }

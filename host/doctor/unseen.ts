@@ -1,5 +1,5 @@
 import { staleFor } from "../path/device_loss.ts";
-import { rulesOf } from "../path/driver_counters.ts";
+import { counterRuleOf } from "../path/driver_counters.ts";
 import type { HandOffId } from "../path/hand_offs.ts";
 import type { Measures } from "../path/measures.ts";
 import type { RowState } from "./report.ts";
@@ -46,9 +46,9 @@ function whyNot({ before, after }: Measures, source: string): string {
 
 function cloudUnseen({ links = [] }: Measures): Unseen | undefined {
   const tells = links.some(
-    ({ link }) =>
-      link.driverStats !== undefined &&
-      rulesOf(link.driver?.name).rules.some(({ means }) => means === "cloud" || means === "cloud-drop"),
+    ({ link: { driver, driverStats = [], queueStats } }) =>
+      queueStats?.has("rx-hw-drop-ratelimits") ||
+      driverStats.some(({ name }) => ["cloud", "cloud-drop"].includes(counterRuleOf(driver?.name, name)?.means ?? "")),
   );
   return tells ? undefined : notSeen("no device here has counters of it", false);
 }
@@ -70,6 +70,6 @@ function linksUnseen(measures: Measures): Unseen | undefined {
 function socketsUnseen(measures: Measures): Unseen | undefined {
   const { sockets, subject } = measures;
   if (sockets === undefined) return notSeen(whyNot(measures, "inet_diag/udp4"));
-  if (subject.port === undefined || sockets.some(({ isSubject }) => isSubject)) return undefined;
+  if (subject.port === undefined || sockets.some(({ isSubject, isGone }) => isSubject && !isGone)) return undefined;
   return notSeen(`no socket has UDP port ${subject.port} in this network namespace`);
 }

@@ -32,7 +32,7 @@ export interface Measures {
   readonly udp: { readonly ip4: UdpMeasure; readonly ip6: UdpMeasure };
   /** UDP over both families, offload undone. */
   readonly totals: UdpTotals;
-  /** All that exist in the second reading. */
+  /** All that exist in the second reading, or were closed within the window after a lighter reading had them. */
   readonly sockets: readonly SocketMeasure[] | undefined;
   readonly send: SendMeasure;
   readonly proxy: ProxyMeasure | undefined;
@@ -138,10 +138,12 @@ export interface SocketMeasure {
   readonly isSubject: boolean;
   /** In counts of UDP, as the kernel counts them. */
   readonly drops: Count;
-  /** Truesize that waited at each reading that has it, the last one included, in order of time. */
+  /** Truesize that waited at each reading that has it, in order of time; at least one. */
   readonly queueBytes: readonly number[];
   /** Whether it was there at the first reading. */
   readonly isOld: boolean;
+  /** Whether it was closed within the window: its counters are those of the last reading that has it. */
+  readonly isGone: boolean;
   /** Of how many sockets of one address and port it is one: more than 1 with SO_REUSEPORT. */
   readonly groupSize: number;
 }

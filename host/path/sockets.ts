@@ -2,24 +2,20 @@ import type { Reading, UdpSocket } from "../reading/reading.ts";
 import type { SocketMeasure } from "./measures.ts";
 import type { Comparison, Window } from "./window.ts";
 
-/** Hand-off 5: the sockets of the second reading, each with what it did since the first. */
+/**
+ * Hand-off 5: every socket that was seen after the first reading, each with what it did since then. One that was closed
+ * within the window took its counter along: of it the last reading that has it counts.
+ */
 export function socketMeasures(window: Window, comparison: Comparison): SocketMeasure[] | undefined {
-  const { before, between, after, subject } = window;
+  const { before, between, after } = window;
   if (before.sockets === undefined || after.sockets === undefined) return undefined;
-  const earlier = [before, ...between].map(findable);
-  const sizes = groupSizes(after.sockets);
-  return after.sockets.map((socket) => {
-    const seen = earlier.map((find) => find(socket));
-    const old = seen[0];
-    return {
-      socket,
-      isSubject: subject.port === undefined || socket.localPort === subject.port,
-      // One that was made within the window began at 0.
-      drops: comparison.count({ handOff: "5", what: nameOf(socket), width: 32 }, old?.drops ?? 0, socket.drops),
-      queueBytes: [...seen.filter((each) => each !== undefined), socket].map((each) => each.receiveQueueBytes),
-      isOld: old !== undefined,
-      groupSize: sizes.get(groupOf(socket)) ?? 1,
-    };
+  const readings = [before, ...between, after].map(seenIn);
+  return readings.flatMap((reading, place) => {
+    if (place === 0) return [];
+    const later = readings.slice(place + 1);
+    return reading.sockets
+      .filter((socket) => !later.some(({ find }) => find(socket) !== undefined))
+      .map((socket) => measureOf(socket, { readings: readings.slice(0, place + 1), window, comparison }));
   });
 }
 
@@ -35,8 +31,48 @@ export function groupOf({ family, localAddress, localPort, remote, inode }: UdpS
   return `${family} ${localAddress} ${localPort}${own}`;
 }
 
+interface Seen {
+  readonly reading: Reading;
+  readonly sockets: readonly UdpSocket[];
+  readonly groupSizes: ReadonlyMap<string, number>;
+  readonly find: (wanted: UdpSocket) => UdpSocket | undefined;
+}
+
+function seenIn(reading: Reading): Seen {
+  const sockets = reading.sockets ?? [];
+  const groups = Map.groupBy(sockets, groupOf);
+  return {
+    reading,
+    sockets,
+    groupSizes: new Map([...groups].map(([group, members]) => [group, members.length])),
+    find: finderIn(sockets),
+  };
+}
+
+function measureOf(
+  socket: UdpSocket,
+  // Up to the last one that has it.
+  { readings, window, comparison }: { readings: readonly Seen[]; window: Window; comparison: Comparison },
+): SocketMeasure {
+  const { subject, after } = window;
+  const last = readings.at(-1)!;
+  const all = readings.map(({ find }) => find(socket));
+  const queueBytes = all.flatMap((each) => (each === undefined ? [] : [each.receiveQueueBytes]));
+  return {
+    // Who has it open is told by whole readings only.
+    socket: { ...all[0], ...socket },
+    isSubject: subject.port === undefined || socket.localPort === subject.port,
+    // One that was made within the window began at 0.
+    drops: comparison.count({ handOff: "5", what: nameOf(socket), width: 32 }, all[0]?.drops ?? 0, socket.drops),
+    queueBytes,
+    isOld: all[0] !== undefined,
+    isGone: last.reading !== after,
+    groupSize: last.groupSizes.get(groupOf(socket)) ?? 1,
+  };
+}
+
 /** inode numbers are used again; a cookie never is, but only inet_diag tells it. */
-function findable({ sockets = [] }: Reading): (wanted: UdpSocket) => UdpSocket | undefined {
+function finderIn(sockets: readonly UdpSocket[]): Seen["find"] {
   const byCookie = new Map(sockets.flatMap((socket) => (socket.cookie === undefined ? [] : [[socket.cookie, socket]])));
   const byPlace = new Map(sockets.map((socket) => [placeOf(socket), socket]));
   return (wanted) => {
@@ -49,9 +85,3 @@ function findable({ sockets = [] }: Reading): (wanted: UdpSocket) => UdpSocket |
 }
 
 const placeOf = (socket: UdpSocket): string => `${groupOf(socket)} ${socket.inode}`;
-
-function groupSizes(sockets: readonly UdpSocket[]): Map<string, number> {
-  const sizes = new Map<string, number>();
-  for (const socket of sockets) sizes.set(groupOf(socket), (sizes.get(groupOf(socket)) ?? 0) + 1);
-  return sizes;
-}

@@ -57,8 +57,8 @@ export function udpTotals(
 
 /** InDatagrams counts what a program reads: what came and waits is in no counter. */
 function waitingMore(sockets: readonly SocketMeasure[] | undefined): number {
-  const more = (sockets ?? []).map(({ isOld, queueBytes }) => {
-    return (queueBytes.at(-1) ?? 0) - (isOld ? (queueBytes[0] ?? 0) : 0);
+  const more = (sockets ?? []).map(({ isOld, isGone, queueBytes }) => {
+    return (isGone ? 0 : (queueBytes.at(-1) ?? 0)) - (isOld ? (queueBytes[0] ?? 0) : 0);
   });
   return Math.round(more.reduce((sum, bytes) => sum + bytes, 0) / TRUESIZE_BYTES);
 }

@@ -9,7 +9,7 @@ export const fullQueue: Verdict = {
   inVain: ["A bigger receive buffer: nobody reads it"],
   find: (measures) =>
     (measures.sockets ?? [])
-      .filter((each) => each.isSubject && each.drops === 0 && isStill(each, measures))
+      .filter((each) => each.isSubject && !each.isGone && each.drops === 0 && isStill(each, measures))
       .map((each) => ({
         severity: "warning",
         title: `The receive buffer of UDP port ${each.socket.localPort} is full, and nobody reads it; nothing came to be lost yet`,

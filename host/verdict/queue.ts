@@ -1,8 +1,8 @@
 import type { Measures, SocketMeasure } from "../path/measures.ts";
 
 /**
- * From this share on a buffer counts as full. The kernel gives what was read back a quarter of the buffer at a time
- * (udp_rmem_release), so that one which refuses datagrams all the time swings between less than three quarters and all.
+ * From this share on a buffer counts as full. The kernel gives room back late, up to a quarter of the buffer after it was
+ * read (udp_rmem_release), and a train or a large datagram needs some at once.
  */
 const FULL = 0.6;
 

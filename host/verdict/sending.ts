@@ -96,26 +96,45 @@ export const neighbourMissing: Verdict = {
   inVain: ["Send buffers and queues: send() succeeded, and OutDatagrams counts these as sent"],
   find: (measures) => {
     const { arp, ndisc } = measures.send.neighbourDiscards;
-    const lost = sumOf([arp, ndisc]);
-    if (!isLoss(lost, attempted(measures))) return [];
-    const { neighbours } = measures.after;
-    const silent = (neighbours ?? []).filter(({ state }) => state === "INCOMPLETE" || state === "FAILED");
+    const discarded = sumOf([arp, ndisc]);
+    if (!isLoss(discarded, attempted(measures))) return [];
+    const silent = silentNeighbours(measures);
+    const severity = silent === undefined ? "possible" : silent.length > 0 ? "loss" : "other";
     return [
       {
-        // The counter is the machine's: where every neighbour of this namespace answers, others lost them.
-        severity: neighbours === undefined || silent.length > 0 ? "loss" : "other",
-        title: "Datagrams are thrown away because the link address of their next hop is not known",
-        datagrams: lost,
+        severity,
+        title: TITLES[severity],
+        // A namespace cannot lose more than it sent.
+        datagrams: severity === "possible" ? undefined : Math.min(discarded, measures.totals.sent ?? discarded),
         proof: [
-          `unresolved_discards ${count(lost)} (machine-wide)`,
-          ...silent
-            .slice(0, 5)
-            .map((each) => `${each.address} on ${nameOfInterface(measures, each.interfaceIndex)} is ${each.state}`),
+          `unresolved_discards ${count(discarded)}, of all network namespaces of the machine together`,
+          silent?.length === 0
+            ? "no neighbour of this one is INCOMPLETE or FAILED"
+            : (silent ?? []).slice(0, 5).join(", ") || "the neighbours of this one could not be read",
         ],
       },
     ];
   },
 };
+
+const TITLES = {
+  loss: "Datagrams are thrown away because the link address of their next hop is not known",
+  possible: "Datagrams may be thrown away because the link address of their next hop is not known",
+  other: "Another network namespace of this machine sends to next hops whose link address is not known",
+} as const;
+
+/** Those of this namespace that do not answer; undefined: not read. */
+function silentNeighbours(measures: Measures): string[] | undefined {
+  const { before, after } = measures;
+  if (after.neighbours === undefined) return undefined;
+  const silent = [...after.neighbours, ...(before.neighbours ?? [])].filter(
+    ({ state }) => state === "INCOMPLETE" || state === "FAILED",
+  );
+  const lines = silent.map(
+    ({ address, interfaceIndex, state }) => `${address} on ${nameOfInterface(measures, interfaceIndex)} is ${state}`,
+  );
+  return [...new Set(lines)];
+}
 
 export const deviceSend: Verdict = {
   name: "device-send-loss",

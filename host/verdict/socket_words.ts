@@ -19,7 +19,8 @@ export function socketLine(measure: SocketMeasure): string {
   const queue = queueBytes.map(size);
   const shown = queue.length > 4 ? `${queue[0]} to ${queue.at(-1)}` : queue.join(", then ");
   const buffer = socket.receiveBufferBytes === undefined ? "" : `, of ${size(socket.receiveBufferBytes)}`;
-  return `${nameOf(socket)}${ownerName(measure)}: ${shown} waited${buffer}`;
+  const gone = measure.isGone ? "; it was closed within the window" : "";
+  return `${nameOf(socket)}${ownerName(measure)}: ${shown} waited${buffer}${gone}`;
 }
 
 /** Sum of the receive buffers of a group; undefined where the kernel does not tell. */
