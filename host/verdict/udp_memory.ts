@@ -38,9 +38,9 @@ export function limitedCgroups({ before, after }: Measures): { cgroup: string; t
  */
 export function memoryLoss(measures: Measures): number | undefined {
   const { memoryErrors, otherErrors } = measures.totals;
-  const { isNearLimit } = memoryPressure(measures);
-  if (memoryErrors === undefined) return isNearLimit ? otherErrors : undefined;
-  if (memoryErrors > 0 || !isNearLimit) return memoryErrors;
+  const isShort = memoryPressure(measures).isNearLimit || limitedCgroups(measures).length > 0;
+  if (memoryErrors === undefined) return isShort ? otherErrors : undefined;
+  if (memoryErrors > 0 || !isShort) return memoryErrors;
   const errors = sumOf([measures.udp.ip4.inErrors, measures.udp.ip6.inErrors]) ?? 0;
   const drops = sumOf((measures.sockets ?? []).map((each) => each.drops)) ?? 0;
   return Math.max(0, drops - errors);

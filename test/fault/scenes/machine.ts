@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { untilTrue } from "../../net/process.ts";
 import type { Scene } from "../scene.ts";
+import { makeMemoryCgroup, memoryCgroupMissing } from "../stage/cgroup.ts";
 import { WIRE } from "../stage/stage.ts";
 
 const UDP_MEM = "/proc/sys/net/ipv4/udp_mem";
@@ -28,6 +29,23 @@ export const udpMemory: Scene = {
     await stage.change(UDP_MEM, `${pages} ${pages} ${pages}`);
     await stage.send({ rate: 10_000 });
     await untilTrue("UDP's memory is used up", () => udpPages() >= NEARLY * pages, 20);
+  },
+};
+
+export const memoryCgroup: Scene = {
+  fault: "memory limit of a cgroup",
+  handOff: "5",
+  verdict: "memory-cgroup",
+  remedy: /resources\.limits\.memory/,
+  exitCode: 1,
+  moves: { "sockets.drops": 200 },
+  still: ["udp4.NoPorts", "udp4.InCsumErrors"],
+  reach: "namespace",
+  missing: memoryCgroupMissing,
+  play: async (stage) => {
+    const cgroup = makeMemoryCgroup(stage, 32 << 20);
+    await stage.receive({ cgroup, rate: 500, buffer: 256 << 20, force: true });
+    await stage.send({ rate: 10_000 });
   },
 };
 

@@ -13,6 +13,7 @@ export interface Sent {
 export type Options = Readonly<Record<string, string | number | boolean | undefined>>;
 
 const READY = "ready\n";
+const JOIN = 'echo $$ >"$0" && exec "$@"';
 
 /** A Python program of tools/ inside a namespace. It ends when its standard input does: also when this process is killed. */
 export class Tool {
@@ -21,22 +22,26 @@ export class Tool {
   #stdout = "";
   #stderr = "";
 
-  private constructor(namespace: string, command: readonly string[]) {
-    const [file, args] = insideNamespace(namespace, command);
-    this.#process = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"] });
+  private constructor([file, ...args]: readonly string[]) {
+    this.#process = spawn(file!, args, { stdio: ["pipe", "pipe", "pipe"] });
     this.#process.stdout!.on("data", (text) => (this.#stdout += text));
     this.#process.stderr!.on("data", (text) => (this.#stderr += text));
     this.#process.stdin!.on("error", () => {});
     this.#closed = once(this.#process, "close");
   }
 
-  /** Resolves when the tool says that it is ready; throws with what it wrote when it ends before. */
-  static async start(namespace: string, name: string, options: Options): Promise<Tool> {
+  /**
+   * Resolves when the tool says that it is ready; throws with what it wrote when it ends before. `cgroup`: the file of a
+   * cgroup that it becomes a member of before it opens anything.
+   */
+  static async start(namespace: string, name: string, { cgroup, ...options }: Options): Promise<Tool> {
     const words = Object.entries(options).flatMap(([option, value]) =>
       value === undefined || value === false ? [] : value === true ? [`--${option}`] : [`--${option}`, `${value}`],
     );
     const file = join(import.meta.dirname, "../tools", name);
-    const tool = new Tool(namespace, ["/usr/bin/python3", file, ...words]);
+    const [program, args] = insideNamespace(namespace, ["/usr/bin/python3", file, ...words]);
+    const joining = cgroup === undefined ? [] : ["/bin/sh", "-c", JOIN, String(cgroup)];
+    const tool = new Tool([...joining, program, ...args]);
     await tool.#ready(name);
     return tool;
   }

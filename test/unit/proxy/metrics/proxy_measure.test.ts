@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { CountersReport } from "../../../../proxy/metrics/report.ts";
 import { proxyMeasure } from "../../../../proxy/metrics/proxy_measure.ts";
+import type { CountersReport } from "../../../../proxy/metrics/report.ts";
 
 type Cells = Partial<CountersReport["backends"][number]>;
 
