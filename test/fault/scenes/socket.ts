@@ -110,7 +110,7 @@ export const socketFilter: Scene = {
 const rmemMax = (): number => Number(readFileSync("/proc/sys/net/core/rmem_max", "utf8"));
 
 /** The kernel grants twice rmem_max; a datagram of 1,200 octets takes about 2,304. */
-const clampedBurst = (): number => Math.ceil((2 * rmemMax()) / 2304) * 2;
+const clampedDatagrams = (): number => Math.ceil((2 * rmemMax()) / 2304);
 
 export const clamp: Scene = {
   fault: "clamp by rmem_max",
@@ -121,8 +121,9 @@ export const clamp: Scene = {
   moves: FULL_BUFFER,
   reach: "namespace",
   play: async (stage) => {
-    const size = clampedBurst();
-    await stage.receive({ rate: 2 * size, buffer: 1 << 30 });
-    await stage.send({ rate: size / 2, burst: size });
+    const room = clampedDatagrams();
+    // Three times the room at once, every two seconds: too much also where a busy machine takes a second to send it.
+    await stage.receive({ rate: 2 * room, buffer: 1 << 30 });
+    await stage.send({ rate: 1.5 * room, burst: 3 * room });
   },
 };
