@@ -23,6 +23,7 @@ native   /usr/include/bpf/libbpf.h                      libbpf-dev
 native   /usr/include/gtest/gtest.h                     libgtest-dev
 lab      ip                                             iproute2
 lab      ethtool                                        ethtool
+lab      nft                                            nftables
 lab      gtlsclient                                     ngtcp2-client
 lab      gtlsserver                                     ngtcp2-server
 lab      openssl                                        openssl

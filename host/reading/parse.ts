@@ -42,6 +42,12 @@ function parseSysctls(sections: Sections): Map<string, readonly number[]> {
   return sysctls;
 }
 
+/** Other sysctls may be negative, or too large to be counted exactly: these say how many. */
+function amountOf(sysctls: ReadonlyMap<string, readonly number[]>, name: string): number | undefined {
+  const value = sysctls.get(name)?.[0];
+  return value !== undefined && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
 type NetworkCounters = Pick<
   Reading,
   "ip4" | "ip4Ext" | "tcpExt" | "ip6" | "icmp4" | "icmp6" | "udp4" | "udp6" | "arpCache" | "ndiscCache"
@@ -77,8 +83,8 @@ export function parseReading(raw: RawReading): Reading {
   const release = sections.text("proc/sys/kernel/osrelease", (text) => ({ value: printable(text.trim()) }));
   const sysctls = parseSysctls(sections);
   return {
-    steadyMs: Number(raw.steadyMs),
-    time: printable(String(raw.time)),
+    steadyMs: typeof raw.steadyMs === "number" ? raw.steadyMs : 0,
+    time: typeof raw.time === "string" ? printable(raw.time) : "",
     kernelRelease: release,
     missing: sections.missing,
     cpus,
@@ -89,8 +95,8 @@ export function parseReading(raw: RawReading): Reading {
     udpMemoryPages: sections.text("proc/net/sockstat", parseUdpMemoryPages),
     conntrack: {
       stats: sections.text("proc/net/stat/nf_conntrack", parsePerCpuTable),
-      count: sysctls.get("net.netfilter.nf_conntrack_count")?.[0],
-      max: sysctls.get("net.netfilter.nf_conntrack_max")?.[0],
+      count: amountOf(sysctls, "net.netfilter.nf_conntrack_count"),
+      max: amountOf(sysctls, "net.netfilter.nf_conntrack_max"),
     },
     netfilterQueues: sections.text("proc/net/netfilter/nfnetlink_queue", parseNetfilterQueues),
     qdiscs: sections.octets("rtnl/qdisc", decodeQdiscs),

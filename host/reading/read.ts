@@ -18,6 +18,7 @@ import {
   ethtoolSource,
   FALLBACKS,
   FILES,
+  type FileSource,
   FULL,
   NETLINK,
   OWNERS,
@@ -30,7 +31,7 @@ export interface ReadingPlan {
   readonly subject: Subject;
   /** Default: FULL. */
   readonly sources?: ReadonlySet<string>;
-  /** Local ports whose sockets are asked for; default: all sockets of the namespace. */
+  /** Local ports whose sockets are asked for; default, and where none is named: all sockets of the namespace. */
   readonly ports?: readonly number[];
   /** NAME of /run/netns, a path such as /proc/7/ns/net, or a process id; default: the present one. */
   readonly namespace?: string;
@@ -42,14 +43,14 @@ const MOST_SOCKETS = 4096;
 
 type RawSources = Record<string, RawSource>;
 
-function readFiles(system: HostSystem, wanted: ReadonlySet<string>, sources: RawSources): void {
-  for (const file of [...FILES, ...SYSCTLS]) {
-    if (wanted.has(file.name)) sources[file.name] = readFile(system, file);
-  }
+function readFiles(system: HostSystem, files: readonly FileSource[], wanted: ReadonlySet<string>): RawSources {
+  const asked = files.filter(({ name }) => wanted.has(name));
+  return Object.fromEntries(asked.map((file) => [file.name, readFile(system, file)]));
 }
 
-function readTables(system: HostSystem, { sources: wanted = FULL, ports }: ReadingPlan, sources: RawSources): void {
-  for (const name of NETLINK.filter((each) => wanted.has(each))) sources[name] = readNetlink(system, name, ports);
+function readTables(system: HostSystem, wanted: ReadonlySet<string>, ports: readonly number[] | undefined): RawSources {
+  const asked = NETLINK.filter((name) => wanted.has(name));
+  return Object.fromEntries(asked.map((name) => [name, readNetlink(system, name, ports)]));
 }
 
 /** What was read so far, in the words of a Reading; with the files that say less where a request brought not all. */
@@ -108,10 +109,12 @@ function readSocketOwners(system: HostSystem, inodes: ReadonlySet<number>, sourc
  */
 export function readSystem(system: HostSystem, plan: ReadingPlan): RawReading {
   const wanted = plan.sources ?? FULL;
-  const sources: RawSources = {};
   const [steadyMs, time] = [system.steadyMs(), system.time()];
-  readFiles(system, wanted, sources);
-  readTables(system, plan, sources);
+  const sources: RawSources = {
+    ...readFiles(system, FILES, wanted),
+    ...readTables(system, wanted, plan.ports),
+    ...readFiles(system, SYSCTLS, wanted),
+  };
   const { links, sockets } = parseTables(system, sources);
   if (wanted.has(ALL_ETHTOOL)) readInterfaces(system, interfacesOf(links ?? [], plan.subject), sources);
   if (wanted.has(OWNERS)) {
@@ -128,10 +131,8 @@ export function readSystem(system: HostSystem, plan: ReadingPlan): RawReading {
 export function readHost(plan: ReadingPlan, addon: HostAddon = loadHostAddon()): RawReading {
   const system = liveSystem(addon);
   if (plan.namespace === undefined) return readSystem(system, plan);
-  const ours: RawSources = {};
-  const wanted = plan.sources ?? FULL;
-  const machineWide = [...FILES, ...SYSCTLS].filter(({ name, isMachineWide }) => isMachineWide && wanted.has(name));
-  readFiles(system, new Set(machineWide.map(({ name }) => name)), ours);
+  const machineWide = [...FILES, ...SYSCTLS].filter(({ isMachineWide }) => isMachineWide);
+  const ours = readFiles(system, machineWide, plan.sources ?? FULL);
   const reading = inNamespace(addon, plan.namespace, () => readSystem(system, plan));
   const hidden = Object.entries(ours).filter(([name]) => "error" in (reading.sources[name] ?? {}));
   return { ...reading, sources: { ...reading.sources, ...Object.fromEntries(hidden) } };

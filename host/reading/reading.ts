@@ -1,6 +1,6 @@
 /*
  * One reading, parsed. Whatever could not be read is undefined, and `missing` says why; a column that this kernel does
- * not have is absent from its counters: nobody may take either for 0.
+ * not have is absent from its counters: nobody may take either for 0. No text holds control characters.
  */
 
 /** Counters by the kernel's own names. Values are not negative; how wide each is, path/ knows. */
@@ -28,10 +28,12 @@ export interface SoftnetRow {
 
 /** A network interface of the namespace (RTM_GETLINK, or /proc/net/dev where netlink is refused). */
 export interface Link {
+  /** 0: not told, as in /proc/net/dev. */
   readonly index: number;
   readonly name: string;
   /** IFLA_INFO_KIND: veth, bond, vlan, ...; undefined: hardware, or not told. */
   readonly kind?: string;
+  /** Wanted up, and with a carrier; of /proc/net/dev: true. */
   readonly isUp: boolean;
   readonly isLoopback: boolean;
   /** Index of the interface that it is a part of (bond, bridge). */
@@ -40,7 +42,10 @@ export interface Link {
   readonly xdp?: "native" | "generic" | "offloaded" | "multiple";
   readonly txQueueLength?: number;
   readonly mtu?: number;
-  /** rtnl_link_stats64 by its own names: rx_packets, rx_dropped, rx_missed_errors, rx_over_errors, rx_nohandler, ... */
+  /**
+   * rtnl_link_stats64 by its own names: rx_packets, rx_dropped, rx_missed_errors, rx_over_errors, rx_nohandler, ...
+   * Of /proc/net/dev: rx_dropped contains rx_missed_errors, which is absent.
+   */
   readonly stats: Counters;
   /** Netdev-genl queue statistics, summed over queues (kernel 6.9 and newer): rx-alloc-fail, rx-hw-drops, ... */
   readonly queueStats?: Counters;
@@ -55,15 +60,6 @@ export interface Link {
 export interface DriverStat {
   readonly name: string;
   readonly value: bigint;
-}
-
-/** What SO_MEMINFO says of a socket, in octets; drops: datagrams, 32 bit, since the socket was made. */
-export interface SocketMemory {
-  readonly receiveQueueBytes: number;
-  readonly receiveBufferBytes: number;
-  readonly sendQueueBytes: number;
-  readonly sendBufferBytes: number;
-  readonly drops: number;
 }
 
 /** A UDP socket of the namespace. */
@@ -119,7 +115,9 @@ export interface Qdisc {
   readonly interfaceIndex: number;
   readonly kind: string;
   readonly handle: string;
+  /** `root`, `ingress` (clsact, too), or the handle of a class. A root contains what those below it dropped. */
   readonly parent: string;
+  /** 32 bit, and overlimits, too. */
   readonly drops: bigint;
   readonly overlimits: bigint;
   readonly backlogPackets: number;
@@ -132,7 +130,7 @@ export interface Neighbour {
   readonly state: string;
 }
 
-/** memory.events of a cgroup that owns one of the sockets. */
+/** memory.events of a cgroup that owns one of the sockets, or is above it: a limit may lie there. */
 export interface MemoryCgroup {
   readonly cgroup: string;
   readonly events: Counters;
@@ -145,7 +143,7 @@ export interface Reading {
   readonly steadyMs: number;
   readonly time: string;
   readonly kernelRelease: string | undefined;
-  /** Why a source is not there, by its name. */
+  /** Why a source is not there, or not whole, by its name. */
   readonly missing: ReadonlyMap<string, string>;
   readonly cpus: readonly CpuTimes[] | undefined;
   readonly softnet: readonly SoftnetRow[] | undefined;

@@ -14,18 +14,19 @@ const OLD_KERNEL = "this kernel has none";
 const FIRST_NAMESPACE = "only the machine's own network namespace has it, or this kernel has none";
 const NO_CONNTRACK = "connection tracking is not loaded, so nothing is lost there";
 
+/** What counters of sockets are compared with comes last, closest to the sockets. */
 export const FILES: readonly FileSource[] = [
   { name: "proc/sys/kernel/osrelease", absent: OLD_KERNEL },
   { name: "proc/stat", absent: OLD_KERNEL },
-  { name: "proc/net/softnet_stat", absent: OLD_KERNEL },
-  { name: "proc/net/snmp", absent: OLD_KERNEL },
-  { name: "proc/net/snmp6", absent: "this kernel has no IPv6" },
-  { name: "proc/net/netstat", absent: OLD_KERNEL },
-  { name: "proc/net/sockstat", absent: OLD_KERNEL },
   { name: "proc/net/stat/arp_cache", absent: FIRST_NAMESPACE, isMachineWide: true },
   { name: "proc/net/stat/ndisc_cache", absent: FIRST_NAMESPACE, isMachineWide: true },
   { name: "proc/net/stat/nf_conntrack", absent: NO_CONNTRACK },
   { name: "proc/net/netfilter/nfnetlink_queue", absent: "NFQUEUE is not loaded, so nothing is lost there" },
+  { name: "proc/net/sockstat", absent: OLD_KERNEL },
+  { name: "proc/net/softnet_stat", absent: OLD_KERNEL },
+  { name: "proc/net/netstat", absent: OLD_KERNEL },
+  { name: "proc/net/snmp6", absent: "this kernel has no IPv6" },
+  { name: "proc/net/snmp", absent: OLD_KERNEL },
 ];
 
 /** Read only where the netlink request of the same matter brought nothing. */
@@ -66,13 +67,14 @@ export const SYSCTLS: readonly FileSource[] = [
 
 export const reversePathSource = (interfaceName: string): string => `proc/sys/net/ipv4/conf/${interfaceName}/rp_filter`;
 
+/** Sockets first, right after the counters of UDP. */
 export const NETLINK = [
-  "rtnl/link",
-  "rtnl/qdisc",
-  "rtnl/neighbour",
   "inet_diag/udp4",
   "inet_diag/udp6",
+  "rtnl/link",
   "netdev/queue-stats",
+  "rtnl/qdisc",
+  "rtnl/neighbour",
 ] as const;
 export type NetlinkSource = (typeof NETLINK)[number];
 

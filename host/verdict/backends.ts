@@ -31,7 +31,7 @@ export const backendSilent: Verdict = {
   handOff: "9",
   remedy: [
     "See whether {backend} gets them: quicproxy doctor there; nothing on this machine lost them",
-    "Let a health check take it out of the choice for new connections (backends.healthCheck)",
+    "Let a health check take it out of the choice for new connections (backends.health)",
   ],
   inVain: ["Buffers of this machine: the datagrams left it"],
   find: ({ proxy }) =>

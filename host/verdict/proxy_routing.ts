@@ -39,7 +39,7 @@ export const flowTableFull = refusal({
   title: "The proxy's table of flows is full of confirmed flows",
   remedy: [
     "Let flows end sooner (routing.idleTimeout)",
-    "Allow more flows in the manifest, or run more workers or nodes",
+    "Give the tables more memory (dataPlane.flowMemory), or run more nodes",
   ],
   inVain: ["Buffers: the proxy has no place to remember the flow"],
 });

@@ -51,7 +51,8 @@ bool waitReadable(int fd, Clock::time_point deadline) {
 }
 
 std::variant<FileDescriptor, Refusal> sendRequest(int protocol, std::span<const uint8_t> request) {
-  if (request.size() < sizeof(nlmsghdr) || headerAt(request).nlmsg_len != request.size()) return Refusal{"send", EINVAL};
+  if (request.size() < sizeof(nlmsghdr) || headerAt(request).nlmsg_len != request.size())
+    return Refusal{"send", EINVAL};
   FileDescriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
   if (!socket) return Refusal{"socket", errno};
   sockaddr_nl kernel{};

@@ -15,9 +15,9 @@ struct NetlinkLimits {
   size_t maximumBytes;  ///< of the answer
 };
 
-/// Sends one request (struct nlmsghdr and what follows it) on a socket of its own and returns the octets of all messages
-/// that answer it. An answer that a limit or a short receive cut off has no NLMSG_DONE at its end: whoever decodes it sees
-/// that. Refusals that the kernel sends as a message (NLMSG_ERROR) are part of the answer.
+/// Sends one request (struct nlmsghdr and what follows it) on a socket of its own and returns the octets of all
+/// messages that answer it. An answer that a limit or a short receive cut off has no NLMSG_DONE at its end: whoever
+/// decodes it sees that. Refusals that the kernel sends as a message (NLMSG_ERROR) are part of the answer.
 std::variant<std::vector<uint8_t>, Refusal> exchangeNetlink(int protocol, std::span<const uint8_t> request,
                                                             NetlinkLimits limits);
 

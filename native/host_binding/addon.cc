@@ -64,8 +64,7 @@ Napi::Value ethtool(const Napi::CallbackInfo& info) {
     return refuseArguments(info.Env(), "ethtool takes the name of an interface, a request and octets");
   }
   const std::string name = info[0].As<Napi::String>().Utf8Value();
-  return answerOf(info.Env(),
-                  quicproxy::host::callEthtool(name, *request, info[2].As<Napi::Number>().Uint32Value()));
+  return answerOf(info.Env(), quicproxy::host::callEthtool(name, *request, info[2].As<Napi::Number>().Uint32Value()));
 }
 
 /// enterNetworkNamespace(fileDescriptor)

@@ -95,10 +95,10 @@ export function registerDoctor(program: Command, edge: DoctorEdge = HOST): void 
 
 async function doctor(flags: Flags, edge: DoctorEdge): Promise<void> {
   const bundle = flags.read === undefined ? await takeHere(flags, edge) : await readBundleFile(flags.read);
-  if (flags.save !== undefined) await saveBundle(flags.save, bundle);
   const report = judge(bundle);
   edge.output.out(flags.json ? formatJson(report) : formatReport(report));
   process.exitCode = report.exitCode;
+  if (flags.save !== undefined) await saveBundle(flags.save, bundle);
 }
 
 async function takeHere({ port, interface: name, netns, for: windowMs }: Flags, edge: DoctorEdge): Promise<Bundle> {

@@ -17,9 +17,10 @@ export function formatStats(names: readonly string[], values: readonly bigint[])
 export function parseStats(text: string): Parsed<DriverStat[]> {
   const lines = linesOf(text).filter((line) => line.trim() !== "NIC statistics:");
   return parseRows(lines, (line) => {
-    const [, name, word] = /^(.*\S)\s*:\s*(\d+)\s*$/.exec(line) ?? [];
-    const value = decimal(word);
-    return value === undefined ? undefined : { name: printable(name!.trim()), value };
+    const end = line.lastIndexOf(":");
+    const name = line.slice(0, Math.max(end, 0)).trim();
+    const value = decimal(line.slice(end + 1).trim());
+    return name === "" || value === undefined ? undefined : { name: printable(name), value };
   });
 }
 
@@ -38,8 +39,11 @@ export function parseDriver(text: string): Parsed<NonNullable<Link["driver"]>> {
   return { value: { name, ...(version !== undefined && { version }), ...(bus !== undefined && { bus }) } };
 }
 
+const MAXIMUMS = "Pre-set maximums:";
+const SETTINGS = "Current hardware settings:";
+
 const table = (title: string, most: string[], current: string[]): string =>
-  [title, "Pre-set maximums:", ...most, "Current hardware settings:", ...current, ""].join("\n");
+  [title, MAXIMUMS, ...most, SETTINGS, ...current, ""].join("\n");
 
 export function formatRings({ rx, rxMax, tx, txMax }: ReturnType<typeof ringsOf>): string {
   return table("Ring parameters:", [`RX:\t\t${rxMax}`, `TX:\t\t${txMax}`], [`RX:\t\t${rx}`, `TX:\t\t${tx}`]);
@@ -56,7 +60,8 @@ type Fields = (name: string) => number;
 
 /** The two halves of `ethtool -g` and `-l`; what is n/a, or not there, is 0. undefined: no such table. */
 function halves(text: string): { most: Fields; current: Fields } | undefined {
-  const [, most, current] = /Pre-set maximums:([\s\S]*)Current hardware settings:([\s\S]*)/.exec(text) ?? [];
+  const [, rest] = text.split(MAXIMUMS, 2);
+  const [most, current] = rest?.split(SETTINGS, 2) ?? [];
   if (most === undefined || current === undefined) return undefined;
   const fieldsOf = (half: string): Fields => {
     return (name) => Number(new RegExp(`^${name}:[ \\t]*(\\d{1,9})[ \\t]*$`, "m").exec(half)?.[1] ?? 0);

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, statfsSync } from "node:fs";
 import { printable } from "../text/columns.ts";
 import type { HostAddon } from "./addon.ts";
 import { codeOf } from "./reason.ts";
@@ -27,13 +27,18 @@ function fail(choice: string, error: unknown): never {
   throw new NamespaceError(`network namespace ${JSON.stringify(printable(choice))}: ${reason}`, { cause: error });
 }
 
-/** No path makes it wait (a FIFO). */
+/** NSFS_MAGIC of linux/magic.h: the file system of namespaces. */
+const NSFS = 0x6e736673;
+
+/** Opens nothing but a namespace: to open a device or a FIFO may do something. */
 function openNamespace(choice: string): number {
   if (choice === "" || choice === "." || choice === ".." || choice.includes("\0")) {
     throw new NamespaceError(`network namespace ${JSON.stringify(printable(choice))}: ${REMEDIES.EINVAL}`);
   }
   try {
-    return openSync(fileOf(choice), constants.O_RDONLY | constants.O_NONBLOCK);
+    const file = fileOf(choice);
+    if (statfsSync(file).type !== NSFS) throw Object.assign(new Error("not of nsfs"), { code: "EINVAL" });
+    return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     return fail(choice, error);
   }

@@ -7,6 +7,8 @@ import type { HostSystem } from "./system.ts";
 /** A machine full of processes is not looked through to its end. */
 const LIMIT_MS = 1000;
 const LINE_BYTES = 4096;
+const MOST_PROCESSES = 65_536;
+const MOST_FILES = 65_536;
 const RIGHT = "root, or CAP_SYS_PTRACE";
 
 /** Text of a file of a process, or undefined when it has ended or is not ours to see. */
@@ -20,7 +22,7 @@ function lineOf(system: HostSystem, path: string): string | undefined {
 
 /** Processes of the present network namespace first, as they are likely to have its sockets; of these the youngest. */
 function processes(system: HostSystem): number[] {
-  const pids = system.list("/proc").filter((name) => /^[1-9]\d*$/.test(name));
+  const pids = system.list("/proc", MOST_PROCESSES).filter((name) => /^[1-9]\d*$/.test(name));
   const namespaceOf = (pid: string): string | undefined => {
     try {
       return system.readLink(`/proc/${pid}/ns/net`);
@@ -42,10 +44,11 @@ function inodeOf(system: HostSystem, path: string): number | undefined {
   }
 }
 
-function ownerOf(system: HostSystem, pid: number, openFiles: number): SocketOwner {
+/** `files`: how many were listed, which may be as many as are listed at most. */
+function ownerOf(system: HostSystem, pid: number, files: number): SocketOwner {
   const command = lineOf(system, `/proc/${pid}/comm`)?.trimEnd() ?? "-";
   const cgroup = /^0::(\/.*)$/m.exec(lineOf(system, `/proc/${pid}/cgroup`) ?? "")?.[1];
-  return { pid, command, openFiles, ...(cgroup !== undefined && { cgroup }) };
+  return { pid, command, ...(files < MOST_FILES && { openFiles: files }), ...(cgroup !== undefined && { cgroup }) };
 }
 
 class Search {
@@ -81,7 +84,7 @@ class Search {
 
   #filesOf(pid: number): string[] {
     try {
-      return this.#system.list(`/proc/${pid}/fd`);
+      return this.#system.list(`/proc/${pid}/fd`, MOST_FILES);
     } catch (error) {
       if (["EACCES", "EPERM"].includes(codeOf(error) ?? "")) this.denied++;
       return [];

@@ -45,12 +45,12 @@ function readQueueStats(system: HostSystem): Uint8Array {
 }
 
 /** Answers one after the other: whoever decodes them sees one. */
-function readSockets(system: HostSystem, family: 4 | 6, ports: readonly number[] | undefined): Uint8Array {
-  const asked = ports === undefined || ports.length > MOST_PORTS ? [0] : ports;
+function readSockets(system: HostSystem, family: 4 | 6, ports: readonly number[]): Uint8Array {
+  const asked = ports.length === 0 || ports.length > MOST_PORTS ? [0] : ports;
   return Buffer.concat(asked.map((port) => dump(system, NETLINK_SOCK_DIAG, udpSocketsRequest(family, port))));
 }
 
-function answerTo(system: HostSystem, name: NetlinkSource, ports: readonly number[] | undefined): Uint8Array {
+function answerTo(system: HostSystem, name: NetlinkSource, ports: readonly number[]): Uint8Array {
   switch (name) {
     case "rtnl/link":
       return dump(system, NETLINK_ROUTE, linksRequest());
@@ -67,8 +67,8 @@ function answerTo(system: HostSystem, name: NetlinkSource, ports: readonly numbe
   }
 }
 
-/** One netlink source. `ports`: of sockets only those of these local ports, of which there may be none. */
-export function readNetlink(system: HostSystem, name: NetlinkSource, ports?: readonly number[]): RawSource {
+/** One netlink source. `ports`: of sockets only those of these local ports; none named: all. */
+export function readNetlink(system: HostSystem, name: NetlinkSource, ports: readonly number[] = []): RawSource {
   try {
     return { base64: Buffer.from(answerTo(system, name, ports)).toString("base64") };
   } catch (error) {

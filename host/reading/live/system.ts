@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, constants, opendirSync, openSync, readlinkSync, readSync } from "node:fs";
 import { type HostAddon, loadHostAddon } from "./addon.ts";
 
 /** What a reading asks of the machine. Each call throws as Node.js does, with a `code` such as EACCES. */
@@ -9,7 +9,8 @@ export interface HostSystem {
   time(): string;
   /** Throws EFBIG beyond the bound. */
   readText(path: string, maximumBytes: number): string;
-  list(directory: string): string[];
+  /** Names in a directory, the first `most` of them. */
+  list(directory: string, most: number): string[];
   readLink(path: string): string;
   netlink(protocol: number, request: Uint8Array): Uint8Array;
   ethtool(interfaceName: string, request: Uint8Array, answerBytes: number): Uint8Array;
@@ -18,7 +19,7 @@ export interface HostSystem {
 const NETLINK_DEADLINE_MS = 2_000;
 /** Some 300,000 sockets. */
 const NETLINK_MAXIMUM_BYTES = 64 * 1024 * 1024;
-/** Each read is taken out of it before the next one. */
+/** What comes is copied out of it before the next read: /proc gives 4 KiB at a time, and most files have less. */
 const piece = Buffer.alloc(64 * 1024);
 
 class FileTooBigError extends Error {
@@ -29,16 +30,33 @@ class FileTooBigError extends Error {
 function readText(path: string, maximumBytes: number): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    let content = Buffer.alloc(0);
+    const pieces: Buffer[] = [];
+    let bytes = 0;
     for (;;) {
       const read = readSync(file, piece);
-      if (read === 0) return content.toString("utf8");
-      if (content.length + read > maximumBytes)
-        throw new FileTooBigError(`${path} has more than ${maximumBytes} octets`);
-      content = Buffer.concat([content, piece.subarray(0, read)]);
+      if (read === 0) return Buffer.concat(pieces).toString("utf8");
+      bytes += read;
+      if (bytes > maximumBytes) throw new FileTooBigError(`${path} has more than ${maximumBytes} octets`);
+      pieces.push(Buffer.from(piece.subarray(0, read)));
     }
   } finally {
     closeSync(file);
+  }
+}
+
+/** A process may have a million files open: nobody waits until all are listed. */
+function list(directory: string, most: number): string[] {
+  const opened = opendirSync(directory, { bufferSize: 512 });
+  try {
+    const names: string[] = [];
+    while (names.length < most) {
+      const entry = opened.readSync();
+      if (entry === null) break;
+      names.push(entry.name);
+    }
+    return names;
+  } finally {
+    opened.closeSync();
   }
 }
 
@@ -48,7 +66,7 @@ export function liveSystem(addon: HostAddon = loadHostAddon()): HostSystem {
     steadyMs: () => performance.now(),
     time: () => new Date().toISOString(),
     readText,
-    list: (directory) => readdirSync(directory),
+    list,
     readLink: (path) => readlinkSync(path),
     netlink: (protocol, request) => addon.netlink(protocol, request, NETLINK_DEADLINE_MS, NETLINK_MAXIMUM_BYTES),
     ethtool: (name, request, answerBytes) => addon.ethtool(name, request, answerBytes),

@@ -17,7 +17,7 @@ function countersOf(names: readonly string[], values: readonly string[], isCut: 
   const counters = new Map<string, bigint>();
   for (const [place, name] of names.entries()) {
     const value = decimal(whole[place]);
-    if (value !== undefined) counters.set(name, value);
+    if (value !== undefined && /^\w+$/.test(name)) counters.set(name, value);
   }
   return counters;
 }

@@ -19,13 +19,13 @@ export function parsePerCpuTable(text: string): Parsed<Counters> {
     return { value: undefined, reason: `no line of names with rows of hexadecimal numbers below: ${quoted(text)}` };
   }
   const counters = new Map<string, bigint>();
-  for (const [place, name] of names.entries()) {
-    const values = rows.map((row) => row[place]).filter((value) => value !== undefined);
-    if (values.length === 0) continue;
-    counters.set(name, REPEATED.includes(name) ? BigInt(values[0]!) : sum(values));
+  for (const row of rows) {
+    for (const [place, value] of row.slice(0, names.length).entries()) {
+      const name = names[place]!;
+      const sum = REPEATED.includes(name) ? 0n : (counters.get(name) ?? 0n);
+      counters.set(name, sum + BigInt(value!));
+    }
   }
   const wrong = lines.length - rows.length;
   return wrong === 0 ? { value: counters } : { value: counters, reason: `${wrong} rows hold no hexadecimal numbers` };
 }
-
-const sum = (values: readonly number[]): bigint => values.reduce((total, value) => total + BigInt(value), 0n);

@@ -15,7 +15,7 @@ export function parseSnmp6(text: string): Parsed<ReadonlyMap<Snmp6Group, Counter
   // A text that ends within its last line may end within the number.
   const whole = text.endsWith("\n") ? lines : lines.slice(0, -1);
   for (const [name = "", word] of whole.map(wordsOf)) {
-    const group = GROUPS.find((each) => name.startsWith(each));
+    const group = /^\w+$/.test(name) ? GROUPS.find((each) => name.startsWith(each)) : undefined;
     const value = decimal(word);
     if (group === undefined || value === undefined) continue;
     if (!groups.has(group)) groups.set(group, new Map());
