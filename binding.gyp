@@ -13,13 +13,14 @@
     },
     {
       "target_name": "quicproxy_host",
-      "sources": ["<!@(ls native/host/*.cc native/host_binding/*.cc)"],
-      "include_dirs": ["native", "<!@(node -p \"require('node-addon-api').include_dir\")"],
+      "sources": ["<!@(ls native/bpf/*.cc native/drop_reasons/*.cc native/host/*.cc native/host_binding/*.cc)"],
+      "include_dirs": ["native", "build/bpf", "<!@(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"],
       "cflags_cc!": ["-std=gnu++20", "-std=gnu++17", "-std=c++17"],
       "cflags_cc": ["-std=c++20", "-fno-exceptions"],
-      "ldflags": ["-Wl,--exclude-libs,ALL"]
+      "ldflags": ["-Wl,--exclude-libs,ALL"],
+      "libraries": ["-lbpf"]
     }
   ]
 }

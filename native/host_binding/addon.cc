@@ -6,6 +6,7 @@
 #include "host/ethtool_call.h"
 #include "host/netlink_exchange.h"
 #include "host/network_namespace.h"
+#include "host_binding/drop_reasons_binding.h"
 
 /*
  * What JavaScript cannot ask of the kernel by itself. Shapes, and what the octets mean, in host/reading/live/addon.ts.
@@ -78,6 +79,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("netlink", Napi::Function::New(env, netlink, "netlink"));
   exports.Set("ethtool", Napi::Function::New(env, ethtool, "ethtool"));
   exports.Set("enterNetworkNamespace", Napi::Function::New(env, enterNetworkNamespace, "enterNetworkNamespace"));
+  registerDropReasons(env, exports);
   return exports;
 }
 

@@ -33,7 +33,7 @@ void SteeredGroup::removeSocket(uint32_t worker) const { deleteMapElement(object
 
 std::variant<std::unique_ptr<Steering>, BpfRefusal> Steering::create(uint32_t flowCapacity) {
   const std::array<MapSize, 1> sizes{{{"cids", std::clamp<uint32_t>(flowCapacity / 4, QP_STEER_CIDS, kMaxCids)}}};
-  auto loaded = BpfObject::load(kSteerObject, "quicproxy_steer", {}, sizes);
+  auto loaded = BpfObject::load(kSteerObject, "quicproxy_steer", {.sizes = sizes});
   if (auto* refusal = std::get_if<BpfRefusal>(&loaded)) return *refusal;
   return std::unique_ptr<Steering>(new Steering(std::get<BpfObject>(std::move(loaded))));
 }
@@ -43,7 +43,7 @@ std::variant<std::unique_ptr<SteeredGroup>, BpfRefusal> Steering::attach(int gro
                                          {"paths", object_.map("paths")},
                                          {"settings", object_.map("settings")},
                                          {"outcomes", object_.map("outcomes")}}};
-  auto loaded = BpfObject::load(kSteerObject, "quicproxy_steer", shared);
+  auto loaded = BpfObject::load(kSteerObject, "quicproxy_steer", {.shared = shared});
   if (auto* refusal = std::get_if<BpfRefusal>(&loaded)) return *refusal;
   std::unique_ptr<SteeredGroup> group(new SteeredGroup(std::get<BpfObject>(std::move(loaded))));
   const int program = group->object_.program("steer_datagram");

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, type TestContext, test } from "v
 import { removeStaleLabs } from "../../proxy/lab/namespace.ts";
 import type { Scene } from "./scene.ts";
 import { SCENES } from "./scenes/all.ts";
-import { expectFault, expectVerdict } from "./stage/expect.ts";
+import { expectFault, expectReason, expectVerdict } from "./stage/expect.ts";
 import { play } from "./stage/play.ts";
 import { keepTable, type MatrixRow, rowOf, skippedRow } from "./stage/table.ts";
 
@@ -30,6 +30,7 @@ async function examineScene(scene: Scene, { skip }: TestContext): Promise<void> 
   rows.set(scene, rowOf(scene, played));
   expectFault(scene, played);
   expectVerdict(scene, played);
+  expectReason(scene, played);
 }
 
 const byReach = (wanted: Scene["reach"]): Scene[] => SCENES.filter(({ reach }) => reach === wanted);

@@ -11,6 +11,8 @@ export interface Scene {
   readonly verdict: string;
   /** Stands in what the doctor says is to be done. */
   readonly remedy: RegExp;
+  /** The kernel's own drop reason; absent where it gives none: no skb is dropped, or not within the window. */
+  readonly reason?: string;
   readonly exitCode: ExitCode;
   /** What is asked about. Default: PORT. */
   readonly subject?: Subject;

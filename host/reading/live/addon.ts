@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import type { DropReasonsClass } from "./watch_drops.ts";
 
-/** What native/host/ asks of the kernel. Refusals are thrown as Node.js throws its own, with `code` and `syscall`. */
+/** What native/host/ and native/drop_reasons/ ask of the kernel. Refusals are thrown as Node.js throws its own, with `code` and `syscall`. */
 export interface HostAddon {
   /** One request on an AF_NETLINK socket of its own; the octets of all messages that answer it. */
   netlink(protocol: number, request: Uint8Array, deadlineMs: number, maximumBytes: number): Uint8Array;
@@ -10,6 +11,8 @@ export interface HostAddon {
   ethtool(interfaceName: string, request: Uint8Array, answerBytes: number): Uint8Array;
   /** Of the main thread, which /proc/net follows; of no other thread: EPERM. */
   enterNetworkNamespace(fileDescriptor: number): void;
+  /** Drops by the kernel's own reasons, from when one is made until it is detached. */
+  readonly DropReasons: DropReasonsClass;
 }
 
 /** In the image the addon lies beside the bundled program, in a work tree where node-gyp puts it. */

@@ -1,5 +1,6 @@
-import { closeSync, constants, opendirSync, openSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, constants, opendirSync, openSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
 import { type HostAddon, loadHostAddon } from "./addon.ts";
+import type { WatchSystem } from "./watch_drops.ts";
 
 /** What a reading asks of the machine. Each call throws as Node.js does, with a `code` such as EACCES. */
 export interface HostSystem {
@@ -70,5 +71,30 @@ export function liveSystem(addon: HostAddon = loadHostAddon()): HostSystem {
     readLink: (path) => readlinkSync(path),
     netlink: (protocol, request) => addon.netlink(protocol, request, NETLINK_DEADLINE_MS, NETLINK_MAXIMUM_BYTES),
     ethtool: (name, request, answerBytes) => addon.ethtool(name, request, answerBytes),
+  };
+}
+
+/** Types of the kernel and its modules take some megabytes. */
+const OCTETS_MAXIMUM = 64 * 1024 * 1024;
+const TEXT_MAXIMUM = 64 * 1024;
+
+function readOctets(path: string): Uint8Array {
+  const { size } = statSync(path);
+  if (size > OCTETS_MAXIMUM) throw new FileTooBigError(`${path} has more than ${OCTETS_MAXIMUM} octets`);
+  return readFileSync(path);
+}
+
+/** The same machine, for the second witness. */
+export function liveWatchSystem(addon: HostAddon = loadHostAddon()): WatchSystem {
+  return {
+    DropReasons: addon.DropReasons,
+    steadyMs: () => performance.now(),
+    readText: (path) => readText(path, TEXT_MAXIMUM),
+    readOctets,
+    every: (intervalMs, act) => {
+      const timer = setInterval(act, intervalMs);
+      timer.unref();
+      return () => clearInterval(timer);
+    },
   };
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { evidenceLevel } from "../../../host/path/evidence.ts";
 import { reports } from "../../runners.ts";
 import type { Scene } from "../scene.ts";
 import type { Played } from "./play.ts";
@@ -12,6 +13,8 @@ export interface MatrixRow {
   readonly seconds: string;
   /** What the verdict stands on. */
   readonly evidence: string;
+  /** What the kernel's own drop reasons say at this hand-off, beside the counters. */
+  readonly agreement: string;
 }
 
 const HEAD: MatrixRow = {
@@ -20,17 +23,21 @@ const HEAD: MatrixRow = {
   verdict: "verdict",
   seconds: "seconds",
   evidence: "evidence",
+  agreement: "agreement",
 };
 
 /** What the doctor said, and not what it should have. */
-export function rowOf({ fault, verdict: wanted }: Scene, { report, seconds }: Played): MatrixRow {
+export function rowOf({ fault, verdict: wanted, reason }: Scene, played: Played): MatrixRow {
+  const { report, seconds, witness, agreements } = played;
+  const its = agreements.find(({ reasons }) => reason !== undefined && reasons.includes(reason));
   const finding = report.findings.find(({ verdict }) => verdict === wanted);
   return {
     fault,
     handOff: finding?.handOff ?? report.firstLosing ?? "-",
     verdict: finding?.verdict ?? `${report.verdict} (not ${wanted})`,
     seconds: seconds.toFixed(1),
-    evidence: report.evidence,
+    evidence: evidenceLevel(witness),
+    agreement: its === undefined ? "-" : `${its.kind} (${its.reasons.join(", ")})`,
   };
 }
 
@@ -40,6 +47,7 @@ export const skippedRow = ({ fault, handOff }: Scene, reason: string): MatrixRow
   verdict: `not played: ${reason}`,
   seconds: "-",
   evidence: "-",
+  agreement: "-",
 });
 
 export function tableOf(rows: readonly MatrixRow[]): string {
