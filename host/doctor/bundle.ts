@@ -10,7 +10,7 @@ import { printable } from "./wrap.ts";
 /** A reading of a thousand sockets takes about 200 kB. */
 export const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 const MAX_SOURCES = 4096;
-const MAX_BETWEEN = 600;
+const MAX_BETWEEN = 60;
 const MAX_LINES = 200_000;
 const MAX_NOTE = 4096;
 const MAX_NAME = 512;

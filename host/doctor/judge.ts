@@ -2,6 +2,7 @@ import type { HandOffId } from "../path/hand_offs.ts";
 import { measure } from "../path/measure.ts";
 import type { Measures } from "../path/measures.ts";
 import type { ProxyMeasure } from "../path/proxy_measure.ts";
+import { WindowError } from "../path/window.ts";
 import { parseReading } from "../reading/parse.ts";
 import type { Bundle } from "../reading/raw.ts";
 import type { Reading } from "../reading/reading.ts";
@@ -26,7 +27,7 @@ export function judge(bundle: Bundle, proxy?: ProxyMeasure): Report {
     const measures = measure({ subject: bundle.subject, before, between, after, ...(proxy && { proxy }) });
     return { ...reportOf(measures), note: bundle.note };
   } catch (error) {
-    if (error instanceof RangeError) throw new BundleError(`${error.message}; take both readings anew, in this order`);
+    if (error instanceof WindowError) throw new BundleError(`${error.message}; take both readings anew, in this order`);
     throw error;
   }
 }

@@ -9,6 +9,7 @@ const WIDTH = 100;
 /** Beyond so many of one verdict the rest is counted. */
 const ALIKE_SHOWN = 5;
 const MISSING_SHOWN = 6;
+const DOUBTS_SHOWN = 8;
 
 const STATE_WORDS: Readonly<Record<Row["state"], string>> = {
   clean: "clean",
@@ -93,12 +94,14 @@ const line = ({ mark, id, name, state, lost, why }: Cells): string =>
 
 /** The first few of each verdict, and a word on how many more there are. */
 function shown(findings: readonly ReportFinding[]): { finding: ReportFinding; more: number }[] {
-  return findings.flatMap((finding) => {
-    const alike = findings.filter(({ verdict }) => verdict === finding.verdict);
-    const index = alike.indexOf(finding);
-    if (index >= ALIKE_SHOWN) return [];
-    return [{ finding, more: index === ALIKE_SHOWN - 1 ? alike.length - ALIKE_SHOWN : 0 }];
-  });
+  const alike = Map.groupBy(findings, ({ verdict }) => verdict);
+  const first = new Set([...alike.values()].flatMap((same) => same.slice(0, ALIKE_SHOWN)));
+  return findings
+    .filter((finding) => first.has(finding))
+    .map((finding) => {
+      const same = alike.get(finding.verdict)!;
+      return { finding, more: finding === same[ALIKE_SHOWN - 1] ? same.length - ALIKE_SHOWN : 0 };
+    });
 }
 
 const SEVERITY_WORDS: Readonly<Record<ReportFinding["severity"], string>> = {
@@ -138,6 +141,9 @@ function missingLines({ missing }: Report): string[] {
   ];
 }
 
+const few = (lines: readonly string[]): readonly string[] =>
+  lines.length <= DOUBTS_SHOWN ? lines : [...lines.slice(0, DOUBTS_SHOWN), `and ${lines.length - DOUBTS_SHOWN} more`];
+
 function conclusion({ exitCode, verdict, firstLosing, doubts, findings }: Report): string[] {
   if (exitCode === 1) {
     const name = HAND_OFFS.find(({ id }) => id === firstLosing)?.name ?? "";
@@ -148,7 +154,7 @@ function conclusion({ exitCode, verdict, firstLosing, doubts, findings }: Report
     );
   }
   if (exitCode === 2) {
-    return [`could not tell (${verdict}); exit code 2`, ...doubts.flatMap((doubt) => wrap(doubt, "  - ", WIDTH))];
+    return [`could not tell (${verdict}); exit code 2`, ...few(doubts).flatMap((doubt) => wrap(doubt, "  - ", WIDTH))];
   }
   const warnings = findings.filter(({ severity }) => severity === "warning").length;
   const besides = warnings === 0 ? "" : ` (${warnings} ${warnings === 1 ? "warning" : "warnings"})`;

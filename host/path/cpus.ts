@@ -6,6 +6,9 @@ import type { Comparison, Window } from "./window.ts";
 export function cpuMeasures({ before, after }: Window, comparison: Comparison): CpuMeasure[] | undefined {
   if (after.softnet === undefined || before.softnet === undefined) return undefined;
   const rowsBefore = new Map(before.softnet.map((row) => [row.cpu, row]));
+  const [timesBefore, timesAfter] = [before, after].map(
+    ({ cpus = [] }) => new Map(cpus.map((times): [number, CpuTimes] => [times.cpu, times])),
+  );
   return after.softnet.map((row) => {
     const old = rowsBefore.get(row.cpu);
     const of = (name: keyof SoftnetRow): number | undefined =>
@@ -16,13 +19,10 @@ export function cpuMeasures({ before, after }: Window, comparison: Comparison): 
       dropped: of("dropped"),
       timeSqueeze: of("timeSqueeze"),
       flowLimit: of("flowLimit"),
-      ...shares(timesOf(before.cpus, row.cpu), timesOf(after.cpus, row.cpu)),
+      ...shares(timesBefore?.get(row.cpu), timesAfter?.get(row.cpu)),
     };
   });
 }
-
-const timesOf = (all: readonly CpuTimes[] | undefined, cpu: number): CpuTimes | undefined =>
-  all?.find((each) => each.cpu === cpu);
 
 /** Idle time may go backward by a tick on kernels without ticks: such a share is 0. */
 function shares(

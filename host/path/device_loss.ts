@@ -1,6 +1,6 @@
 import { greatest } from "./count.ts";
 import { type CounterClass, counterRuleOf, eventOf, rulesOf } from "./driver_counters.ts";
-import type { CpuMeasure, LinkMeasure } from "./measures.ts";
+import type { LinkMeasure } from "./measures.ts";
 
 /** What a device lost by one class of its counters, and the counters that say so. */
 export interface DeviceLoss {
@@ -61,8 +61,7 @@ export function lostInDevice(measure: LinkMeasure): number {
  * rx_dropped without what other counters explain: an overflow of a CPU's backlog is counted there, too, and /proc/net/dev
  * adds rx_missed_errors to it. Which device's datagrams a backlog lost is not told: it is taken off each.
  */
-export function unexplainedDrops(measure: LinkMeasure, cpus: readonly CpuMeasure[] | undefined): number {
-  const ofBacklogs = (cpus ?? []).reduce((sum, { dropped }) => sum + (dropped ?? 0), 0);
+export function unexplainedDrops(measure: LinkMeasure, ofBacklogs: number): number {
   const isSummed = !measure.link.stats.has("rx_missed_errors");
   const ofDevice = isSummed ? lostInDevice(measure) : 0;
   return Math.max(0, (measure.stats.get("rx_dropped") ?? 0) - ofBacklogs - ofDevice);

@@ -12,7 +12,7 @@ export function ip4Measure({ before, after }: Window, comparison: Comparison): I
   const extended = table("IpExt", before.ip4Ext, after.ip4Ext);
   const tcp = table("TcpExt", before.tcpExt, after.tcpExt);
   return measureOf(ip, {
-    forwarded: ip("ForwDatagrams"),
+    elsewhere: ip("ForwDatagrams") ?? 0,
     reversePathFiltered: tcp("IPReversePathFilter"),
     noRoutes: extended("InNoRoutes"),
     truncated: extended("InTruncatedPkts"),
@@ -23,7 +23,8 @@ export function ip4Measure({ before, after }: Window, comparison: Comparison): I
 export function ip6Measure({ before, after }: Window, comparison: Comparison): IpMeasure {
   const ip = comparison.table({ handOff: "3", what: "Ip6", width: "word" }, before.ip6, after.ip6);
   return measureOf(ip, {
-    forwarded: ip("OutForwDatagrams"),
+    // What nobody joined is dropped without a counter; each link has some.
+    elsewhere: (ip("OutForwDatagrams") ?? 0) + (ip("InMcastPkts") ?? 0),
     reversePathFiltered: undefined,
     noRoutes: ip("InNoRoutes"),
     truncated: ip("InTruncatedPkts"),
@@ -32,9 +33,9 @@ export function ip6Measure({ before, after }: Window, comparison: Comparison): I
 
 function measureOf(
   ip: Table,
-  named: Pick<IpMeasure, "reversePathFiltered" | "noRoutes" | "truncated"> & { readonly forwarded: number | undefined },
+  named: Pick<IpMeasure, "reversePathFiltered" | "noRoutes" | "truncated"> & { readonly elsewhere: number },
 ): IpMeasure {
-  const { forwarded, ...others } = named;
+  const { elsewhere, ...others } = named;
   const inReceives = ip("InReceives");
   const inDelivers = ip("InDelivers");
   const reassembly = { requested: ip("ReasmReqds"), done: ip("ReasmOKs"), failed: ip("ReasmFails") };
@@ -43,7 +44,7 @@ function measureOf(
   const eaten =
     inReceives === undefined || inDelivers === undefined
       ? undefined
-      : Math.max(0, inReceives - inDelivers - (forwarded ?? 0) - Math.max(0, waiting));
+      : Math.max(0, inReceives - inDelivers - elsewhere - Math.max(0, waiting));
   return {
     ...others,
     inReceives,

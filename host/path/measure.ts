@@ -9,7 +9,7 @@ import { socketMeasures } from "./sockets.ts";
 import { udpMeasure, udpTotals } from "./udp.ts";
 import { Comparison, type Window } from "./window.ts";
 
-/** What changed within a window. Throws RangeError where its second reading is not later than the first. */
+/** What changed within a window. Throws WindowError where its second reading is not later than the first. */
 export function measure(window: Window): Measures {
   const { before, after, subject, proxy } = window;
   const comparison = new Comparison(window);

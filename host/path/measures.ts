@@ -99,7 +99,17 @@ export interface NetfilterMeasure {
   readonly insertFailed: Count;
   readonly clashResolved: Count;
   readonly invalid: Count;
-  readonly queues: readonly { readonly queue: number; readonly queueDropped: number; readonly userDropped: number }[];
+  readonly queues: readonly QueueMeasure[];
+}
+
+export interface QueueMeasure {
+  readonly queue: number;
+  /** Netlink port of its reader: as a rule the ID of the process. */
+  readonly portId: number;
+  /** Waiting now. */
+  readonly waiting: number;
+  readonly queueDropped: number;
+  readonly userDropped: number;
 }
 
 /** In skbs of receive offload, as the kernel counts them. */

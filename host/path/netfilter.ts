@@ -22,14 +22,17 @@ function queuesOf(
   { before, after }: Pick<Window, "before" | "after">,
   comparison: Comparison,
 ): NetfilterMeasure["queues"] {
-  return (after.netfilterQueues ?? []).map(({ queue, portId, queueDropped, userDropped }) => {
-    const old = before.netfilterQueues?.find((each) => each.queue === queue && each.portId === portId);
+  const earlier = new Map(before.netfilterQueues?.map((each) => [`${each.queue} ${each.portId}`, each]));
+  return (after.netfilterQueues ?? []).map(({ queue, portId, waiting, queueDropped, userDropped }) => {
+    const old = earlier.get(`${queue} ${portId}`);
     const from = (name: "queueDropped" | "userDropped", now: bigint): number => {
       const place = { handOff: "3n", what: `queue ${queue} ${name}`, width: 32 } as const;
       return comparison.count(place, before.netfilterQueues && (old?.[name] ?? 0n), now) ?? 0;
     };
     return {
       queue,
+      portId,
+      waiting,
       queueDropped: from("queueDropped", queueDropped),
       userDropped: from("userDropped", userDropped),
     };

@@ -9,7 +9,8 @@ const isIngress = ({ kind }: Qdisc): boolean => kind === "ingress" || kind === "
 /** Hand-off 8: queues of the devices, neighbours, and what came back by ICMP; and rules at the ingress, hand-off 3. */
 export function sendMeasure(window: Window, comparison: Comparison): SendMeasure {
   const { before, after } = window;
-  const drops = (after.qdiscs ?? []).map((qdisc) => ({ qdisc, moved: movedBy(qdisc, window, comparison) }));
+  const earlier = before.qdiscs && new Map(before.qdiscs.map((qdisc) => [placeOf(qdisc), qdisc]));
+  const drops = (after.qdiscs ?? []).map((qdisc) => ({ qdisc, moved: movedBy(qdisc, earlier, comparison) }));
   const neighbours = (what: string, key: "arpCache" | "ndiscCache"): number | undefined =>
     comparison.table({ handOff: "8", what, width: 32 }, before[key], after[key])("unresolved_discards");
   const icmp = (what: string, key: "icmp4" | "icmp6"): number | undefined =>
@@ -22,14 +23,14 @@ export function sendMeasure(window: Window, comparison: Comparison): SendMeasure
   };
 }
 
+const placeOf = ({ interfaceIndex, handle, parent }: Qdisc): string => `${interfaceIndex} ${handle} ${parent}`;
+
 /** One that was made within the window began at 0; without a first reading of queues nothing is known. */
-function movedBy(qdisc: Qdisc, { before }: Window, comparison: Comparison): number {
-  const { interfaceIndex, handle, parent, kind } = qdisc;
-  const old = before.qdiscs?.find(
-    (each) => each.interfaceIndex === interfaceIndex && each.handle === handle && each.parent === parent,
-  );
-  const place = { handOff: isIngress(qdisc) ? "3" : "8", what: `qdisc ${kind} ${handle}`, width: 32 } as const;
-  return comparison.count(place, before.qdiscs && (old?.drops ?? 0n), qdisc.drops) ?? 0;
+function movedBy(qdisc: Qdisc, earlier: ReadonlyMap<string, Qdisc> | undefined, comparison: Comparison): number {
+  const what = `qdisc ${qdisc.kind} ${qdisc.handle}`;
+  const place = { handOff: isIngress(qdisc) ? "3" : "8", what, width: 32 } as const;
+  const old = earlier && (earlier.get(placeOf(qdisc))?.drops ?? 0n);
+  return comparison.count(place, old, qdisc.drops) ?? 0;
 }
 
 function mostOfEachInterface(all: readonly { readonly qdisc: Qdisc; readonly moved: number }[]): Drops[] {

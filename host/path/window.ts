@@ -16,16 +16,21 @@ export interface Window {
   readonly proxy?: ProxyMeasure;
 }
 
+/** The readings are no window: the second one is not later than the first. */
+export class WindowError extends Error {
+  override readonly name = "WindowError";
+}
+
 /** Takes differences over one window, and notes which counters were set back within it. */
 export class Comparison {
   readonly seconds: number;
   readonly restarted: Restart[] = [];
 
-  /** Throws RangeError where the second reading is not later than the first. */
+  /** Throws WindowError where the second reading is not later than the first. */
   constructor({ before, after }: Pick<Window, "before" | "after">) {
     this.seconds = (after.steadyMs - before.steadyMs) / 1000;
     if (!(this.seconds > 0) || !Number.isFinite(this.seconds)) {
-      throw new RangeError(`the second reading (${after.time}) is not later than the first (${before.time})`);
+      throw new WindowError(`the second reading (${after.time}) is not later than the first (${before.time})`);
     }
   }
 

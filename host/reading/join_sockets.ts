@@ -9,7 +9,7 @@ function keyOf({ family, inode, localAddress, localPort, remote }: DiagSocket): 
 }
 
 /**
- * One list of both sources of one address family: what inet_diag says counts, drops that it does not know (before 4.12) are
+ * One list of both sources of one address family: what inet_diag says counts, drops that it does not know (old kernels) are
  * those of /proc/net/udp, and so are sockets that it does not have. undefined: neither source is there.
  */
 export function joinSockets(
@@ -26,9 +26,10 @@ export function joinSockets(
     if (drops === undefined) uncounted++;
     else sockets.push({ ...socket, drops });
   }
-  sockets.push(...rest.values());
+  // Not push(...): hundreds of thousands of arguments overflow the stack.
+  for (const socket of rest.values()) sockets.push(socket);
   if (uncounted === 0) return { value: sockets };
-  return { value: sockets, reason: `${uncounted} sockets without a number of drops (before Linux 4.12) are left out` };
+  return { value: sockets, reason: `${uncounted} sockets are left out: this kernel tells no drops of them` };
 }
 
 /** With who has them open. */

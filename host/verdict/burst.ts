@@ -1,3 +1,4 @@
+import { greatest } from "../path/count.ts";
 import type { Measures } from "../path/measures.ts";
 import { TRUESIZE_BYTES } from "../path/truesize.ts";
 import type { Verdict } from "./finding.ts";
@@ -36,7 +37,7 @@ export const burst: Verdict = {
 
 /** The buffer that would have held it, had all that was lost come at once. */
 function heldBytes({ sockets, lost }: LosingSockets, measures: Measures): number {
-  const most = Math.max(...sockets.map((socket) => capacityOf(socket, measures)));
+  const most = greatest(sockets.map((socket) => capacityOf(socket, measures)));
   return most + (lost / sockets.length) * TRUESIZE_BYTES;
 }
 

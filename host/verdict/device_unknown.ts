@@ -28,11 +28,12 @@ export const deviceUnknown: Verdict = {
 };
 
 function onDrops(
-  { links = [], cpus }: Measures,
+  { links = [], cpus = [] }: Measures,
   found: (measure: LinkMeasure, drops: number) => Found | undefined,
 ): Found[] {
+  const ofBacklogs = cpus.reduce((sum, { dropped }) => sum + (dropped ?? 0), 0);
   return links.flatMap((measure) => {
-    const drops = unexplainedDrops(measure, cpus);
+    const drops = unexplainedDrops(measure, ofBacklogs);
     const arrived = (measure.received ?? 0) + drops;
     const one = isLoss(drops, arrived) ? found(measure, drops) : undefined;
     return one === undefined ? [] : [{ arrived, ...one }];

@@ -5,6 +5,9 @@ import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
 import { count, share } from "./words.ts";
 
+/** A firewall refuses scans on every machine that the world can reach; counters do not tell whose datagrams those were. */
+const REFUSED_SHARE = 0.01;
+
 export const filterRule: Verdict = {
   name: "filter-rule",
   handOff: "3n",
@@ -22,7 +25,7 @@ export const filterRule: Verdict = {
     if (!isLoss(lost, received)) return [];
     return [
       {
-        severity: "loss",
+        severity: lost >= REFUSED_SHARE * (received ?? 0) ? "loss" : "warning",
         title: "A rule between IP and UDP drops datagrams: netfilter (prerouting, input, forward) or a policy",
         datagrams: lost,
         proof: [

@@ -34,8 +34,8 @@ export function losingSockets(measures: Measures): LosingSockets[] {
     const losing = group.filter((socket) => lostBy(socket) > 0);
     const lost = losing.reduce((sum, socket) => sum + lostBy(socket), 0);
     if (!isLoss(Math.round(lost), measures.totals.arrived)) return [];
-    const reasonOf = (socket: SocketMeasure): Reason => reasonOfMember(socket, { group, measures, lost, lostBy });
-    return [...Map.groupBy(losing, reasonOf)].map(([reason, sockets]) => ({
+    const context = contextOf(group, { measures, lost, lostBy });
+    return [...Map.groupBy(losing, (socket) => reasonOf(socket, context))].map(([reason, sockets]) => ({
       reason,
       sockets,
       group,
@@ -57,49 +57,51 @@ function datagramsPerDrop({ sockets = [], totals, udp }: Measures): number {
 }
 
 interface Context {
-  readonly group: readonly SocketMeasure[];
   readonly measures: Measures;
+  /** By all members of the group. */
   readonly lost: number;
   readonly lostBy: (socket: SocketMeasure) => number;
+  readonly members: number;
+  readonly full: ReadonlySet<SocketMeasure>;
+  /** How many members each process has open; undefined: of those whose process is not known. */
+  readonly byProcess: ReadonlyMap<number | undefined, number>;
 }
 
-function reasonOfMember(socket: SocketMeasure, context: Context): Reason {
-  const { measures } = context;
-  if (!isFull(socket, measures)) return "burst";
-  if (isForeign(socket, context)) return "foreign";
-  if (isUnread(socket, context)) return "unread";
+function contextOf(group: readonly SocketMeasure[], own: Pick<Context, "measures" | "lost" | "lostBy">): Context {
+  const byProcess = new Map<number | undefined, number>();
+  for (const { socket } of group) byProcess.set(socket.owner?.pid, (byProcess.get(socket.owner?.pid) ?? 0) + 1);
+  const full = new Set(group.filter((socket) => isFull(socket, own.measures)));
+  return { ...own, members: group.length, full, byProcess };
+}
+
+function reasonOf(socket: SocketMeasure, context: Context): Reason {
+  if (!context.full.has(socket)) return "burst";
+  const isStanding = isStill(socket, context.measures);
+  if (isStanding && isForeign(socket, context)) return "foreign";
+  if (isStanding && isUnread(socket, context)) return "unread";
   return isHot(socket, context) ? "hot" : "mismatch";
 }
 
-/** Its processes are none of those that have the other members open. */
-function isForeign(member: SocketMeasure, { group, measures }: Context): boolean {
-  const own = member.socket.owner?.pid;
-  if (own === undefined || group.length < 2 || !isStill(member, measures)) return false;
-  const others = group.filter((each) => each !== member);
-  return (
-    others.every(({ socket }) => socket.owner !== undefined && socket.owner.pid !== own) && !someFull(others, measures)
-  );
+/** Of a member that is full: whether it is the only one. */
+const othersHaveRoom = ({ members, full }: Context): boolean => members > 1 && full.size === 1;
+
+/** Its process has none of the other members open. */
+function isForeign({ socket }: SocketMeasure, context: Context): boolean {
+  const { byProcess } = context;
+  const own = socket.owner?.pid;
+  return own !== undefined && byProcess.get(own) === 1 && !byProcess.has(undefined) && othersHaveRoom(context);
 }
 
-function isUnread(member: SocketMeasure, { group, measures, lostBy }: Context): boolean {
-  if (!isStill(member, measures)) return false;
-  const delivered = measures.totals.delivered;
+function isUnread(member: SocketMeasure, context: Context): boolean {
+  const { measures, lostBy, members } = context;
+  const { delivered } = measures.totals;
   if (delivered === 0 || member.queueBytes.length >= STILL_READINGS) return true;
   if (delivered === undefined) return false;
-  const others = group.filter((each) => each !== member);
-  if (others.length === 0) return delivered < lostBy(member) / 10;
+  if (members === 1) return delivered < lostBy(member) / 10;
   // Whoever is not read loses its share of what comes, which is about what each of the others reads.
-  return !someFull(others, measures) && lostBy(member) <= (3 * delivered) / others.length;
+  return othersHaveRoom(context) && lostBy(member) <= (3 * delivered) / (members - 1);
 }
 
 /** Alone in its group: what comes hashes to this one. */
-function isHot(member: SocketMeasure, { group, measures, lost, lostBy }: Context): boolean {
-  if (group.length < 2 || lostBy(member) < ALONE * lost) return false;
-  return !someFull(
-    group.filter((each) => each !== member),
-    measures,
-  );
-}
-
-const someFull = (sockets: readonly SocketMeasure[], measures: Measures): boolean =>
-  sockets.some((socket) => isFull(socket, measures));
+const isHot = (member: SocketMeasure, context: Context): boolean =>
+  context.lostBy(member) >= ALONE * context.lost && othersHaveRoom(context);

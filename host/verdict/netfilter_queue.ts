@@ -12,19 +12,18 @@ export const netfilterQueue: Verdict = {
   ],
   inVain: ["A longer queue: a reader that is too slow fills any"],
   find: (measures) =>
-    measures.netfilter.queues.flatMap(({ queue, queueDropped, userDropped }) => {
+    measures.netfilter.queues.flatMap(({ queue, portId, waiting, queueDropped, userDropped }) => {
       const lost = queueDropped + userDropped;
       if (!isLoss(lost, receivedByIp(measures))) return [];
-      const row = measures.after.netfilterQueues?.find((each) => each.queue === queue);
       return [
         {
           severity: "loss",
           title: `The program that decides about datagrams of netfilter queue ${queue} is too slow`,
           datagrams: lost,
           proof: [
-            `queue ${queue}: ${count(queueDropped)} dropped because it was full, ${count(userDropped)} because its reader's socket was; ${count(row?.waiting ?? 0)} wait now`,
+            `queue ${queue}: ${count(queueDropped)} dropped because it was full, ${count(userDropped)} because its reader's socket was; ${count(waiting)} wait now`,
           ],
-          fill: { queue: String(queue), ...(row && { "port-id": String(row.portId) }) },
+          fill: { queue: String(queue), "port-id": String(portId) },
         },
       ];
     }),

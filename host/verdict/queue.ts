@@ -1,3 +1,4 @@
+import { greatest } from "../path/count.ts";
 import type { Measures, SocketMeasure } from "../path/measures.ts";
 
 /**
@@ -10,7 +11,7 @@ const FULL = 0.6;
 export function capacityOf({ socket, queueBytes }: SocketMeasure, { after }: Measures): number {
   const known = socket.receiveBufferBytes;
   if (known !== undefined && known > 0) return known;
-  return Math.max(after.sysctls.get("net.core.rmem_default")?.[0] ?? 0, ...queueBytes);
+  return greatest([after.sysctls.get("net.core.rmem_default")?.[0], ...queueBytes]);
 }
 
 /** At how many of the readings the buffer was full. */

@@ -29,7 +29,7 @@ export const statsCountCall: EthtoolCall = {
   answerBytes: 20,
 };
 
-/** Kernels since 6.19 write nothing where the number is not the driver's any more. */
+/** As ethtool does: a kernel may write nothing where the number is not the driver's any more. */
 export const statNamesCall = (count: number): EthtoolCall => {
   return { request: words(COMMANDS.strings, ETH_SS_STATS, count), answerBytes: 12 + count * STRING_BYTES };
 };

@@ -5,7 +5,7 @@ import { codeOf, reasonOf } from "./reason.ts";
 import type { HostSystem } from "./system.ts";
 
 /** A machine full of processes is not looked through to its end. */
-const LIMIT_MS = 1000;
+const LIMIT_MS = 1_000;
 const LINE_BYTES = 4096;
 const MOST_PROCESSES = 65_536;
 const MOST_FILES = 65_536;

@@ -1,4 +1,4 @@
-import { closeSync, constants, opendirSync, openSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
 import { type HostAddon, loadHostAddon } from "./addon.ts";
 import type { WatchSystem } from "./watch_drops.ts";
 
@@ -45,29 +45,13 @@ function readText(path: string, maximumBytes: number): string {
   }
 }
 
-/** A process may have a million files open: nobody waits until all are listed. */
-function list(directory: string, most: number): string[] {
-  const opened = opendirSync(directory, { bufferSize: 512 });
-  try {
-    const names: string[] = [];
-    while (names.length < most) {
-      const entry = opened.readSync();
-      if (entry === null) break;
-      names.push(entry.name);
-    }
-    return names;
-  } finally {
-    opened.closeSync();
-  }
-}
-
 /** This machine, as the main thread of this process sees it. Throws where the addon was not built. */
 export function liveSystem(addon: HostAddon = loadHostAddon()): HostSystem {
   return {
     steadyMs: () => performance.now(),
     time: () => new Date().toISOString(),
     readText,
-    list,
+    list: (directory, most) => readdirSync(directory).slice(0, most),
     readLink: (path) => readlinkSync(path),
     netlink: (protocol, request) => addon.netlink(protocol, request, NETLINK_DEADLINE_MS, NETLINK_MAXIMUM_BYTES),
     ethtool: (name, request, answerBytes) => addon.ethtool(name, request, answerBytes),

@@ -79,7 +79,7 @@ function decodeLink(payload: Uint8Array): Link | undefined {
 
 /**
  * RTM_GETLINK dump (net/core/rtnetlink.c, rtnl_fill_ifinfo). IFLA_STATS64, 64 bit each, since 2.6.35: rx_nohandler since 4.6,
- * rx_otherhost_dropped since 5.19. XDP's way of attachment since 4.12. An interface counts as up with IFF_UP and IFF_RUNNING:
+ * rx_otherhost_dropped since 5.19. How XDP is attached since 4.x. An interface counts as up with IFF_UP and IFF_RUNNING:
  * wanted, and with a carrier.
  */
 export const decodeLinks = (octets: Uint8Array): Parsed<Link[]> => decodeTable(octets, RTM_NEWLINK, decodeLink);

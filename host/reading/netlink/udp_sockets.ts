@@ -13,10 +13,10 @@ const MESSAGE_BYTES = 72;
 const LOCAL_AT = 8;
 const REMOTE_AT = 24;
 const INET_DIAG_SKMEMINFO = 7;
-/** SK_MEMINFO_* of linux/sock_diag.h, 32 bit each; the last one since 4.12. */
+/** SK_MEMINFO_* of linux/sock_diag.h, 32 bit each; old kernels do not have the last one. */
 const SKMEMINFO = { receiveBuffer: 1, sendBuffer: 3, drops: 8 } as const;
 
-/** As the kernel tells it: before 4.12 without drops. */
+/** As the kernel tells it: old ones without drops. */
 export type DiagSocket = Omit<UdpSocket, "drops"> & { readonly drops?: number };
 
 const addressAt = (payload: Uint8Array, at: number, family: number): string =>

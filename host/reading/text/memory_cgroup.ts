@@ -3,7 +3,7 @@ import { decimal, exactNumber, linesOf, type Parsed, quoted, wordsOf } from "./c
 
 /**
  * memory.events of cgroup v2 (mm/memcontrol.c, memory_events_show): `name value` lines, 64 bit: low, high, max, oom, oom_kill,
- * oom_group_kill (5.17), sock_throttled (6.18). Events of a cgroup are also counted in all above it.
+ * oom_group_kill (5.17), and more to come. Events of a cgroup are also counted in all above it.
  */
 export function parseMemoryEvents(text: string): Parsed<Counters> {
   const events = new Map<string, bigint>();

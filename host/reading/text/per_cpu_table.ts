@@ -7,9 +7,9 @@ const REPEATED = ["entries"];
 /**
  * Tables of /proc/net/stat: nf_conntrack (net/netfilter/nf_conntrack_standalone.c, ct_cpu_seq_show), arp_cache and ndisc_cache
  * (net/core/neighbour.c, neigh_stat_seq_show). A line of names, then a row for each possible CPU, `%08x` each, 32 bit per CPU.
- * Columns come, go and change their meaning with kernels (nf_conntrack: `searched` became `clashres` in 5.10, `delete_list`
- * `chainlength` in 5.15; neighbours: `unresolved_discards` since 2.6.22, `table_fulls` since 3.10), so they go by name. Summed over CPUs: a sum of
- * numbers that wrap at 2^32 is right modulo 2^32.
+ * Columns come, go and change their meaning (nf_conntrack: `searched` became `clashres` in 5.10, `delete_list` `chainlength` in
+ * 5.15; neighbours: `table_fulls` is younger than the rest), so they go by name. Summed over CPUs: a sum of numbers that
+ * wrap at 2^32 is right modulo 2^32.
  */
 export function parsePerCpuTable(text: string): Parsed<Counters> {
   const [head, ...lines] = linesOf(text);

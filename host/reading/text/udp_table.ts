@@ -20,7 +20,7 @@ function parseEnd(word: string | undefined, family: 4 | 6): End | undefined {
   return { address: addressOf(hex), port: Number.parseInt(port!, 16) };
 }
 
-/** Kernels before 4.19 print the 32-bit counter as a signed number. */
+/** Older kernels print the 32-bit counter as a signed number. */
 function parseDrops(word: string | undefined): number | undefined {
   const value = exactNumber(word?.replace(/^-/, ""));
   if (value === undefined || value > 0xffff_ffff) return undefined;
@@ -51,7 +51,7 @@ function parseRow(line: string, family: 4 | 6): UdpSocket | undefined {
 /**
  * /proc/net/udp (net/ipv4/udp.c, udp4_format_sock) and /proc/net/udp6 (net/ipv6/datagram.c, __ip6_dgram_sock_seq_show): a line
  * of head, then one for each socket: `sl local remote st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode ref pointer
- * drops`. Queues are %08X octets of truesize; drops is the last column since 2.6.27, 32 bit, signed before 4.19.
+ * drops`. Queues are %08X octets of truesize; drops is the last column since 2.6.27, 32 bit, signed in older kernels.
  */
 export function parseUdpTable(text: string, family: 4 | 6): Parsed<UdpSocket[]> {
   return parseRows(

@@ -5,6 +5,7 @@ import { BundleError } from "../../../../host/doctor/bundle_error.ts";
 import { formatJson } from "../../../../host/doctor/json.ts";
 import { judge } from "../../../../host/doctor/judge.ts";
 import { formatReport } from "../../../../host/doctor/text.ts";
+import { parseReading } from "../../../../host/reading/parse.ts";
 import type { Bundle } from "../../../../host/reading/raw.ts";
 import { bundleOf, doctorCases } from "./cases.ts";
 
@@ -42,7 +43,7 @@ describe("a bundle", () => {
       "allowed: one of",
     ],
     ["with a source that is a number", changed((all) => (all.before = withSource(7))), 'sources["proc/stat"]'],
-    ["with more readings than it may", changed((all) => (all.between = Array(601).fill(null))), "at most 600"],
+    ["with more readings than it may", changed((all) => (all.between = Array(61).fill(null))), "at most 60"],
     ["with more sources than it may", changed((all) => (all.before = manySources())), "at most 4096"],
     [
       "with more lines than it may",
@@ -108,6 +109,41 @@ describe("whatever stands in a bundle", () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it("tables as large as a bundle may have them are judged in a moment", () => {
+    const rows = 20_000;
+    const lines = (line: (place: number) => string): string =>
+      Array.from({ length: rows }, (_, i) => line(i)).join("\n");
+    const table = (drops: number): string =>
+      `sl\n${lines((i) => `${i}: 00000000:01BB 00000000:0000 07 00000000:0003B000 00:00000000 0 0 0 ${i + 1} 2 0 ${drops + i}`)}`;
+    const large = (reading: typeof incident.after, drops: number) => ({
+      ...reading,
+      sources: {
+        ...reading.sources,
+        "inet_diag/udp4": { error: "not there" },
+        "proc/net/udp": { text: table(drops) },
+        "proc/net/netfilter/nfnetlink_queue": { text: lines((i) => `${i} 1 0 2 0 ${drops * i} 0 0 1`) },
+        "proc/net/softnet_stat": { text: lines(() => "00000001 00000000 00000000") },
+        "rtnl/link": { error: "not there" },
+        "proc/net/dev": { text: lines((i) => `eth${i}: 1 ${drops} 0 ${drops} 0 0 0 0 0 0 0 ${drops} 0 0 0 0`) },
+        "proc/stat": { text: lines((i) => `cpu${i} 1 0 ${drops} 4 0 0 0 0 0 0`) },
+      },
+    });
+    const report = judge({ ...incident, before: large(incident.before!, 0), after: large(incident.after, 500) });
+    expect(formatReport(report).length).toBeLessThan(100_000);
+    expect(report.exitCode).toBe(1);
+  });
+
+  it("as many sockets as lines are allowed overflow no stack", () => {
+    const text = Array.from(
+      { length: 199_000 },
+      (_, place) =>
+        `${place}: 00000000:01BB 00000000:0000 07 00000000:00000000 00:00000000 0 0 0 ${place + 1} 2 0 ${place}`,
+    ).join("\n");
+    const sources = { "inet_diag/udp4": { error: "not there" }, "proc/net/udp": { text: `sl\n${text}` } };
+    const reading = { steadyMs: 0, time: "2026-01-31T12:00:00Z", sources };
+    expect(parseReading(reading).sockets?.length).toBe(199_000);
   });
 
   it("texts of anybody steer no terminal", () => {

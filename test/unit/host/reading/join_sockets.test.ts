@@ -17,7 +17,7 @@ it("drops that inet_diag does not know are those of the table", () => {
   expect(joinSockets([old], [socket(1)])).toEqual({ value: [{ ...old, drops: 5 }] });
   expect(joinSockets([old], undefined)).toEqual({
     value: [],
-    reason: "1 sockets without a number of drops (before Linux 4.12) are left out",
+    reason: "1 sockets are left out: this kernel tells no drops of them",
   });
 });
 

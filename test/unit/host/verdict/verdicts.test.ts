@@ -139,8 +139,8 @@ const ROWS: readonly Row[] = [
   {
     verdict: "filter-rule",
     severity: "loss",
-    datagrams: 11,
-    reached: { ip: ip4({ eaten: 31, reversePathFiltered: 10, unknownProtocols: 10 }) },
+    datagrams: 1011,
+    reached: { ip: ip4({ eaten: 1031, reversePathFiltered: 10, unknownProtocols: 10 }) },
     not: { ip: ip4({ eaten: 29, reversePathFiltered: 10, unknownProtocols: 10 }) },
   },
   {
@@ -162,8 +162,8 @@ const ROWS: readonly Row[] = [
     verdict: "netfilter-queue",
     severity: "loss",
     datagrams: 11,
-    reached: netfilter({ queues: [{ queue: 3, queueDropped: 6, userDropped: 5 }] }),
-    not: netfilter({ queues: [{ queue: 3, queueDropped: 4, userDropped: 5 }] }),
+    reached: netfilter({ queues: [{ queue: 3, portId: 9, waiting: 0, queueDropped: 6, userDropped: 5 }] }),
+    not: netfilter({ queues: [{ queue: 3, portId: 9, waiting: 0, queueDropped: 4, userDropped: 5 }] }),
   },
   {
     verdict: "conntrack-nearly-full",
@@ -428,6 +428,17 @@ describe("what tells neighbours apart", () => {
     expect(verdictsOf({ udp: udp4({ noPorts: 11 }) })).toEqual(["no-listener warning"]);
   });
 
+  it("a firewall that refuses a few is a warning: the world scans", () => {
+    expect(verdictsOf({ ip: ip4({ eaten: 500 }) })).toEqual(["filter-rule warning"]);
+  });
+
+  it("what a container's interface does not take is not this host's loss, unless it was asked about", () => {
+    const veth = moved("veth", "nothing", 0, { name: "veth9", kind: "veth" });
+    const own = { links: [{ ...veth, stats: new Map([["tx_dropped", 500]]) }] };
+    expect(verdictsOf(own)).toEqual(["device-send-loss warning"]);
+    expect(verdictsOf({ ...own, subject: { interface: "veth9" } })).toEqual(["device-send-loss loss"]);
+  });
+
   it("udp_mem: an earlier larger buffer is named as the cause", () => {
     const [finding] = judgeMeasures(
       measures({
@@ -476,9 +487,9 @@ describe("what tells neighbours apart", () => {
 describe("two faults at once", () => {
   const losing = ROWS.filter(({ severity }) => severity === "loss");
   const places = HAND_OFFS.map(({ id }) => id);
-  /** Whoever moves the same part of the measures is one fault; what netfilter drops, IP misses. */
-  const partsOf = ({ reached }: Row): string[] =>
-    Object.keys(reached).map((part) => (part === "netfilter" ? "ip" : part));
+  /** Whoever moves the same part is one fault; what netfilter drops, IP misses, and a device counts what backlogs drop. */
+  const sameAs: Record<string, string> = { netfilter: "ip", cpus: "links" };
+  const partsOf = ({ reached }: Row): string[] => Object.keys(reached).map((part) => sameAs[part] ?? part);
 
   it("both are found where their signs do not meet, in path order", () => {
     fc.assert(

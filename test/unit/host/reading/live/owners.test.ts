@@ -57,16 +57,16 @@ it("stops in time on a machine full of files, and says so", () => {
   const system = new FakeSystem();
   system.addProcess(
     7,
-    Array.from({ length: 1_000 }, (_, place) => place + 10),
+    Array.from({ length: 3_000 }, (_, place) => place + 10),
   );
   const readLink = system.readLink.bind(system);
   system.readLink = (path) => {
     system.nowMs++;
     return readLink(path);
   };
-  const { value, reason } = ownersOf(system, [10, 1_009]);
+  const { value, reason } = ownersOf(system, [10, 3_009]);
   expect([...value!.keys()]).toEqual([10]);
-  expect(reason).toBe("stopped after 250 ms: there are too many processes and open files");
+  expect(reason).toBe("stopped after 1000 ms: there are too many processes and open files");
 });
 
 it("how many files are open is not told where not all are listed", () => {

@@ -164,7 +164,7 @@ describe("sockets", () => {
     ]);
   });
 
-  it("of kernels before 4.12 have no drops, and without SO_MEMINFO no buffers", () => {
+  it("of old kernels have no drops, and without SO_MEMINFO no buffers", () => {
     const [old] = decodeUdpSockets(dump(socket(2, attribute(7, u32s(1, 2, 3, 4, 5, 6, 7, 8))))).value!;
     expect(old).toMatchObject({ receiveBufferBytes: 2, sendBufferBytes: 4 });
     expect(old).not.toHaveProperty("drops");

@@ -30,7 +30,7 @@ it("reads addresses, queues, owner and drops of IPv4", () => {
   });
 });
 
-it("drops beyond 2^31, which kernels before 4.19 print as negative numbers, stay what they are", () => {
+it("drops beyond 2^31, which older kernels print as negative numbers, stay what they are", () => {
   expect(parseUdpTable(UDP_3_10, 4).value![1]!.drops).toBe(2 ** 31);
   expect(parseUdpTable(UDP_3_10.replace("-2147483648", "-1"), 4).value![1]!.drops).toBe(2 ** 32 - 1);
   expect(parseUdpTable(UDP6_5_4, 6).value![0]!.drops).toBe(2 ** 32 - 1);
