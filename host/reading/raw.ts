@@ -1,3 +1,5 @@
+import type { Witness } from "./witness.ts";
+
 /*
  * What the kernel said, unparsed: what bundles hold and what trouble reports quote. Parsing comes after, so that a bundle
  * of today is judged by the parsers of tomorrow.
@@ -34,6 +36,8 @@ export interface Bundle {
   /** Lighter readings within the window, in order of time: how full the queues of the sockets were. */
   readonly between?: readonly RawReading[];
   readonly after: RawReading;
+  /** Why the kernel dropped what it dropped between `before` and `after`; see compareWitness. */
+  readonly witness?: Witness;
   /** Where the readings come from, for people: a recorded trouble report says so here. */
   readonly note?: string;
 }

@@ -149,7 +149,11 @@ test("a queueing discipline that takes nothing (E9)", async () => {
 });
 
 test("a neighbour that nobody is (E20)", async () => {
-  const window = await scene.window(() => scene.send("10.79.7.77", 2_000, [], scene.receiver));
+  const window = await scene.window(() => {
+    scene.send("10.79.7.77", 2_000, [], scene.receiver);
+    // What waits for it is dropped now, and not seconds later in another test's window.
+    scene.ip("neigh del 10.79.7.77 dev in");
+  });
   const found = agreement(window, "neighbour");
   expect(found).toMatchObject({ handOff: "8", reasons: ["NEIGH_QUEUEFULL"], isConfirmed: true });
   expect(found.skbs).toBeGreaterThan(500);
