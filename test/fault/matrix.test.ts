@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest";
-import { removeStaleLabs } from "../../proxy/lab/namespace.ts";
+import { afterAll, describe, expect, type TestContext, test } from "vitest";
 import type { Scene } from "./scene.ts";
 import { SCENES } from "./scenes/all.ts";
 import { expectFault, expectReason, expectVerdict } from "./stage/expect.ts";
@@ -10,9 +9,6 @@ import { keepTable, type MatrixRow, rowOf, skippedRow } from "./stage/table.ts";
 
 const rows = new Map<Scene, MatrixRow>();
 
-beforeAll(() => {
-  removeStaleLabs();
-});
 afterAll(() =>
   keepTable(
     "fault_matrix",

@@ -50,6 +50,17 @@ describe.each(["SIGTERM", "SIGKILL", "SIGINT"] as const)("when the process of th
   });
 });
 
+test("two at once: the second waits for the first, and puts back what stood there before both", async () => {
+  const old = words();
+  const first = await ChangedFile.change(FILE, other(old));
+  const second = ChangedFile.change(FILE, other(other(old)));
+  await first.restore();
+  const changed = await second;
+  expect(words()).toBe(other(other(old)));
+  await changed.restore();
+  expect(words()).toBe(old);
+});
+
 test("words that the kernel does not take are refused, and nothing is changed", async () => {
   const old = words();
   await expect(ChangedFile.change(FILE, "many")).rejects.toThrow(`${FILE} does not take "many"`);

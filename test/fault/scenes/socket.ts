@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Scene } from "../scene.ts";
+import { HOST_V6 } from "../stage/stage.ts";
 
 /** About 900 datagrams, which is much beside what a paced reader takes in one turn on a busy machine. */
 export const BUFFER = { buffer: 1 << 20, force: true } as const;
@@ -17,6 +18,27 @@ export const slowConsumer: Scene = {
   reach: "namespace",
   play: async (stage) => {
     await stage.receive({ rate: 1000, ...BUFFER });
+    await stage.send({ rate: 4000, sources: 8 });
+  },
+};
+
+export const slowConsumerOverIpv6: Scene = {
+  ...slowConsumer,
+  fault: "slow consumer over IPv6",
+  moves: { "udp6.RcvbufErrors": 200, "udp6.InErrors": 200, "sockets.drops": 200 },
+  still: ["udp4.InErrors"],
+  play: async (stage) => {
+    await stage.receive({ bind: HOST_V6, rate: 1000, ...BUFFER });
+    await stage.send({ to: HOST_V6, rate: 4000, sources: 8 });
+  },
+};
+
+export const dualStack: Scene = {
+  ...slowConsumer,
+  fault: "slow consumer, IPv4 to an IPv6 socket",
+  still: ["udp6.InErrors"],
+  play: async (stage) => {
+    await stage.receive({ bind: "::", rate: 1000, ...BUFFER });
     await stage.send({ rate: 4000, sources: 8 });
   },
 };

@@ -25,7 +25,7 @@ export function memoryCgroupMissing(): string | undefined {
 /** A cgroup with this limit, gone with the stage. Returns the file that takes the process ids of its members. */
 export function makeMemoryCgroup(stage: Stage, maxBytes: number): string {
   const directory = join(mountPoint()!, `quicproxy-fault-${stage.name}`);
-  mkdirSync(directory);
+  mkdirSync(directory, { recursive: true });
   stage.later(() =>
     untilTrue(`${directory} is left`, () => {
       try {

@@ -15,6 +15,7 @@ const TABLES: Readonly<Record<string, (reading: Reading, name: string) => bigint
   ip4Ext: ({ ip4Ext }, name) => of(ip4Ext, name),
   tcpExt: ({ tcpExt }, name) => of(tcpExt, name),
   icmp4: ({ icmp4 }, name) => of(icmp4, name),
+  udp6: ({ udp6 }, name) => of(udp6, name),
   udp4: ({ udp4 }, name) => of(udp4, name),
   arpCache: ({ arpCache }, name) => of(arpCache, name),
   conntrack: ({ conntrack }, name) => of(conntrack.stats, name),

@@ -6,6 +6,7 @@ import {
   linkNamespaces,
   nextLabName,
   removeLab,
+  removeStaleLabs,
 } from "../../../proxy/lab/namespace.ts";
 import { inside } from "../../net/inside.ts";
 import type { ProxyProcess } from "../../net/proxy.ts";
@@ -18,11 +19,15 @@ export const CLIENT = "10.79.1.2";
 export const PORT = 4433;
 export const BACKEND_PORT = 5000;
 
+export const HOST_V6 = "fd79:1::1";
+
+let isClean = false;
+
 /** The host's end of the link; the client's is "access". */
 export const WIRE = "wire";
 
 /**
- * client 10.79.1.2 <-> 10.79.1.1 host, each a namespace of its own. The host is what the doctor looks at. Whatever is
+ * client 10.79.1.2 and fd79:1::2 <-> 10.79.1.1 and fd79:1::1 host, each a namespace of its own. The host is what the doctor looks at. Whatever is
  * started or changed ends with the stage, in the reverse order.
  */
 export class Stage {
@@ -34,12 +39,15 @@ export class Stage {
   readonly #undo: (() => unknown)[] = [];
 
   constructor() {
+    // What a run that was killed has left, once: all of a file's stages are this process's.
+    if (!isClean) removeStaleLabs();
+    isClean = true;
     try {
       createNamespace(this.client);
       createNamespace(this.host);
       linkNamespaces(
-        { namespace: this.client, device: "access", addresses: [`${CLIENT}/24`] },
-        { namespace: this.host, device: WIRE, addresses: [`${HOST}/24`] },
+        { namespace: this.client, device: "access", addresses: [`${CLIENT}/24`, "fd79:1::2/64"] },
+        { namespace: this.host, device: WIRE, addresses: [`${HOST}/24`, `${HOST_V6}/64`] },
       );
       mkdirSync(this.directory, { recursive: true });
     } catch (error) {

@@ -5,7 +5,7 @@
 #include <linux/ip.h>
 #include <linux/pkt_cls.h>
 #include <linux/udp.h>
-
+/**/
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -17,21 +17,21 @@ struct headers {
   struct udphdr udp;
 } __attribute__((packed));
 
-static __always_inline int is_ours(const void *data, const void *end) {
-  const struct headers *headers = data;
-  if ((const void *)(headers + 1) > end) return 0;
+static __always_inline int is_ours(const void* data, const void* end) {
+  const struct headers* headers = data;
+  if ((const void*)(headers + 1) > end) return 0;
   return headers->eth.h_proto == bpf_htons(ETH_P_IP) && headers->ip.protocol == IPPROTO_UDP &&
          headers->udp.dest == bpf_htons(PORT);
 }
 
 SEC("xdp")
-int drop_in_driver(struct xdp_md *ctx) {
-  return is_ours((void *)(long)ctx->data, (void *)(long)ctx->data_end) ? XDP_DROP : XDP_PASS;
+int drop_in_driver(struct xdp_md* ctx) {
+  return is_ours((void*)(long)ctx->data, (void*)(long)ctx->data_end) ? XDP_DROP : XDP_PASS;
 }
 
 SEC("tc")
-int drop_at_ingress(struct __sk_buff *skb) {
-  return is_ours((void *)(long)skb->data, (void *)(long)skb->data_end) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+int drop_at_ingress(struct __sk_buff* skb) {
+  return is_ours((void*)(long)skb->data, (void*)(long)skb->data_end) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "GPL";
