@@ -4,9 +4,9 @@ import { TRUESIZE_BYTES } from "../path/truesize.ts";
 import type { Verdict } from "./finding.ts";
 import { ofReason } from "./group_member.ts";
 import type { LosingSockets } from "./losing_sockets.ts";
-import { capacityOf, timesFull } from "./queue.ts";
+import { capacityOf, timesBusy, timesFull, utilization } from "./queue.ts";
 import { portName, socketLine } from "./socket_words.ts";
-import { count, perSecond, share, size } from "./words.ts";
+import { count, perSecond, ratio, share, size } from "./words.ts";
 
 const SOCKETS_SHOWN = 3;
 
@@ -45,8 +45,11 @@ function proofOf({ sockets, lost }: LosingSockets, measures: Measures, held: num
   const { seconds, totals } = measures;
   const full = sockets.reduce((sum, socket) => sum + timesFull(socket, measures), 0);
   const readings = sockets.reduce((sum, { queueBytes }) => sum + queueBytes.length, 0);
+  const busy = sockets.reduce((sum, socket) => sum + timesBusy(socket), 0);
+  const rho = greatest(sockets.map((socket) => utilization(socket, lost, measures)));
   return [
     `lost ${count(lost)} (${share(lost, totals.arrived ?? lost)} of what arrived at ${perSecond(totals.arrived ?? lost, seconds)}), but the buffer was full at only ${full} of ${readings} readings`,
+    `something waited at ${busy} of them, so that the reader could do more than it did: rho about ${ratio(rho)}`,
     `at most ${size(held)} of buffer would have held it, had all of it come at once`,
     ...sockets.slice(0, SOCKETS_SHOWN).map(socketLine),
   ];

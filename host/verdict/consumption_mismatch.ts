@@ -3,7 +3,7 @@ import { TRUESIZE_BYTES } from "../path/truesize.ts";
 import type { Verdict } from "./finding.ts";
 import { ofReason } from "./group_member.ts";
 import type { LosingSockets } from "./losing_sockets.ts";
-import { timesFull } from "./queue.ts";
+import { timesBusy, timesFull } from "./queue.ts";
 import { bufferOf, portName, socketLine } from "./socket_words.ts";
 import { count, duration, perSecond, ratio, share, size } from "./words.ts";
 
@@ -33,9 +33,10 @@ function proofOf(losing: LosingSockets, measures: Measures): string[] {
   const { seconds, totals } = measures;
   const full = sockets.reduce((sum, socket) => sum + timesFull(socket, measures), 0);
   const readings = sockets.reduce((sum, { queueBytes }) => sum + queueBytes.length, 0);
+  const busy = sockets.reduce((sum, socket) => sum + timesBusy(socket), 0);
   return [
     ...rates(losing, measures),
-    `lost ${count(lost)} (${perSecond(lost, seconds)}), ${share(lost, totals.arrived ?? lost)} of what arrived; the buffer was full at ${full} of ${readings} readings`,
+    `lost ${count(lost)} (${perSecond(lost, seconds)}), ${share(lost, totals.arrived ?? lost)} of what arrived; the buffer was full at ${full} of ${readings} readings, something waited at ${busy}`,
     bought(lost / seconds, bufferOf(group), group.length),
     ...sockets.slice(0, SOCKETS_SHOWN).map(socketLine),
   ];

@@ -2,7 +2,7 @@ import { sumOf } from "../path/count.ts";
 import type { Measures, SocketMeasure } from "../path/measures.ts";
 import { groupOf } from "../path/sockets.ts";
 import { isLoss } from "./gates.ts";
-import { isFull, isStill } from "./queue.ts";
+import { isFull, isStill, utilization } from "./queue.ts";
 
 /*
  * Which sockets lose datagrams because their buffer is full, and why. Each loss has one reason: foreign, unread and hot are
@@ -75,7 +75,9 @@ function contextOf(group: readonly SocketMeasure[], own: Pick<Context, "measures
 }
 
 function reasonOf(socket: SocketMeasure, context: Context): Reason {
-  if (!context.full.has(socket)) return "burst";
+  if (!context.full.has(socket)) {
+    return utilization(socket, context.lost, context.measures) >= 1 ? "mismatch" : "burst";
+  }
   const isStanding = isStill(socket, context.measures);
   if (isStanding && isForeign(socket, context)) return "foreign";
   if (isStanding && isUnread(socket, context)) return "unread";

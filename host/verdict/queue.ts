@@ -40,3 +40,19 @@ export function isStill(measure: SocketMeasure, measures: Measures): boolean {
   if (queueBytes.length < 2 || still < Math.max(2, queueBytes.length / 2) || !isFull(measure, measures)) return false;
   return queueBytes.every((bytes, index) => bytes >= (queueBytes[index - 1] ?? 0));
 }
+
+/** At how many of the readings something waited: the reader had work. */
+export const timesBusy = ({ queueBytes }: SocketMeasure): number => queueBytes.filter((bytes) => bytes > 0).length;
+
+/**
+ * Arrival rate by what the reader can do (rho). What it can do is what it did, divided by the share of time in which it had
+ * work: that is the share of readings at which something waited, by the rule of succession, for readings are few. Bad
+ * checksums were read, too. Where other sockets of the namespace read much, it is more than this.
+ */
+export function utilization(measure: SocketMeasure, lost: number, { totals }: Measures): number {
+  const done = (totals.delivered ?? 0) + (totals.checksumErrors ?? 0);
+  const busy = timesBusy(measure);
+  if (done === 0) return busy === 0 ? 0 : Number.POSITIVE_INFINITY;
+  const busyShare = (busy + 1) / (measure.queueBytes.length + 2);
+  return (busyShare * (done + lost)) / done;
+}

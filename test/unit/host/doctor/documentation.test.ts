@@ -43,6 +43,13 @@ it("no section is of a verdict that there is not, and they stand in path order",
   expect(headings).toEqual([...inPathOrder.map(({ name }) => name), HISTORY.name]);
 });
 
+it("what the README quotes of it is in it", () => {
+  const readme = readFileSync(`${root}/README.md`, "utf8");
+  const quoted = /^5 consumption-mismatch[\s\S]*?\n```/m.exec(readme)?.[0].slice(0, -4);
+  expect(quoted).toContain("rho");
+  expect(document).toContain(quoted);
+});
+
 it("the report that it shows is the one that the incident gets", () => {
   const incident = doctorCases().find(({ file }) => file === "c01_incident.yaml")!;
   const { note: _, ...silent } = bundleOf(incident);

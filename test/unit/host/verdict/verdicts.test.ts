@@ -428,6 +428,13 @@ describe("what tells neighbours apart", () => {
     expect(verdictsOf({ udp: udp4({ noPorts: 11 }) })).toEqual(["no-listener warning"]);
   });
 
+  it("short bursts at more than the reader can do are a mismatch, though its buffer is never seen full", () => {
+    const busy = socket({ queueBytes: Array(11).fill(9000), drops: 500_000 });
+    expect(verdictsOf(dropping(busy))).toEqual(["consumption-mismatch loss"]);
+    const idle = socket({ queueBytes: [9000, ...Array(10).fill(0)], drops: 200_000 });
+    expect(verdictsOf(dropping(idle))[0]).toBe("burst loss");
+  });
+
   it("a firewall that refuses a few is a warning: the world scans", () => {
     expect(verdictsOf({ ip: ip4({ eaten: 500 }) })).toEqual(["filter-rule warning"]);
   });

@@ -114,6 +114,13 @@ describe("quicproxy doctor", () => {
     expect(result).toMatchObject({ code: 2, err: "network namespace nowhere: there is none of this name\n" });
   });
 
+  it("whatever fails is exit code 2: 1 would say that a loss was found", async () => {
+    const result = await run([], () => {
+      throw new Error("the addon was not built");
+    });
+    expect(result).toMatchObject({ code: 2, err: "the addon was not built\n" });
+  });
+
   it("a namespace that ends between the readings", async () => {
     let calls = 0;
     const result = await run(["--netns", "server"], (plan) => {

@@ -1,0 +1,121 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { judge } from "../../host/doctor/judge.ts";
+import type { Report } from "../../host/doctor/report.ts";
+import { takeBundle } from "../../host/doctor/take.ts";
+import { readHost } from "../../host/reading/read.ts";
+import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
+import { inside, script } from "./inside.ts";
+import { Network } from "./network.ts";
+
+/* Faults that are made for real in a namespace are what the doctor names, and nothing else. */
+
+const PORT = 4433;
+const PAYLOAD = Buffer.alloc(1_200, 7);
+const WINDOW_MS = 2_000;
+
+let network: Network;
+let edge: string;
+const started: ChildProcess[] = [];
+
+beforeAll(() => {
+  network = new Network();
+  edge = network.topology.edge.namespace;
+});
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    child.stdin?.end();
+    if (child.exitCode === null) await once(child, "exit");
+  }
+});
+afterAll(() => network?.remove());
+
+async function start(name: string, ...args: readonly (string | number)[]): Promise<void> {
+  const [file, argv] = insideNamespace(edge, script(name, ...args.map(String)));
+  const child = spawn(file, argv, { stdio: ["pipe", "pipe", "inherit"] });
+  started.push(child);
+  await once(child.stdout!, "data");
+}
+
+const readSlowly = (pauseMs: number, receiveBuffer: number): Promise<void> =>
+  start("read_slowly.py", PORT, pauseMs, receiveBuffer);
+
+async function send(count: number): Promise<void> {
+  const socket = await network.openClient();
+  for (let sent = 0; sent < count; sent++) await network.send(socket, PAYLOAD, PORT);
+  await network.client.close(socket);
+}
+
+/** The report on the edge while `during` is called before each look. */
+async function ask(during: (look: number) => Promise<void>): Promise<Report> {
+  let look = 0;
+  const wait = async (ms: number): Promise<void> => {
+    await during(look++);
+    await sleep(ms);
+  };
+  const taking = { subject: { port: PORT }, windowMs: WINDOW_MS, namespace: edge };
+  return judge(await takeBundle(taking, { read: readHost, wait }));
+}
+
+/** Machine-wide counters move by what others on this machine do: of those only losses of ours matter. */
+const losses = ({ findings }: Report): string[] =>
+  findings.filter(({ severity, handOff }) => severity === "loss" && handOff !== "2").map(({ verdict }) => verdict);
+
+describe("the doctor names", () => {
+  it("a reader that is slower than what arrives", async () => {
+    await readSlowly(20, 16_384);
+    await send(60);
+    const report = await ask(() => send(60));
+    expect(losses(report)).toEqual(["consumption-mismatch"]);
+    expect(report).toMatchObject({ exitCode: 1, firstLosing: "5" });
+    expect(report.findings.find(({ handOff }) => handOff === "5")!.title).toContain(`UDP port ${PORT} (python3`);
+  });
+
+  it("a burst before a reader that keeps up", async () => {
+    await readSlowly(2, 16_384);
+    const report = await ask(async (look) => {
+      if (look === 0) await send(200);
+    });
+    expect(losses(report)).toEqual(["burst"]);
+  });
+
+  it("a socket that nobody reads", async () => {
+    await start("idle_sockets.py", "0.0.0.0", PORT, 1, 16_384);
+    await send(60);
+    const report = await ask(() => send(10));
+    expect(losses(report)).toEqual(["unread-socket"]);
+  });
+
+  it("a port without a socket", async () => {
+    const report = await ask(() => send(10));
+    expect(losses(report)).toEqual(["no-listener"]);
+    expect(report.findings.find(({ verdict }) => verdict === "no-listener")!.datagrams).toBe(100);
+  });
+
+  it("the reverse path filter", async () => {
+    await readSlowly(0, 0);
+    const client = network.topology.client.own.v4;
+    const filter = (mode: 0 | 1) =>
+      inside(edge, ["/bin/sh", "-c", `echo ${mode} > /proc/sys/net/ipv4/conf/all/rp_filter`]);
+    // The way back to the client is another device's now.
+    ipInside(edge, [`route add ${client}/32 dev lo`]);
+    filter(1);
+    try {
+      const report = await ask(() => send(10));
+      expect(losses(report)).toEqual(["reverse-path-filter"]);
+      expect(report.firstLosing).toBe("3");
+    } finally {
+      filter(0);
+      ipInside(edge, [`route del ${client}/32 dev lo`]);
+    }
+  });
+});
+
+it("a path that loses nothing is called clean", async () => {
+  await readSlowly(0, 0);
+  const report = await ask(() => send(20));
+  expect(losses(report)).toEqual([]);
+  expect(report.rows.filter(({ state }) => state === "restarted")).toEqual([]);
+});
