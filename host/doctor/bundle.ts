@@ -1,4 +1,5 @@
 import { BUNDLE_FORMAT, type Bundle, type RawReading, type RawSource, type Subject } from "../reading/raw.ts";
+import { parseWitness, type Witness } from "../reading/witness.ts";
 import { BundleError } from "./bundle_error.ts";
 import { printable } from "./wrap.ts";
 
@@ -43,6 +44,7 @@ export function parseBundle(text: string, file: string): Bundle {
     ...(bundle.before !== undefined && { before: readReading(bundle.before, `${file}: before`) }),
     ...(between && { between: between.map((each, index) => readReading(each, `${file}: between[${index}]`)) }),
     after: readReading(bundle.after, `${file}: after`),
+    ...(bundle.witness !== undefined && { witness: readWitness(bundle.witness, file) }),
     ...(bundle.note !== undefined && { note: readNote(bundle.note, `${file}: note`) }),
   };
 }
@@ -82,6 +84,14 @@ function readSubject(value: unknown, where: string): Subject {
     ...(port !== undefined && { port: port as number }),
     ...(name !== undefined && { interface: name as string }),
   };
+}
+
+function readWitness(value: unknown, file: string): Witness {
+  try {
+    return parseWitness(value);
+  } catch (error) {
+    throw new BundleError(`${file}: ${(error as Error).message}`);
+  }
 }
 
 function readNote(value: unknown, where: string): string {

@@ -17,6 +17,7 @@ export function formatJson(report: Report): string {
       datagrams: datagrams ?? null,
       share: share ?? null,
     })),
+    witnessed: report.witnessed.map(({ handOff, ...each }) => ({ handOff: handOff ?? null, ...each })),
     ...(note !== undefined && { note }),
   };
   return `${JSON.stringify(document)}\n`;

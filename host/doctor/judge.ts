@@ -1,3 +1,5 @@
+import { compareWitness } from "../path/agreement.ts";
+import { evidenceLevel, evidenceNotes } from "../path/evidence.ts";
 import type { HandOffId } from "../path/hand_offs.ts";
 import { measure } from "../path/measure.ts";
 import type { Measures } from "../path/measures.ts";
@@ -6,6 +8,7 @@ import { WindowError } from "../path/window.ts";
 import { parseReading } from "../reading/parse.ts";
 import type { Bundle } from "../reading/raw.ts";
 import type { Reading } from "../reading/reading.ts";
+import type { Witness } from "../reading/witness.ts";
 import { judgeMeasures } from "../verdict/all.ts";
 import { historyOf } from "../verdict/history.ts";
 import { BundleError } from "./bundle_error.ts";
@@ -25,15 +28,15 @@ export function judge(bundle: Bundle, proxy?: ProxyMeasure): Report {
   const between = (bundle.between ?? []).map(parseReading);
   try {
     const measures = measure({ subject: bundle.subject, before, between, after, ...(proxy && { proxy }) });
-    return { ...reportOf(measures), note: bundle.note };
+    return { ...reportOf(measures, bundle.witness), note: bundle.note };
   } catch (error) {
     if (error instanceof WindowError) throw new BundleError(`${error.message}; take both readings anew, in this order`);
     throw error;
   }
 }
 
-/** The report on measures, pure. */
-export function reportOf(measures: Measures): Report {
+/** The report on measures, and on what was witnessed in the same window; pure. */
+export function reportOf(measures: Measures, witness?: Witness): Report {
   const { subject, after, seconds } = measures;
   const unseen = unseenOf(measures);
   const found = judgeMeasures(measures);
@@ -46,7 +49,9 @@ export function reportOf(measures: Measures): Report {
     time: after.time,
     seconds,
     kernelRelease: after.kernelRelease,
-    evidence: "counters",
+    evidence: evidenceLevel(witness),
+    evidenceNotes: evidenceNotes(witness),
+    witnessed: witnessedOf(measures, witness),
     verdict: first?.verdict ?? (doubts.length > 0 ? "could-not-tell" : "clean"),
     firstLosing: first?.handOff,
     exitCode: first !== undefined ? 1 : doubts.length > 0 ? 2 : 0,
@@ -57,6 +62,13 @@ export function reportOf(measures: Measures): Report {
     missing: missingOf(after),
     note: undefined,
   };
+}
+
+/** What no counter of ours moved for, and what is nobody's, is no news. */
+function witnessedOf(measures: Measures, witness: Witness | undefined): Report["witnessed"] {
+  return compareWitness(measures, witness)
+    .filter(({ kind, cause }) => kind !== "not ours" && cause !== "not-ours")
+    .map(({ handOff, isConfirmed, text }) => ({ handOff, isConfirmed, text }));
 }
 
 /** Hand-offs whose counters decide: set back, they hide what was lost. */
@@ -94,6 +106,8 @@ function historyReport({ subject, note }: Bundle, after: Reading): Report {
     seconds: undefined,
     kernelRelease: after.kernelRelease,
     evidence: "counters",
+    evidenceNotes: [],
+    witnessed: [],
     verdict: "history-only",
     firstLosing: undefined,
     exitCode: 2,

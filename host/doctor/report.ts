@@ -24,9 +24,6 @@ export interface ReportFinding extends Omit<Finding, "arrived"> {
   readonly share: number | undefined;
 }
 
-/** What drop reasons of the kernel or counters alone say. */
-export type Evidence = "counters";
-
 /** 0: clean (warnings allowed), 1: loss found, 2: could not tell. */
 export type ExitCode = 0 | 1 | 2;
 
@@ -37,7 +34,12 @@ export interface Report {
   /** Length of the window; undefined: one reading. */
   readonly seconds: number | undefined;
   readonly kernelRelease: string | undefined;
-  readonly evidence: Evidence;
+  /** "counters", alone or with what the kernel says of its drops: "counters + reasons", "counters + udp_fail". */
+  readonly evidence: string;
+  /** Why the evidence is not better, one sentence without an end each. */
+  readonly evidenceNotes: readonly string[];
+  /** What the kernel says of its own drops beside the counters, in path order; frames of nobody are left out. */
+  readonly witnessed: readonly Witnessed[];
   /** The first verdict of loss in path order; else "clean", "could-not-tell" or "history-only". */
   readonly verdict: string;
   /** The first hand-off that loses datagrams of ours. */
@@ -51,6 +53,15 @@ export interface Report {
   /** Sources that could not be read, and why. */
   readonly missing: readonly { readonly source: string; readonly why: string }[];
   readonly note: string | undefined;
+}
+
+/** One cause of drops, by both witnesses. */
+export interface Witnessed {
+  /** undefined: a reason that this program does not know. */
+  readonly handOff: HandOffId | undefined;
+  /** Both say so, and the evidence is strong. */
+  readonly isConfirmed: boolean;
+  readonly text: string;
 }
 
 /** Datagrams per second of UDP in the network namespace, receive offload undone. undefined: not read. */

@@ -1,5 +1,6 @@
 import { BUNDLE_FORMAT, type Bundle, type RawReading, type Subject } from "../reading/raw.ts";
 import type { ReadingPlan } from "../reading/read.ts";
+import type { Witness } from "../reading/witness.ts";
 
 /** How full the queues of sockets are, is looked at so often within a window. */
 const SAMPLES = 9;
@@ -15,19 +16,38 @@ export interface Taking {
   readonly namespace?: string;
 }
 
-/** Two readings with lighter ones between them. Throws what `read` throws. */
-export async function takeBundle(
-  { subject, windowMs, namespace }: Taking,
-  outside: { readonly read: (plan: ReadingPlan) => RawReading; readonly wait: (ms: number) => Promise<void> },
-): Promise<Bundle> {
+export interface WindowWitness {
+  /** Counts nothing from now on. */
+  stop(): void;
+  /** Stops, and tells what was counted. Again: the same. */
+  end(): Witness;
+}
+
+export interface Outside {
+  readonly read: (plan: ReadingPlan) => RawReading;
+  readonly wait: (ms: number) => Promise<void>;
+  /** Begins a second witness of the window; absent: none is asked. */
+  readonly witness?: (plan: ReadingPlan) => WindowWitness;
+}
+
+/** Two readings with lighter ones between them, within what the second witness sees. Throws what `outside` throws. */
+export async function takeBundle({ subject, windowMs, namespace }: Taking, outside: Outside): Promise<Bundle> {
   const place = namespace === undefined ? {} : { namespace };
   const ports = subject.port === undefined ? {} : { ports: [subject.port] };
-  const before = outside.read({ subject, ...place });
-  const between: RawReading[] = [];
-  for (let sample = 0; sample < SAMPLES; sample++) {
+  const watching = outside.witness?.({ subject, ...place });
+  try {
+    const before = outside.read({ subject, ...place });
+    const between: RawReading[] = [];
+    for (let sample = 0; sample < SAMPLES; sample++) {
+      await outside.wait(windowMs / (SAMPLES + 1));
+      between.push(outside.read({ subject, ...place, ...ports, sources: SOCKETS }));
+    }
     await outside.wait(windowMs / (SAMPLES + 1));
-    between.push(outside.read({ subject, ...place, ...ports, sources: SOCKETS }));
+    // A reading begins with the counters and goes on with what takes longer: those who have the sockets open.
+    watching?.stop();
+    const after = outside.read({ subject, ...place });
+    return { format: BUNDLE_FORMAT, subject, before, between, after, ...(watching && { witness: watching.end() }) };
+  } finally {
+    watching?.end();
   }
-  await outside.wait(windowMs / (SAMPLES + 1));
-  return { format: BUNDLE_FORMAT, subject, before, between, after: outside.read({ subject, ...place }) };
 }

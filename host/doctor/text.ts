@@ -9,6 +9,7 @@ const WIDTH = 100;
 /** Beyond so many of one verdict the rest is counted. */
 const ALIKE_SHOWN = 5;
 const MISSING_SHOWN = 6;
+const WITNESSED_SHOWN = 12;
 const DOUBTS_SHOWN = 8;
 
 const STATE_WORDS: Readonly<Record<Row["state"], string>> = {
@@ -25,6 +26,7 @@ export function formatReport(report: Report): string {
     heading(report),
     report.rows.length > 0 ? table(report) : [],
     ...shown(report.findings).map(verdictLines),
+    witnessLines(report),
     missingLines(report),
     conclusion(report),
   ];
@@ -128,6 +130,17 @@ function verdictLines({ finding, more }: { finding: ReportFinding; more: number 
 
 function block(title: string, lines: readonly string[]): string[] {
   return lines.flatMap((text, index) => wrap(text, `  ${(index === 0 ? title : "").padEnd(9)}- `, WIDTH));
+}
+
+function witnessLines({ witnessed, evidenceNotes }: Report): string[] {
+  const lines = [...witnessed.map(({ handOff, text }) => `${handOff ?? "?"}: ${text}`), ...evidenceNotes];
+  if (lines.length === 0) return [];
+  const more = lines.length - WITNESSED_SHOWN;
+  return [
+    "second witness:",
+    ...lines.slice(0, WITNESSED_SHOWN).flatMap((text) => wrap(text, "  - ", WIDTH)),
+    ...(more > 0 ? [`  and ${more} more; --json has them all`] : []),
+  ];
 }
 
 /** What was never asked for is not missed. */

@@ -8,8 +8,9 @@
  * - rx_sk may be NULL. The verifier of 6.11 to 6.13 takes it for a socket that is always there, removes a test for NULL
  * that it sees, and lets the program read without a net (kernel commit 5da7e15fb5a1): it is cast to a pointer of which
  * the verifier knows nothing (bpf_rdonly_cast, 6.2 and newer), and which is read like any address that may be wrong.
- * - skb->dev shares its place with UDP's own notes (dev_scratch) while a datagram is in a socket's queue: it is looked
- * at only where it is an address of the kernel.
+ * - skb->dev shares its place with UDP's own notes (dev_scratch) while a datagram is in a socket's queue, and with a
+ *   branch of a tree while a fragment waits: it is looked at only where it is an address of the kernel. A branch read
+ * as a device gives a namespace that nobody watches.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

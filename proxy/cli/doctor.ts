@@ -6,10 +6,11 @@ import { formatBundle, MAX_BUNDLE_BYTES, parseBundle } from "../../host/doctor/b
 import { BundleError } from "../../host/doctor/bundle_error.ts";
 import { formatJson } from "../../host/doctor/json.ts";
 import { judge } from "../../host/doctor/judge.ts";
-import { takeBundle } from "../../host/doctor/take.ts";
+import { type Outside, takeBundle } from "../../host/doctor/take.ts";
 import { formatReport } from "../../host/doctor/text.ts";
-import type { Bundle, RawReading } from "../../host/reading/raw.ts";
-import { type ReadingPlan, readHost } from "../../host/reading/read.ts";
+import { beginWitness } from "../../host/reading/live/begin_witness.ts";
+import type { Bundle } from "../../host/reading/raw.ts";
+import { readHost } from "../../host/reading/read.ts";
 import type { Output } from "./validate.ts";
 
 const EXIT_COULD_NOT_TELL = 2;
@@ -29,10 +30,8 @@ interface Flags {
 }
 
 /** What the command does to the outside; the host by default. */
-export interface DoctorEdge {
+export interface DoctorEdge extends Outside {
   readonly output: Output;
-  readonly read: (plan: ReadingPlan) => RawReading;
-  readonly wait: (ms: number) => Promise<void>;
 }
 
 const HOST: DoctorEdge = {
@@ -42,6 +41,7 @@ const HOST: DoctorEdge = {
   },
   read: readHost,
   wait: async (ms) => void (await sleep(ms)),
+  witness: beginWitness,
 };
 
 function parsePort(text: string): number {

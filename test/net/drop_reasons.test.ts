@@ -88,6 +88,22 @@ test("nobody listens (E1)", async () => {
   expect(window.witness.drops.map(({ port, direction }) => [port, direction])).toEqual([[PORT, "in"]]);
 });
 
+test("nobody listens, behind IPv4 options: the port is found", async () => {
+  const window = await scene.window(() => scene.send(ADDRESSES.receiver, COUNT, ["options"]));
+  expect(expectEqual(window, "no-listener", "NO_SOCKET").counted).toBe(COUNT);
+  expect(window.witness.drops.map(({ port }) => port)).toEqual([PORT]);
+});
+
+test("fragments whose rest never comes (E19): the kernel gives a reason for those that were first", async () => {
+  scene.run("sysctl", "-qw", "net.ipv4.ipfrag_time=1");
+  const window = await scene.window(async () => {
+    scene.send(ADDRESSES.receiver, 20, ["fragments"]);
+    await new Promise((wake) => setTimeout(wake, 3_000));
+  });
+  const found = agreement(window, "fragments");
+  expect(found).toMatchObject({ handOff: "3", reasons: ["FRAG_REASM_TIMEOUT"], kind: "part", skbs: 20, counted: 40 });
+});
+
 test("a filter on the socket refuses all (E13)", async () => {
   await scene.listen(["filter"]);
   const window = await scene.window(() => scene.send(ADDRESSES.receiver, COUNT));
@@ -159,13 +175,21 @@ test("a neighbour that nobody is (E20)", async () => {
   expect(found.skbs).toBeGreaterThan(500);
 });
 
-test("a rule of tc at the ingress", async () => {
+test("a rule of tc at the ingress; of fragments the first alone has a port", async () => {
   scene.run("tc", "qdisc", "add", "dev", "in", "clsact");
   scene.run("tc", "filter", "add", "dev", "in", "ingress", "bpf", "da", "obj", hooks, "sec", "tc");
-  const window = await scene.window(() => scene.send(ADDRESSES.receiver, COUNT));
+  const window = await scene.window(() => {
+    scene.send(ADDRESSES.receiver, COUNT);
+    scene.send(ADDRESSES.receiver, 20, ["fragments"]);
+  });
   scene.run("tc", "qdisc", "del", "dev", "in", "clsact");
   const found = agreement(window, "tc-ingress");
-  expect(found).toMatchObject({ handOff: "3", reasons: ["TC_INGRESS"], isConfirmed: true, skbs: COUNT });
+  expect(found).toMatchObject({ handOff: "3", reasons: ["TC_INGRESS"], isConfirmed: true, skbs: COUNT + 40 });
+  const told = window.witness.drops.map(({ port, isFragment, skbs }) => [port, isFragment, skbs]);
+  expect(told.sort()).toEqual([
+    [0, true, 20],
+    [PORT, false, COUNT + 20],
+  ]);
 });
 
 test("what no counter shows: netfilter at the ingress of a device", async () => {

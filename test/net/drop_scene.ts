@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { statSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { type Agreement, compareWitness } from "../../host/path/agreement.ts";
 import { measure } from "../../host/path/measure.ts";
 import type { Measures } from "../../host/path/measures.ts";
+import { namespaceInode } from "../../host/reading/live/namespace.ts";
 import { liveWatchSystem } from "../../host/reading/live/system.ts";
 import { DropWatch } from "../../host/reading/live/watch_drops.ts";
 import { parseReading } from "../../host/reading/parse.ts";
@@ -87,7 +87,7 @@ export class DropScene {
   }
 
   get namespace(): number {
-    return statSync(`/run/netns/${this.receiver}`).ino;
+    return namespaceInode(this.receiver);
   }
 
   async listen(words: readonly string[], address: string = ADDRESSES.receiver): Promise<Listener> {
@@ -119,6 +119,7 @@ export class DropScene {
     const watch = this.watch();
     const before = read();
     await act();
+    watch.stop();
     const after = read();
     const witness = watch.end();
     const measures = measure({ subject: { port: PORT }, before, between: [], after });

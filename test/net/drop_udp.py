@@ -4,7 +4,8 @@ listen: address, port, words. Prints `ready` and its cookie, and keeps the socke
         smallest receive buffer), `filter` (takes no datagram), `gro` (takes merged datagrams as one), `read` (reads all that
         comes, and prints how much before it ends).
 send:   address, port, count, words. Words: `train` (each send is ten datagrams, UDP_SEGMENT), `corrupt` (a wrong checksum),
-        `from=ADDRESS`, `fast` (as fast as the kernel takes them, again and again until its input ends).
+        `from=ADDRESS`, `options` (behind an IPv4 header with options), `fragments` (first fragments whose rest never comes,
+        and last ones), `fast` (as fast as the kernel takes them, again and again until its input ends).
 """
 
 import ctypes
@@ -21,6 +22,8 @@ TRAIN_DATAGRAMS = 10
 SEGMENT_BYTES = 100
 BATCH = 512
 CORRUPT_CHECKSUM = 0xDEAD
+MORE_FRAGMENTS = 0x2000
+NO_OPERATION = b"\x01"
 
 
 def udp_socket(address: str) -> socket.socket:
@@ -97,13 +100,27 @@ def send_corrupt(source: str, address: str, port: int, count: int) -> None:
         raw.sendto(datagram, (address, 0))
 
 
+def send_fragments(address: str, port: int, count: int) -> None:
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    udp = struct.pack("!HHHH", 40000, port, 48, 0) + b"x" * 24
+    for identifier in range(1, 2 * count + 1):
+        offset = MORE_FRAGMENTS if identifier <= count else len(udp) // 8
+        header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), identifier, offset, 64, socket.IPPROTO_UDP, 0)
+        raw.sendto(header + socket.inet_aton("0.0.0.0") + socket.inet_aton(address) + udp, (address, 0))
+
+
 def send(address: str, port: str, count: str, *words: str) -> None:
     source = next((word.removeprefix("from=") for word in words if word.startswith("from=")), "")
     if "corrupt" in words:
         send_corrupt(source, address, int(port), int(count))
         return
+    if "fragments" in words:
+        send_fragments(address, int(port), int(count))
+        return
     udp = udp_socket(address)
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    if "options" in words:
+        udp.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, NO_OPERATION * 4)
     udp.bind((source, 0))
     if "fast" in words:
         udp.connect((address, int(port)))

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, statfsSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, statfsSync } from "node:fs";
 import { printable } from "../text/columns.ts";
 import type { HostAddon } from "./addon.ts";
 import { codeOf } from "./reason.ts";
@@ -68,5 +68,15 @@ export function inNamespace<Result>(addon: HostAddon, choice: string, run: () =>
     }
   } finally {
     closeSync(target);
+  }
+}
+
+/** The inode number by which the kernel tells this network namespace from others. Throws NamespaceError. */
+export function namespaceInode(choice = "/proc/thread-self/ns/net"): number {
+  const file = openNamespace(choice);
+  try {
+    return fstatSync(file).ino;
+  } finally {
+    closeSync(file);
   }
 }

@@ -103,6 +103,7 @@ export class DropWatch {
   readonly #startMs: number;
   readonly #stopChecks: () => void;
   #endMs: number | undefined;
+  #witness: Witness | undefined;
   #checked: { readonly events: number; readonly atMs: number };
   #stormRate: number | undefined;
 
@@ -116,9 +117,22 @@ export class DropWatch {
       this.#attached.program === undefined ? () => {} : system.every(STORM_CHECK_MS, () => this.#check());
   }
 
-  /** Detaches, and tells what was counted. Again: the same. */
+  /** Counts nothing from now on. */
+  stop(): void {
+    if (this.#endMs !== undefined) return;
+    this.#stopChecks();
+    this.#attached.program?.detach();
+    this.#endMs = this.#system.steadyMs();
+  }
+
+  /** Stops, and tells what was counted. Again: the same. */
   end(): Witness {
-    this.#detach();
+    this.stop();
+    this.#witness ??= this.#read();
+    return this.#witness;
+  }
+
+  #read(): Witness {
     const { program, level, refusals } = this.#attached;
     const { entries, ...totals } = program?.read() ?? { entries: [], events: 0, lost: 0, unreadable: 0, missed: 0 };
     const rest = {
@@ -142,13 +156,6 @@ export class DropWatch {
     const rate = eventsPerSecond(this.#checked, now);
     this.#checked = now;
     if (rate > (this.#plan.stormEventsPerSecond ?? STORM_EVENTS_PER_SECOND)) this.#stormRate ??= rate;
-    if (this.#stormRate !== undefined && now.atMs - this.#startMs >= STORM_LIMIT_MS) this.#detach();
-  }
-
-  #detach(): void {
-    if (this.#endMs !== undefined) return;
-    this.#stopChecks();
-    this.#attached.program?.detach();
-    this.#endMs = this.#system.steadyMs();
+    if (this.#stormRate !== undefined && now.atMs - this.#startMs >= STORM_LIMIT_MS) this.stop();
   }
 }

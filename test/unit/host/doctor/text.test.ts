@@ -116,8 +116,18 @@ describe("the answer", () => {
     });
     expect(Object.keys(document).sort()).toEqual(
       [
-        ...["doubts", "evidence", "exitCode", "findings", "firstLosing", "format", "kernelRelease", "missing"],
-        ...["rates", "rows", "seconds", "subject", "time", "verdict"],
+        ...[
+          "doubts",
+          "evidence",
+          "evidenceNotes",
+          "exitCode",
+          "findings",
+          "firstLosing",
+          "format",
+          "kernelRelease",
+          "missing",
+        ],
+        ...["rates", "rows", "seconds", "subject", "time", "verdict", "witnessed"],
       ].sort(),
     );
   });

@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { DropEntry } from "../../../../host/reading/drop_reasons.ts";
 import { isConfidential, lackingCapabilities, whyNot } from "../../../../host/reading/live/drop_witness_refusal.ts";
+import { NamespaceError, namespaceInode } from "../../../../host/reading/live/namespace.ts";
 import { type DropReasonsSettings, DropWatch, type WatchSystem } from "../../../../host/reading/live/watch_drops.ts";
 
 const BTF = readFileSync(join(import.meta.dirname, "../../../fixtures/btf/newer.btf"));
@@ -174,6 +175,12 @@ test("more ports than can be told apart: the first", () => {
   const machine = new Machine();
   new DropWatch({ namespace: 1, ports: Array.from({ length: 5_000 }, (_, i) => i + 1) }, machine).end();
   expect(machine.asked[0]?.ports).toHaveLength(4096);
+});
+
+test("the namespace that we are in", () => {
+  expect(namespaceInode()).toBe(statSync("/proc/self/ns/net").ino);
+  expect(namespaceInode(String(process.pid))).toBe(namespaceInode());
+  expect(() => namespaceInode("no such namespace")).toThrow(NamespaceError);
 });
 
 test("which capabilities are lacking", () => {
