@@ -9,6 +9,8 @@ export interface Scene {
   readonly fault: string;
   readonly handOff: HandOffId;
   readonly verdict: string;
+  /** The first loss that is named; default: the verdict itself. Of a verdict that warns: what it warns beside. */
+  readonly first?: string;
   /** Stands in what the doctor says is to be done. */
   readonly remedy: RegExp;
   /** The kernel's own drop reason; absent where it gives none: no skb is dropped, or not within the window. */

@@ -6,10 +6,16 @@ import { BACKEND_PORT, CLIENT, PORT, Stage } from "./stage/stage.ts";
 
 /* A doctor that cries wolf is switched off: through all of a clean load it finds nothing to be done. */
 
-const SECONDS = Number(process.env.FAULTS_SILENCE_SECONDS ?? 120);
+const SECONDS = secondsAsked(process.env.FAULTS_SILENCE_SECONDS ?? "120");
 const WINDOW_MS = 10_000;
 const GROUP_PORT = PORT + 1;
 const TRAIN_PORT = PORT + 2;
+
+/** Anything else would be no time at all, and the test would pass by doing nothing. */
+function secondsAsked(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new Error(`FAULTS_SILENCE_SECONDS is "${text}"; allowed: whole seconds, 1 to 999999`);
+}
 
 /** Seconds of what comes: a busy machine that lets a reader wait loses nothing, as the load is meant to be. */
 const ROOM = { buffer: 16 << 20, force: true } as const;

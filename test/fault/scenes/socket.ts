@@ -145,6 +145,7 @@ export const clamp: Scene = {
   fault: "clamp by rmem_max",
   handOff: "5",
   verdict: "receive-buffer-clamped",
+  first: "burst",
   remedy: /rmem_max=.*SO_RCVBUF/,
   reason: "SOCKET_RCVBUFF",
   exitCode: 1,

@@ -20,7 +20,10 @@ export function expectVerdict(scene: Scene, { report }: Played): void {
   expect(finding, said).toBeDefined();
   expect(finding!.handOff, said).toBe(scene.handOff);
   expect(report.exitCode, said).toBe(scene.exitCode);
-  if (scene.exitCode === 1) expect(report.firstLosing, said).toBe(scene.handOff);
+  if (scene.exitCode === 1) {
+    expect(report.firstLosing, said).toBe(scene.handOff);
+    expect(report.verdict, said).toBe(scene.first ?? scene.verdict);
+  }
   expect(finding!.remedy.join("\n")).toMatch(scene.remedy);
   expect(finding!.proof.length, said).toBeGreaterThan(0);
 }
