@@ -28,7 +28,13 @@ describe("drops of a socket that no counter of UDP has", () => {
     expect(refused(0n, 99_000)).toEqual(["udp-memory 3000"]);
   });
 
-  it("are neither where memory was not short", () => {
-    expect(refused(0n, 100)).toEqual([]);
+  it("are a want of memory as well where it was short for a moment only: nothing else is counted by sockets alone", () => {
+    expect(refused(0n, 100)).toEqual(["udp-memory 3000"]);
+  });
+
+  it("are none where a counter of UDP has nearly all of them: both are not read at the same moment", () => {
+    const sockets = [socket({ drops: 3000, queueBytes: [212_000, 212_500, 212_000] })];
+    const found = judgeMeasures(measures({ sockets, udp: udp4({ inErrors: 2900, receiveBufferErrors: 2900 }) }));
+    expect(found.map(({ verdict }) => verdict)).toEqual(["consumption-mismatch"]);
   });
 });
