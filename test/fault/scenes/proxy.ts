@@ -77,7 +77,7 @@ export const deadBackend: Scene = {
   verdict: "backend-silent",
   remedy: /doctor there/,
   exitCode: 1,
-  moves: { "udp4.InDatagrams": 500, "udp4.OutDatagrams": 500 },
+  moves: { "udp4.InDatagrams": 500, "ip4.OutRequests": 500 },
   still: CLEAN_BEFORE,
   reach: "namespace",
   play: async (stage) => {
