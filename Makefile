@@ -25,7 +25,7 @@ CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.
 
 IMAGE := build/image/quicproxy.oci.tar
 
-.PHONY: help demo test test-native test-asan soak coverage e2e image cluster cluster-down lint tidy bench bench-operator fuzz generate build deps clean
+.PHONY: help demo test faults faults-long test-native test-asan soak coverage e2e image cluster cluster-down lint tidy bench bench-operator fuzz generate build deps clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +33,14 @@ help: ## Print the targets
 demo: packages-lab build ## Real QUIC downloads through the proxy, in network namespaces of their own (root)
 	@$(call fresh,build lab) $(BIN)/node proxy/cli/main.ts demo $(DEMO)
 
-test: packages-native packages-lab build build/venv/.stamp $(IMAGE) ## Every test: native, also with sanitizers; unit, network, interop (root)
+test: packages-native packages-lab packages-fault build build/venv/.stamp $(IMAGE) ## Every test: native, also with sanitizers; unit, network, interop (root)
 	@$(BIN)/node test/run.ts
+
+faults: packages-lab packages-fault build ## Faults made for real, and what the doctor says of each, as a table; about 4 minutes (root)
+	@$(BIN)/node test/run.ts faults
+
+faults-long: packages-lab packages-fault build ## The same, and an hour of clean load through which it has to be silent (root)
+	@FAULTS_SILENCE_SECONDS=3600 $(BIN)/node test/run.ts faults
 
 test-native: packages-native deps ## Native unit tests
 	@$(BIN)/node test/run.ts native-release fuzz-replay-release

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the system packages of the named groups: build native lab image cluster interop bench lint fuzz. With --needs:
+# Installs the system packages of the named groups: build native lab fault image cluster interop bench lint fuzz. With --needs:
 # prints the table below, from which the tests make the PATH of a fresh system (test/fresh/).
 # Nothing to do: says nothing. As root on Debian 12 or Ubuntu 24.04 and newer: installs with apt. Otherwise: says what is
 # missing, or the command that installs it, and stops.
@@ -27,6 +27,14 @@ lab      nft                                            nftables
 lab      gtlsclient                                     ngtcp2-client
 lab      gtlsserver                                     ngtcp2-server
 lab      openssl                                        openssl
+fault    ip                                             iproute2
+fault    ethtool                                        ethtool
+fault    nft                                            nftables
+fault    /usr/bin/python3                               python3
+fault    clang-19                                       clang-19
+fault    /usr/include/bpf/libbpf.h                      libbpf-dev
+fault    nginx                                          nginx-light
+fault    /usr/lib/nginx/modules/ngx_stream_module.so    libnginx-mod-stream
 image    strip                                          binutils
 image    umoci                                          umoci
 image    mount                                          mount
@@ -117,7 +125,7 @@ install_with_apt() {
 }
 
 if [ "${1:-}" = --needs ]; then needs && exit 0; fi
-[ $# -gt 0 ] || { echo "usage: $0 --needs | build|native|lab|image|cluster|interop|bench|lint|fuzz ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: $0 --needs | build|native|lab|fault|image|cluster|interop|bench|lint|fuzz ..." >&2; exit 2; }
 packages=$(missing_packages "$@" | tr '\n' ' ')
 packages=${packages% }
 [ -n "$packages" ] || exit 0

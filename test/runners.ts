@@ -28,6 +28,7 @@ const jobs = process.env.JOBS ?? String(availableParallelism());
 
 const nativePackages: readonly Group[] = ["build", "native"];
 const testPackages: readonly Group[] = ["build", "native", "lab", "interop", "image"];
+const faultPackages: readonly Group[] = ["build", "lab", "fault"];
 const clusterPackages: readonly Group[] = ["build", "image", "cluster"];
 
 function nativeRunners(preset: "release" | "asan"): Runner[] {
@@ -78,7 +79,7 @@ function soakRunner(): Runner {
 }
 
 function vitestRunner(
-  project: "unit" | "image" | "net" | "net-sockets" | "interop" | "chart" | "e2e" | "integration",
+  project: "unit" | "image" | "net" | "net-sockets" | "faults" | "interop" | "chart" | "e2e" | "integration",
 ): Runner {
   const report = join(reports, `${project}.json`);
   const vitest = join("node_modules", "vitest", "vitest.mjs");
@@ -96,6 +97,7 @@ export const runners: readonly Runner[] = [
   vitestRunner("unit"),
   vitestRunner("net"),
   vitestRunner("net-sockets"),
+  { ...vitestRunner("faults"), packages: faultPackages },
   { ...vitestRunner("image"), mostlyWaits: true },
   { ...vitestRunner("interop"), mostlyWaits: true },
   ...nativeRunners("release"),

@@ -1,6 +1,6 @@
 import { restOf } from "../path/count.ts";
 import type { Verdict } from "./finding.ts";
-import { isLoss } from "./gates.ts";
+import { isLoss, isSkew } from "./gates.ts";
 import { losingSockets } from "./losing_sockets.ts";
 import { count, share } from "./words.ts";
 
@@ -18,7 +18,7 @@ export const fullReceiveBuffer: Verdict = {
       receiveBufferErrors,
       losingSockets(measures).map((each) => each.lost),
     );
-    if (!isLoss(lost, arrived)) return [];
+    if (!isLoss(lost, arrived) || isSkew(lost, receiveBufferErrors)) return [];
     return [
       {
         severity: "loss",

@@ -1,6 +1,6 @@
 import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
-import { limitedCgroups, memoryPressure } from "./udp_memory.ts";
+import { limitedCgroups, memoryLoss, memoryPressure } from "./udp_memory.ts";
 import { count, size } from "./words.ts";
 
 export const memoryCgroup: Verdict = {
@@ -12,17 +12,17 @@ export const memoryCgroup: Verdict = {
   ],
   inVain: ["net.ipv4.udp_mem: it is far from full", "A bigger receive buffer: it takes more of the same limit"],
   find: (measures) => {
-    const { memoryErrors, arrived } = measures.totals;
+    const lost = memoryLoss(measures);
     const limited = limitedCgroups(measures);
     const { pages, limitPages, isNearLimit } = memoryPressure(measures);
-    if (!isLoss(memoryErrors, arrived) || isNearLimit || limited.length === 0) return [];
+    if (!isLoss(lost, measures.totals.arrived) || isNearLimit || limited.length === 0) return [];
     return [
       {
         severity: "loss",
         title: "The memory limit of a cgroup refuses room for datagrams",
-        datagrams: memoryErrors,
+        datagrams: lost,
         proof: [
-          `MemErrors ${count(memoryErrors)}, while UDP holds ${count(pages ?? 0)} of ${count(limitPages ?? 0)} pages of net.ipv4.udp_mem`,
+          `refused for want of memory: ${count(lost)}, while UDP holds ${count(pages ?? 0)} of ${count(limitPages ?? 0)} pages of net.ipv4.udp_mem`,
           ...limited.map(
             ({ cgroup, times }) =>
               `${cgroup} came to its limit ${count(times)} times${limitOf(measures.after.memoryCgroups, cgroup)}`,

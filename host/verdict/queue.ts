@@ -28,10 +28,17 @@ export function isFull(measure: SocketMeasure, measures: Measures): boolean {
   return times * 2 > queueBytes.length || (times * 2 === queueBytes.length && isFullNow);
 }
 
-/** Full, and exactly as full at every reading. */
+/**
+ * Full, and exactly as full since it came to that: it may have filled up after the first readings, but never fell. Of
+ * more than two readings half show it, so that no reader has taken anything for that long.
+ */
 export function isStill(measure: SocketMeasure, measures: Measures): boolean {
   const { queueBytes } = measure;
-  return queueBytes.length > 1 && queueBytes.every((bytes) => bytes === queueBytes[0]) && isFull(measure, measures);
+  const last = queueBytes.at(-1) ?? 0;
+  const since = queueBytes.indexOf(last);
+  const still = queueBytes.length - since;
+  if (queueBytes.length < 2 || still < Math.max(2, queueBytes.length / 2) || !isFull(measure, measures)) return false;
+  return queueBytes.every((bytes, index) => bytes >= (queueBytes[index - 1] ?? 0));
 }
 
 /** At how many of the readings something waited: the reader had work. */

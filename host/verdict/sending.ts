@@ -1,7 +1,7 @@
 import { greatest, restOf, sumOf } from "../path/count.ts";
 import type { Measures } from "../path/measures.ts";
 import type { Verdict } from "./finding.ts";
-import { isLoss } from "./gates.ts";
+import { isLoss, isSkew } from "./gates.ts";
 import { lossOnLinks } from "./on_links.ts";
 import { count, share } from "./words.ts";
 
@@ -71,7 +71,7 @@ export const sendBuffer: Verdict = {
   find: (measures) => {
     const ofQueues = greatest(measures.send.qdiscDrops.map(({ drops }) => drops));
     const lost = restOf(measures.totals.sendBufferErrors, [ofQueues]);
-    if (!isLoss(lost, attempted(measures))) return [];
+    if (!isLoss(lost, attempted(measures)) || isSkew(lost, measures.totals.sendBufferErrors)) return [];
     return [
       {
         severity: "loss",

@@ -2,7 +2,7 @@ import { sumOf } from "../path/count.ts";
 import type { Measures } from "../path/measures.ts";
 import { nameOf } from "../path/sockets.ts";
 import type { Verdict } from "./finding.ts";
-import { isLoss } from "./gates.ts";
+import { isLoss, isSkew } from "./gates.ts";
 import { count, share, size } from "./words.ts";
 
 const PAGE_BYTES = 4096;
@@ -16,8 +16,9 @@ export interface MemoryPressure {
 }
 
 /** How far UDP's memory is from net.ipv4.udp_mem, machine-wide. */
-export function memoryPressure({ after }: Measures): MemoryPressure {
-  const pages = after.udpMemoryPages;
+export function memoryPressure({ before, after }: Measures): MemoryPressure {
+  // Who reads gives memory back: it was short at one of the readings as a rule, and not at both.
+  const pages = greatestOf([before.udpMemoryPages, after.udpMemoryPages]);
   const limitPages = after.sysctls.get("net.ipv4.udp_mem")?.[2];
   const isNearLimit = pages !== undefined && limitPages !== undefined && pages >= NEAR * limitPages;
   return { pages, limitPages, isNearLimit };
@@ -38,12 +39,19 @@ export function limitedCgroups({ before, after }: Measures): { cgroup: string; t
  */
 export function memoryLoss(measures: Measures): number | undefined {
   const { memoryErrors, otherErrors } = measures.totals;
-  const { isNearLimit } = memoryPressure(measures);
-  if (memoryErrors === undefined) return isNearLimit ? otherErrors : undefined;
-  if (memoryErrors > 0 || !isNearLimit) return memoryErrors;
+  const isShort = memoryPressure(measures).isNearLimit || limitedCgroups(measures).length > 0;
+  if (memoryErrors === undefined) return isShort ? otherErrors : undefined;
+  if (memoryErrors > 0) return memoryErrors;
   const errors = sumOf([measures.udp.ip4.inErrors, measures.udp.ip6.inErrors]) ?? 0;
   const drops = sumOf((measures.sockets ?? []).map((each) => each.drops)) ?? 0;
-  return Math.max(0, drops - errors);
+  const hidden = Math.max(0, drops - errors);
+  // Whatever else a socket drops is in InErrors, too.
+  return isShort || !isSkew(hidden, drops) ? hidden : memoryErrors;
+}
+
+function greatestOf(pages: readonly (number | undefined)[]): number | undefined {
+  const known = pages.filter((each) => each !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
 }
 
 export const udpMemory: Verdict = {

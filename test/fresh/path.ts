@@ -20,7 +20,7 @@ import { type Dpkg, readDpkg } from "./dpkg.ts";
  */
 
 /** A group of setup/packages.sh. */
-export type Group = "build" | "native" | "lab" | "image" | "cluster" | "interop" | "bench" | "lint" | "fuzz";
+export type Group = "build" | "native" | "lab" | "fault" | "image" | "cluster" | "interop" | "bench" | "lint" | "fuzz";
 
 /** What README.md asks for before anything is installed. */
 const presupposed = ["node", "npm", "npx", "git", "c++", "make"];
