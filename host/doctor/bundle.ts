@@ -1,5 +1,6 @@
+import { parseProxyMeasure } from "../reading/proxy_measure.ts";
 import { BUNDLE_FORMAT, type Bundle, type RawReading, type RawSource, type Subject } from "../reading/raw.ts";
-import { parseWitness, type Witness } from "../reading/witness.ts";
+import { parseWitness } from "../reading/witness.ts";
 import { BundleError } from "./bundle_error.ts";
 import { printable } from "./wrap.ts";
 
@@ -44,7 +45,8 @@ export function parseBundle(text: string, file: string): Bundle {
     ...(bundle.before !== undefined && { before: readReading(bundle.before, `${file}: before`) }),
     ...(between && { between: between.map((each, index) => readReading(each, `${file}: between[${index}]`)) }),
     after: readReading(bundle.after, `${file}: after`),
-    ...(bundle.witness !== undefined && { witness: readWitness(bundle.witness, file) }),
+    ...(bundle.witness !== undefined && { witness: readBeside(bundle.witness, parseWitness, file) }),
+    ...(bundle.proxy !== undefined && { proxy: readBeside(bundle.proxy, parseProxyMeasure, file) }),
     ...(bundle.note !== undefined && { note: readNote(bundle.note, `${file}: note`) }),
   };
 }
@@ -86,9 +88,9 @@ function readSubject(value: unknown, where: string): Subject {
   };
 }
 
-function readWitness(value: unknown, file: string): Witness {
+function readBeside<Parsed>(value: unknown, parse: (value: unknown) => Parsed, file: string): Parsed {
   try {
-    return parseWitness(value);
+    return parse(value);
   } catch (error) {
     throw new BundleError(`${file}: ${(error as Error).message}`);
   }

@@ -3,7 +3,6 @@ import { evidenceLevel, evidenceNotes } from "../path/evidence.ts";
 import type { HandOffId } from "../path/hand_offs.ts";
 import { measure } from "../path/measure.ts";
 import type { Measures } from "../path/measures.ts";
-import type { ProxyMeasure } from "../path/proxy_measure.ts";
 import { WindowError } from "../path/window.ts";
 import { parseReading } from "../reading/parse.ts";
 import type { Bundle } from "../reading/raw.ts";
@@ -21,14 +20,15 @@ import { type Unseen, unseenOf } from "./unseen.ts";
  * What two readings prove, wherever they were taken. With one reading: history alone. Throws BundleError where the second
  * reading is not later than the first.
  */
-export function judge(bundle: Bundle, proxy?: ProxyMeasure): Report {
+export function judge(bundle: Bundle): Report {
+  const { subject, proxy, witness, note } = bundle;
   const after = parseReading(bundle.after);
   if (bundle.before === undefined) return historyReport(bundle, after);
   const before = parseReading(bundle.before);
   const between = (bundle.between ?? []).map(parseReading);
   try {
-    const measures = measure({ subject: bundle.subject, before, between, after, ...(proxy && { proxy }) });
-    return { ...reportOf(measures, bundle.witness), note: bundle.note };
+    const measures = measure({ subject, before, between, after, ...(proxy && { proxy }) });
+    return { ...reportOf(measures, witness), note };
   } catch (error) {
     if (error instanceof WindowError) throw new BundleError(`${error.message}; take both readings anew, in this order`);
     throw error;

@@ -1,3 +1,4 @@
+import type { ProxyMeasure } from "../reading/proxy_measure.ts";
 import { BUNDLE_FORMAT, type Bundle, type RawReading, type Subject } from "../reading/raw.ts";
 import type { ReadingPlan } from "../reading/read.ts";
 import type { Witness } from "../reading/witness.ts";
@@ -28,12 +29,15 @@ export interface Outside {
   readonly wait: (ms: number) => Promise<void>;
   /** Begins a second witness of the window; absent: none is asked. */
   readonly witness?: (plan: ReadingPlan) => WindowWitness;
+  /** Begins to count what a proxy does; its answer ends that. Absent: none is asked. */
+  readonly proxy?: () => Promise<() => Promise<ProxyMeasure | undefined>>;
 }
 
 /** Two readings with lighter ones between them, within what the second witness sees. Throws what `outside` throws. */
 export async function takeBundle({ subject, windowMs, namespace }: Taking, outside: Outside): Promise<Bundle> {
   const place = namespace === undefined ? {} : { namespace };
   const ports = subject.port === undefined ? {} : { ports: [subject.port] };
+  const endProxy = await outside.proxy?.();
   const watching = outside.witness?.({ subject, ...place });
   try {
     const before = outside.read({ subject, ...place });
@@ -46,7 +50,9 @@ export async function takeBundle({ subject, windowMs, namespace }: Taking, outsi
     // A reading begins with the counters and goes on with what takes longer: those who have the sockets open.
     watching?.stop();
     const after = outside.read({ subject, ...place });
-    return { format: BUNDLE_FORMAT, subject, before, between, after, ...(watching && { witness: watching.end() }) };
+    const proxy = await endProxy?.();
+    const beside = { ...(watching && { witness: watching.end() }), ...(proxy && { proxy }) };
+    return { format: BUNDLE_FORMAT, subject, before, between, after, ...beside };
   } finally {
     watching?.end();
   }

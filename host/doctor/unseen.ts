@@ -12,7 +12,7 @@ export interface Unseen {
   readonly matters: boolean;
 }
 
-const NO_PROXY = "no proxy was asked";
+const NO_PROXY = "no proxy was asked (--proxy)";
 
 const notSeen = (why: string, matters = true): Unseen => ({ state: "not seen", why, matters });
 

@@ -1,7 +1,7 @@
+import type { ProxyMeasure } from "../reading/proxy_measure.ts";
 import type { Subject } from "../reading/raw.ts";
 import type { Link, Reading, UdpSocket } from "../reading/reading.ts";
 import type { HandOffId } from "./hand_offs.ts";
-import type { ProxyMeasure } from "./proxy_measure.ts";
 
 /*
  * What changed within a window. All numbers are differences unless their name says otherwise. undefined: not read, or a

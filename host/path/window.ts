@@ -1,9 +1,9 @@
+import type { ProxyMeasure } from "../reading/proxy_measure.ts";
 import type { Subject } from "../reading/raw.ts";
 import type { Counters, Reading } from "../reading/reading.ts";
 import { differenceOf, type Width } from "./difference.ts";
 import type { HandOffId } from "./hand_offs.ts";
 import type { Count, Restart } from "./measures.ts";
-import type { ProxyMeasure } from "./proxy_measure.ts";
 
 /** Two readings, and what lies between them. */
 export interface Window {

@@ -1,3 +1,4 @@
+import type { ProxyMeasure } from "./proxy_measure.ts";
 import type { Witness } from "./witness.ts";
 
 /*
@@ -38,6 +39,8 @@ export interface Bundle {
   readonly after: RawReading;
   /** Why the kernel dropped what it dropped between `before` and `after`; see compareWitness. */
   readonly witness?: Witness;
+  /** What a proxy on this host counted between them. */
+  readonly proxy?: ProxyMeasure;
   /** Where the readings come from, for people: a recorded trouble report says so here. */
   readonly note?: string;
 }

@@ -1,5 +1,5 @@
 import { sumOf } from "../path/count.ts";
-import type { BackendMeasure } from "../path/proxy_measure.ts";
+import type { BackendMeasure } from "../reading/proxy_measure.ts";
 import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
 import { count } from "./words.ts";

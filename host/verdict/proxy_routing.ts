@@ -1,4 +1,4 @@
-import type { ProxyMeasure } from "../path/proxy_measure.ts";
+import type { ProxyMeasure } from "../reading/proxy_measure.ts";
 import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
 import { count, share } from "./words.ts";

@@ -11,6 +11,9 @@ import { formatReport } from "../../host/doctor/text.ts";
 import { beginWitness } from "../../host/reading/live/begin_witness.ts";
 import type { Bundle } from "../../host/reading/raw.ts";
 import { readHost } from "../../host/reading/read.ts";
+import type { HostPort } from "../../process/host_port.ts";
+import { proxyWithin } from "./doctor_proxy.ts";
+import { parseAddress } from "./top.ts";
 import type { Output } from "./validate.ts";
 
 const EXIT_COULD_NOT_TELL = 2;
@@ -27,6 +30,7 @@ interface Flags {
   json?: true;
   save?: string;
   read?: string;
+  proxy?: HostPort;
 }
 
 /** What the command does to the outside; the host by default. */
@@ -80,6 +84,11 @@ export function registerDoctor(program: Command, edge: DoctorEdge = HOST): void 
         .argParser(parseWindow)
         .default(parseWindow("10s"), "10s"),
     )
+    .addOption(
+      new Option("--proxy <addr:port>", "ask the proxy whose metrics are there, too: hand-offs 6, 7 and 9")
+        .argParser(parseAddress)
+        .conflicts(["read"]),
+    )
     .option("--json", "print one JSON document for programs")
     .addOption(new Option("--save <file>", "keep the readings as a bundle, to be judged elsewhere").conflicts(["read"]))
     .addOption(
@@ -104,9 +113,16 @@ async function doctor(flags: Flags, edge: DoctorEdge): Promise<void> {
   if (flags.save !== undefined) await saveBundle(flags.save, bundle);
 }
 
-async function takeHere({ port, interface: name, netns, for: windowMs }: Flags, edge: DoctorEdge): Promise<Bundle> {
+async function takeHere(
+  { port, interface: name, netns, for: windowMs, proxy }: Flags,
+  edge: DoctorEdge,
+): Promise<Bundle> {
   const subject = { ...(port !== undefined && { port }), ...(name !== undefined && { interface: name }) };
-  return await takeBundle({ subject, windowMs, ...(netns !== undefined && { namespace: netns }) }, edge);
+  const outside = {
+    ...edge,
+    ...(proxy && { proxy: () => proxyWithin(proxy, (text) => edge.output.err(`${text}\n`)) }),
+  };
+  return await takeBundle({ subject, windowMs, ...(netns !== undefined && { namespace: netns }) }, outside);
 }
 
 async function readBundleFile(file: string): Promise<Bundle> {

@@ -21,7 +21,8 @@ interface TopOptions {
 const INTERVAL_MIN_MS = 100;
 const EXIT_RUNTIME_FAILURE = 1;
 
-function parseAddress(text: string): HostPort {
+/** Where a proxy serves its metrics. */
+export function parseAddress(text: string): HostPort {
   const address = parseHostPort(text);
   if (!address) throw new InvalidArgumentError("Allowed: ADDR:PORT, such as 127.0.0.1:9464, [::1]:9464 or :9464.");
   return address.address === "0.0.0.0" ? { ...address, address: "127.0.0.1" } : address;

@@ -1,4 +1,4 @@
-import type { BackendMeasure, ProxyMeasure } from "../../host/path/proxy_measure.ts";
+import type { BackendMeasure, ProxyMeasure } from "../../host/reading/proxy_measure.ts";
 import type { BackendCounters, CounterTotals } from "../counters/read.ts";
 import type { CountersReport } from "./report.ts";
 

@@ -51,7 +51,7 @@ export async function look(stage: Stage, subject: Subject, windowMs: number): Pr
   const counted = await stage.proxy?.counters();
   const { bundle, witness } = await watch(stage.host, subject, windowMs);
   const proxy = counted && proxyMeasure(counted, await stage.proxy!.counters());
-  const report = judge(bundle, proxy);
+  const report = judge({ ...bundle, ...(proxy && { proxy }) });
   const seconds = (performance.now() - startedMs) / 1000;
   const [before, after] = [parseReading(bundle.before!), parseReading(bundle.after)];
   const measures = measure({ subject, before, between: [], after });

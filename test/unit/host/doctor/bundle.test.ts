@@ -74,6 +74,30 @@ const manySources = () => ({
   sources: Object.fromEntries(Array.from({ length: 5000 }, (_, place) => [`source${place}`, { text: "" }])),
 });
 
+describe("the proxy's part of a bundle", () => {
+  const good = {
+    received: 10,
+    forwarded: 9,
+    ringFull: 0,
+    refused: { budget: 1, tableFull: 0, noPort: 0, noBackend: 0 },
+    backends: [{ name: "10.0.0.7:4433", sent: 9, answered: 8, refused: 0 }],
+  };
+  const parse = (proxy: unknown) => parseBundle(JSON.stringify({ ...incident, proxy }), "b.json");
+
+  it("is kept as it is", () => expect(parse(good).proxy).toEqual(good));
+
+  it.each([
+    ["a number that is none", { ...good, received: -1 }, /b\.json: proxy\.received: /],
+    ["a cause that is missing", { ...good, refused: {} }, /b\.json: proxy\.refused\.budget: /],
+    [
+      "a name with an escape",
+      { ...good, backends: [{ ...good.backends[0], name: "\u001b[2J" }] },
+      /proxy\.backends\.0\.name: /,
+    ],
+    ["no object", 7, /b\.json: proxy: /],
+  ])("says what is wrong: %s", (_, proxy, said) => expect(() => parse(proxy)).toThrow(said));
+});
+
 describe("whatever stands in a bundle", () => {
   const sources = Object.keys(incident.after.sources);
   const number = fc.oneof(

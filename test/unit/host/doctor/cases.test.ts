@@ -10,7 +10,7 @@ const flat = (text: string): string => text.replaceAll(/\s+/g, " ");
 
 describe.each(cases.map((one) => [one.file, one] as const))("%s", (_, one) => {
   const { expected } = one;
-  const report = judge(parseBundle(formatBundle(bundleOf(one)), one.file), one.proxy);
+  const report = judge(parseBundle(formatBundle(bundleOf(one)), one.file));
 
   it("is judged as a good doctor would", () => {
     const { exitCode, verdict, firstLosing } = report;

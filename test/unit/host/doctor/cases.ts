@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
-import type { ProxyMeasure } from "../../../../host/path/proxy_measure.ts";
+import type { ProxyMeasure } from "../../../../host/reading/proxy_measure.ts";
 import {
   BUNDLE_FORMAT,
   type Bundle,
@@ -92,6 +92,7 @@ export function bundleOf(one: Omit<DoctorCase, "file" | "expected">): Bundle {
       sources: sourcesOf([own]),
     })),
     after: reading(one.after, quiet.after, one.seconds),
+    ...(one.proxy && { proxy: one.proxy }),
     note: one.note.slice(0, 4096),
   };
 }

@@ -20,7 +20,7 @@ describe("the text", () => {
 
   it("fits 100 columns, and every hand-off has its row", () => {
     for (const one of doctorCases()) {
-      const lines = formatReport(judge(bundleOf(one), one.proxy)).split("\n");
+      const lines = formatReport(judge(bundleOf(one))).split("\n");
       // A command is not cut.
       expect(lines.filter((line) => line.length > 100 && line.trim().includes(" ", 40))).toEqual([]);
     }

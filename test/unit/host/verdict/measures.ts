@@ -6,8 +6,8 @@ import type {
   SocketMeasure,
   UdpMeasure,
 } from "../../../../host/path/measures.ts";
-import type { ProxyMeasure } from "../../../../host/path/proxy_measure.ts";
 import { udpTotals } from "../../../../host/path/udp.ts";
+import type { ProxyMeasure } from "../../../../host/reading/proxy_measure.ts";
 import type { Link, Reading, UdpSocket } from "../../../../host/reading/reading.ts";
 
 /* Measures of a host on which nothing is lost, and parts of others. */

@@ -7,8 +7,11 @@ import { formatBundle, MAX_BUNDLE_BYTES } from "../../../../host/doctor/bundle.t
 import { NamespaceError } from "../../../../host/reading/live/namespace.ts";
 import type { RawReading } from "../../../../host/reading/raw.ts";
 import type { ReadingPlan } from "../../../../host/reading/read.ts";
+import { answerJson, answerText, type HttpServer, listenHttp } from "../../../../process/http_server.ts";
 import { registerDoctor } from "../../../../proxy/cli/doctor.ts";
+import type { CountersReport } from "../../../../proxy/metrics/report.ts";
 import { bundleOf, doctorCases } from "../../host/doctor/cases.ts";
+import { fakeReport } from "../metrics/reports.ts";
 
 /* The command with a host that is made of recorded readings. */
 
@@ -119,6 +122,56 @@ describe("quicproxy doctor", () => {
       throw new Error("the addon was not built");
     });
     expect(result).toMatchObject({ code: 2, err: "the addon was not built\n" });
+  });
+
+  describe("with the proxy of the host", () => {
+    let server: HttpServer | undefined;
+    afterEach(async () => {
+      await server?.close();
+      server = undefined;
+    });
+
+    /** Answers with one report after the other; undefined: it is gone. */
+    async function serve(...reports: (CountersReport | undefined)[]): Promise<string> {
+      let asked = 0;
+      const answer = () => {
+        const report = reports[asked++];
+        return report === undefined ? answerText(503, "the proxy is stopping") : answerJson(report);
+      };
+      server = await listenHttp({ address: "127.0.0.1", port: 0 }, { "/counters": answer });
+      return `127.0.0.1:${server.address.port}`;
+    }
+
+    const report = (nowMs: number, refused: number): CountersReport =>
+      fakeReport({ nowMs, fill: (region) => region.set(0, "route_dropped_budget", refused) });
+
+    it("its own hand-offs are told, and go into the bundle", async () => {
+      const file = join(directory, "with_proxy.json");
+      const { out, err } = await run(["--proxy", await serve(report(500, 5), report(10_500, 4005)), "--save", file]);
+      expect(err).toBe("");
+      expect(out).toMatch(/^ +7 +routing +LOSING +4,000 +new-flow-budget$/m);
+      expect(out).toContain("newFlowsPerSecond");
+      const there = await run(["--read", file]);
+      expect(there.out).toBe(out);
+    });
+
+    it.each([
+      ["is gone at the end", undefined, "the proxy is stopping: its own hand-offs are not told"],
+      ["was started anew", report(100, 0), "was started anew within the window"],
+    ])("one that %s takes nothing from the rest", async (_, second, said) => {
+      const { out, err, code } = await run(["--proxy", await serve(report(500, 5), second)]);
+      expect(err).toContain(said);
+      expect(code).toBe(1);
+      expect(out).toContain("consumption-mismatch");
+    });
+
+    it("none there: what, where, exit code 2", async () => {
+      expect(await run(["--proxy", await serve()])).toMatchObject({
+        code: 2,
+        out: "",
+        err: expect.stringContaining("503"),
+      });
+    });
   });
 
   it("a namespace that ends between the readings", async () => {
