@@ -161,7 +161,7 @@ describe("the operator", () => {
       "the condition names pod and image",
       async () => {
         const said = await condition(cluster, namespace, "sound", "Programmed");
-        return /^False PodNotRunning: .*not-there/.test(said) ? true : said;
+        return /^False RolloutHalted: .*not-there/.test(said) ? true : said;
       },
       true,
     );
