@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, type ClusterNode, kubectl, workerNodes } from "../cluster/cluster.ts";
+import { classSpec } from "../cluster/product.ts";
 import { findCluster } from "../cluster/provider.ts";
 import { until } from "../until.ts";
 import { Echo } from "./scene/echo.ts";
@@ -21,11 +22,24 @@ let nodes: ClusterNode[];
 let echo: Echo;
 let host: string;
 
+/** Allows more memory than any node has. */
+const roomy = {
+  apiVersion: "quicproxy.io/v1alpha1",
+  kind: "QuicProxyClass",
+  metadata: { name: "e2e-roomy" },
+  spec: { ...classSpec, max: { flowMemory: "64Gi", memory: "128Gi" } },
+};
+
 const edge = (changes: object = {}): object => ({
   apiVersion: "quicproxy.io/v1alpha1",
   kind: "QuicProxy",
   metadata: { namespace, name: "edge" },
-  spec: { listeners: [{ port: listenPort }], backends: { static: [{ address: host, port: serverPort }] }, ...changes },
+  spec: {
+    className: roomy.metadata.name,
+    listeners: [{ port: listenPort }],
+    backends: { static: [{ address: host, port: serverPort }] },
+    ...changes,
+  },
 });
 
 const said = (type: string): Promise<string> => condition(cluster, namespace, "edge", type);
@@ -66,7 +80,7 @@ beforeAll(async () => {
   await install(cluster);
   echo = new Echo(cluster);
   await echo.answer(serverPort, "server");
-  await apply(cluster, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }, edge());
+  await apply(cluster, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }, roomy, edge());
   await until("both nodes run it", done, 240_000);
   await echo.survey(
     listenPort,
@@ -77,6 +91,7 @@ beforeAll(async () => {
 afterAll(async () => {
   echo?.stop();
   await kubectl(cluster, ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s"]);
+  await kubectl(cluster, ["delete", "quicproxyclass", roomy.metadata.name, "--ignore-not-found"]);
   await uninstall(cluster).catch(() => undefined);
   await kubectl(cluster, ["delete", "namespace", system, "--ignore-not-found", "--timeout=180s"]);
 }, 500_000);
