@@ -46,13 +46,13 @@ export const timesBusy = ({ queueBytes }: SocketMeasure): number => queueBytes.f
 
 /**
  * Arrival rate by what the reader can do (rho). What it can do is what it did, divided by the share of time in which it had
- * work: that is the share of readings at which something waited, by the rule of succession, for readings are few. Bad
- * checksums were read, too. Where other sockets of the namespace read much, it is more than this.
+ * work: that is the share of readings at which something waited, and half a reading more of each kind, for readings are few
+ * (the prior of Jeffreys). Bad checksums were read, too. Where other sockets of the namespace read much, it is more than this.
  */
 export function utilization(measure: SocketMeasure, lost: number, { totals }: Measures): number {
   const done = (totals.delivered ?? 0) + (totals.checksumErrors ?? 0);
   const busy = timesBusy(measure);
   if (done === 0) return busy === 0 ? 0 : Number.POSITIVE_INFINITY;
-  const busyShare = (busy + 1) / (measure.queueBytes.length + 2);
+  const busyShare = (busy + 0.5) / (measure.queueBytes.length + 1);
   return (busyShare * (done + lost)) / done;
 }

@@ -14,7 +14,7 @@ export interface RolloutRecord {
   readonly drainedAtMs?: number | undefined;
   /** Since 1970. Undefined: it is not deleted yet. */
   readonly replacedAtMs?: number | undefined;
-  /** Whether a proxy of this node was ever seen ready before it was replaced: what comes after has to be, too. */
+  /** Whether a proxy of this node was seen ready before, or had no time yet to be: what comes after has to be, too. */
   readonly wasReady: boolean;
   /** Share of the datagrams that it received which it dropped, 0 to 1. */
   readonly dropShare: number;

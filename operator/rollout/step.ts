@@ -1,3 +1,4 @@
+import type { ObservedPod } from "../world.ts";
 import { type Assessment, assess, type RolloutNode, type Stage, type Target, targetText } from "./assess.ts";
 import { elapsedMs } from "./elapsed.ts";
 import { halted, progressOf, type RolloutProgress, WAITING } from "./progress.ts";
@@ -41,6 +42,8 @@ export interface RolloutStep {
 
 /** Readiness is asked for every 5 s and believed the second time; a proxy that cannot be told never gets unready. */
 const DRAIN_LATE_MS = 30_000;
+/** From its start until it answers that it is ready a good proxy takes some seconds. */
+const UNDECIDED_MS = 30_000;
 const BUSY_AGAIN_MS = 5000;
 const SOONEST_MS = 250;
 
@@ -81,7 +84,9 @@ interface Picks {
 /** What was to be deleted and is there all the same: a request may have been lost with the operator that made it. */
 function leaving(all: readonly Assessment[], target: Target): RolloutAction[] {
   return all.flatMap(({ node, stage, why }): RolloutAction[] => {
-    const { record, pod } = node;
+    const { pod } = node;
+    // It may have got ready since.
+    const record = node.record && pod?.ready === true ? { ...node.record, wasReady: true } : node.record;
     const isAsked =
       record?.target === targetText(target) && record.replacedAtMs !== undefined && record.pod === pod?.uid;
     return stage === "replacing" && isAsked && !pod.terminating ? [{ kind: "replace", node, record, why }] : [];
@@ -137,20 +142,26 @@ function drainLeftMs({ pod, record }: RolloutNode, { limits, nowMs }: RolloutInp
   return pod?.ready === true ? atMostMs : Math.min(leftMs, atMostMs);
 }
 
-function recordBefore({ pod, record, status }: RolloutNode, target: Target): RolloutRecord {
+/** A pod that has only begun, or was ready a moment ago: nothing says that none of this node would be. */
+function isUndecided({ started, changedAtMs }: ObservedPod, nowMs: number): boolean {
+  return !started || elapsedMs(nowMs, changedAtMs) < UNDECIDED_MS;
+}
+
+function recordBefore({ pod, record, status }: RolloutNode, target: Target, nowMs: number): RolloutRecord {
+  const wasReady = pod !== undefined && (pod.ready || isUndecided(pod, nowMs));
   return {
     target: targetText(target),
     pod: pod?.uid ?? "",
     // Of two bad changes in a row the second would otherwise be held against the first.
-    wasReady: pod?.ready === true || record?.wasReady === true,
+    wasReady: wasReady || record?.wasReady === true,
     dropShare: dropShareOf(status),
   };
 }
 
 function drainOf(node: RolloutNode, target: Target, { nowMs }: RolloutInputs): RolloutAction {
-  return { kind: "drain", node, record: { ...recordBefore(node, target), drainedAtMs: nowMs } };
+  return { kind: "drain", node, record: { ...recordBefore(node, target, nowMs), drainedAtMs: nowMs } };
 }
 
 function replaceOf({ node, why }: Assessment, target: Target, { nowMs }: RolloutInputs): RolloutAction {
-  return { kind: "replace", node, record: { ...recordBefore(node, target), replacedAtMs: nowMs }, why };
+  return { kind: "replace", node, record: { ...recordBefore(node, target, nowMs), replacedAtMs: nowMs }, why };
 }

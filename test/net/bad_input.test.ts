@@ -84,8 +84,8 @@ describe("a valid manifest that this host cannot run ends with 1", () => {
   function expectRefused({ code, stdout, stderr }: Ended, words: readonly string[]): void {
     expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
     const lines = stdout.trimEnd().split("\n");
-    const { level, msg } = JSON.parse(lines.at(-1)!) as { level: number; msg: string };
-    expect(level).toBe(60);
+    const { level, msg } = JSON.parse(lines.at(-1)!) as { level: string; msg: string };
+    expect(level).toBe("fatal");
     for (const word of ["not started", ...words]) expect(msg).toContain(word);
     expect(stdout).not.toContain("listening on");
   }

@@ -76,7 +76,7 @@ describe("the doctor names", () => {
   it("a burst before a reader that keeps up", async () => {
     await readSlowly(2, 16_384);
     const report = await ask(async (look) => {
-      if (look === 0) await send(200);
+      if (look === 0) await send(60);
     });
     expect(losses(report)).toEqual(["burst"]);
   });

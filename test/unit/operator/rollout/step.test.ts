@@ -130,6 +130,21 @@ describe("a rollout", () => {
     expect(acts(step([replaced("node-1", unready, wasReady(true)), rolloutNode("node-2")]))).toEqual([]);
   });
 
+  it.each([
+    ["has only begun", { started: false, changedAtMs: 0 }, true],
+    ["was ready a moment ago", { started: true, changedAtMs: NOW - 5000 }, true],
+    ["has not got ready for long", { started: true, changedAtMs: NOW - 60_000 }, false],
+  ])("a pod that %s when the change comes", (_, changes, wasReady) => {
+    const [action] = step([rolloutNode("node-1", { ready: false, ...changes }), rolloutNode("node-2")]).actions;
+    expect(action).toMatchObject({ kind: "replace", node: { nodeName: "node-1" }, record: { wasReady } });
+  });
+
+  it("a pod that got ready while its deletion was lost is what the next one is measured by", () => {
+    const late = { target: "new/", pod: "uid-node-1", wasReady: false, replacedAtMs: NOW - 3000 };
+    const [action] = step([rolloutNode("node-1", {}, { record: record(late) }), rolloutNode("node-2")]).actions;
+    expect(action).toMatchObject({ kind: "replace", record: { wasReady: true } });
+  });
+
   it("does not ask for readiness where there is no backend", () => {
     const unready = replaced("node-1", { ready: false }, { status: { ready: false, appliedGeneration: 7 } });
     expect(acts(step([unready, rolloutNode("node-2", { ready: false })], { expectsReady: false }))).toEqual([
