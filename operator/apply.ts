@@ -141,7 +141,9 @@ export class Applier {
     const metadata = { namespace, name, finalizers };
     const object = { apiVersion: apiVersionOf(quicProxies), kind: quicProxies.kind, metadata };
     try {
-      await this.#client.apply(object, { resource: quicProxies, fieldManager: FINALIZER_FIELD_MANAGER });
+      const answer = await this.#client.apply(object, { resource: quicProxies, fieldManager: FINALIZER_FIELD_MANAGER });
+      // Asked again before the watch tells of it, the API server would be told to make one that is gone, and refuse (422).
+      this.#caches.assume(quicProxies, answer);
     } catch (error) {
       if (!hasStatus(error, 404)) throw error;
     }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { ApiClient } from "../../../kube/client.ts";
 import { FencedError, fenced } from "../../../kube/fence.ts";
 import { Applier } from "../../../operator/apply.ts";
+import { NODE_LABELS_FINALIZER } from "../../../operator/names.ts";
 import { AssumingWorld, EchoApi } from "./echo_api.ts";
 import { FRESH, node, planOf, proxy } from "./worlds.ts";
 
@@ -45,6 +46,17 @@ describe("what is removed", () => {
     api.refuse = () => undefined;
     const done = await new Applier({ client: api.client(), caches: world, steadyMs }).apply(edge(), planOf(world));
     expect([done.removed, done.faults]).toEqual([["edge.node-2"], []]);
+  });
+});
+
+describe("the finalizer", () => {
+  it("is taken off once, also where the watch does not tell of it yet: the next would be refused for what is gone", async () => {
+    world.parts.proxies = [proxy("edge", undefined, { deleting: true, finalizers: [NODE_LABELS_FINALIZER] })];
+    const applier = new Applier({ client: api.client(), caches: world, steadyMs });
+    await applier.apply(edge(), planOf(world));
+    await applier.apply(edge(), planOf(world));
+    expect(api.writes).toEqual(["PATCH edge"]);
+    expect(edge().finalizers).toEqual([]);
   });
 });
 

@@ -56,17 +56,19 @@ export class AssumingWorld extends FakeWorld implements ObservedWorld {
   assume(resource: Resource, object: KubernetesObject): void {
     this.version++;
     if (resource.kind === "QuicProxyKey") this.parts.keys.push(projectKey(object)!);
-    else if (resource.kind === "QuicProxy") this.#assumeStatus(object);
+    else if (resource.kind === "QuicProxy") this.#assumeProxy(object);
     else {
       const plan = { stages: [[{ resource, object }]], surplus: [], labels: [], finalizer: false };
       Object.assign(this.parts, this.applied(plan).parts);
     }
   }
 
-  #assumeStatus(object: KubernetesObject): void {
-    const { status } = projectProxy(object);
+  /** Of what was applied alone, which is the status or the finalizers. */
+  #assumeProxy(object: KubernetesObject): void {
+    const { status, finalizers } = projectProxy(object);
+    const part = "finalizers" in object.metadata ? { finalizers } : { status };
     this.parts.proxies = this.parts.proxies.map((each) =>
-      each.name === object.metadata.name ? { ...each, status } : each,
+      each.name === object.metadata.name ? { ...each, ...part } : each,
     );
   }
 }
