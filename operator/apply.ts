@@ -1,7 +1,7 @@
 import type { ApiClient } from "../kube/client.ts";
 import { hasStatus } from "../kube/errors.ts";
 import { FencedError } from "../kube/fence.ts";
-import { Lanes } from "../kube/lanes.ts";
+import type { Lanes } from "../kube/lanes.ts";
 import type { KubernetesObject } from "../kube/objects.ts";
 import { apiVersionOf, RESOURCES, type Resource } from "../kube/resources.ts";
 import { Answers } from "./answers.ts";
@@ -32,6 +32,7 @@ interface Doing extends Applied {
 export interface ApplierOptions {
   readonly client: ApiClient;
   readonly caches: ObservedWorld;
+  readonly lanes: Lanes;
   /** A clock that never jumps. */
   readonly steadyMs: () => number;
 }
@@ -46,8 +47,6 @@ interface Written {
   readonly object: KubernetesObject;
 }
 
-/** As many as keep an API server of a few CPUs busy; that of a busy cluster says where it wants fewer (429). */
-const WRITES_AT_A_TIME = 16;
 const FINALIZER_FIELD_MANAGER = "quicproxy-operator-finalizer";
 
 /** Makes the API server hold what plan/ says. Writes nothing that is so already. */
@@ -55,10 +54,11 @@ export class Applier {
   readonly #client: ApiClient;
   readonly #caches: ObservedWorld;
   readonly #answers: Answers;
-  readonly #lanes = new Lanes({ width: WRITES_AT_A_TIME });
+  readonly #lanes: Lanes;
 
-  constructor({ client, caches, steadyMs }: ApplierOptions) {
+  constructor({ client, caches, lanes, steadyMs }: ApplierOptions) {
     this.#client = client;
+    this.#lanes = lanes;
     this.#caches = caches;
     this.#answers = new Answers(steadyMs);
   }

@@ -1,17 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import type { QuicProxyStatus } from "../crds/status_schema.ts";
 import type { ApiClient } from "../kube/client.ts";
-import { hasStatus } from "../kube/errors.ts";
 import type { Events } from "../kube/events.ts";
+import { Lanes } from "../kube/lanes.ts";
 import { secondsTime } from "../kube/micro_time.ts";
-import type { KubernetesObject } from "../kube/objects.ts";
-import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
+import { RESOURCES } from "../kube/resources.ts";
 import { inTurns, nextTurn } from "../kube/turns.ts";
 import type { Log } from "../process/log.ts";
 import { Applier, type ObservedWorld } from "./apply.ts";
 import { statusHappenings } from "./happenings.ts";
 import { HashKeys } from "./hash_keys.ts";
-import { STATUS_FIELD_MANAGER } from "./names.ts";
 import { Patience } from "./patience.ts";
 import { type Decision, type Decisions, decideAll } from "./plan/decide.ts";
 import type { PodOptions } from "./plan/desired.ts";
@@ -23,6 +21,7 @@ import { planStatus } from "./status/status.ts";
 import { logApplied, tellApplied } from "./told.ts";
 import type { Caches } from "./watch/caches.ts";
 import type { ObservedProxy } from "./world.ts";
+import { writeStatus } from "./write_status.ts";
 
 export interface ReconcilerOptions {
   readonly client: ApiClient;
@@ -35,6 +34,8 @@ export interface ReconcilerOptions {
   readonly steadyMs: () => number;
 }
 
+/** As many as keep an API server of a few CPUs busy; that of a busy cluster says where it wants fewer (429). */
+const WRITES_AT_A_TIME = 16;
 /** How often it is looked whether the ports of another QuicProxy are free: nobody tells of it. */
 const CONFLICT_EVERY_MS = 10_000;
 /** What differs is written this seldom; what is not named here is written at once. */
@@ -53,11 +54,12 @@ export class Reconciler {
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
-    this.#applier = new Applier(options);
+    const lanes = new Lanes({ width: WRITES_AT_A_TIME });
+    this.#applier = new Applier({ ...options, lanes });
     this.#hashKeys = new HashKeys(options);
-    this.#silences = new Silences(options);
+    this.#silences = new Silences({ ...options, lanes });
     this.#patience = new Patience(options);
-    this.#roller = new Roller(options);
+    this.#roller = new Roller({ ...options, lanes });
   }
 
   get rollouts(): Pick<Roller, "progress" | "replaced"> {
@@ -135,7 +137,7 @@ export class Reconciler {
     decision: Decision,
     { fault, progress }: { readonly fault: Error | undefined; readonly progress: Rolled["progress"] },
   ): Promise<number | undefined> {
-    const { client, caches, now, steadyMs } = this.#options;
+    const { caches, now, steadyMs } = this.#options;
     const { capabilities } = this.#options.pods;
     const text = secondsTime(now());
     await nextTurn();
@@ -145,21 +147,7 @@ export class Reconciler {
     const everyMs = WRITTEN_EVERY_MS[differenceOf(status, proxy.status)];
     const dueMs = (this.#statusWrittenAtMs.get(proxy.key) ?? Number.NEGATIVE_INFINITY) + everyMs - steadyMs();
     if (dueMs > 0) return dueMs;
-    const { quicProxies } = RESOURCES;
-    const { namespace, name } = proxy;
-    const object = {
-      apiVersion: apiVersionOf(quicProxies),
-      kind: quicProxies.kind,
-      metadata: { namespace, name },
-      status,
-    };
-    const options = { resource: quicProxies, fieldManager: STATUS_FIELD_MANAGER, subresource: "status" } as const;
-    try {
-      caches.assume(quicProxies, await client.apply(object as KubernetesObject, options));
-    } catch (failure) {
-      if (hasStatus(failure, 404)) return undefined;
-      throw failure;
-    }
+    if (!(await writeStatus(this.#options, RESOURCES.quicProxies, proxy, status))) return undefined;
     this.#statusWrittenAtMs.set(proxy.key, steadyMs());
     return this.#tell(proxy, status);
   }

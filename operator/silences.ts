@@ -1,23 +1,21 @@
 import type { ApiClient } from "../kube/client.ts";
-import { hasStatus } from "../kube/errors.ts";
 import { FencedError } from "../kube/fence.ts";
-import { Lanes } from "../kube/lanes.ts";
-import type { KubernetesObject } from "../kube/objects.ts";
-import { apiVersionOf, RESOURCES } from "../kube/resources.ts";
+import type { Lanes } from "../kube/lanes.ts";
+import { RESOURCES } from "../kube/resources.ts";
 import type { Log } from "../process/log.ts";
 import type { ObservedWorld } from "./apply.ts";
-import { STATUS_FIELD_MANAGER } from "./names.ts";
 import { isSilent } from "./status/nodes.ts";
 import { type Silence, silenceOf } from "./status/silence.ts";
 import { SILENT_AFTER_MS } from "./watch/heartbeats.ts";
 import type { ObservedNodeObject, ObservedProxy } from "./world.ts";
+import { writeStatus } from "./write_status.ts";
 
 export interface SilencesOptions {
   readonly client: Pick<ApiClient, "apply">;
   readonly caches: ObservedWorld;
+  readonly lanes: Lanes;
 }
 
-const WRITES_AT_A_TIME = 16;
 /** The age of a report grows with the signs of life of the watch, which come once a minute where nothing happens. */
 const LOOK_MIN_MS = 5000;
 
@@ -27,7 +25,6 @@ const LOOK_MIN_MS = 5000;
  */
 export class Silences {
   readonly #options: SilencesOptions;
-  readonly #lanes = new Lanes({ width: WRITES_AT_A_TIME });
 
   constructor(options: SilencesOptions) {
     this.#options = options;
@@ -46,7 +43,7 @@ export class Silences {
         const silence = object.reportedAt === undefined ? {} : silenceOf(caches, proxy, object);
         return isSaid(object, silence) ? [] : [{ object, silence }];
       });
-    const faults = await this.#lanes.each(due, ({ object, silence }) => this.#write(object, silence, log));
+    const faults = await this.#options.lanes.each(due, ({ object, silence }) => this.#write(object, silence, log));
     const fault = faults.find((error) => error instanceof FencedError) ?? faults[0];
     if (fault !== undefined) throw fault;
     return this.#nextMs(objects);
@@ -69,18 +66,8 @@ export class Silences {
   }
 
   async #write({ namespace, name, nodeName }: ObservedNodeObject, silence: Silence, log: Log): Promise<void> {
-    const { client, caches } = this.#options;
-    const resource = RESOURCES.quicProxyNodes;
-    const metadata = { namespace, name };
-    const object = { apiVersion: apiVersionOf(resource), kind: resource.kind, metadata, status: silence };
-    const options = { resource, fieldManager: STATUS_FIELD_MANAGER, subresource: "status" } as const;
-    try {
-      caches.assume(resource, await client.apply(object as KubernetesObject, options));
-    } catch (error) {
-      if (hasStatus(error, 404)) return;
-      throw error;
-    }
-    if (silence.message !== undefined) log.warn({ node: nodeName }, `${nodeName} ${silence.message}`);
+    const isThere = await writeStatus(this.#options, RESOURCES.quicProxyNodes, { namespace, name }, silence);
+    if (isThere && silence.message !== undefined) log.warn({ node: nodeName }, `${nodeName} ${silence.message}`);
   }
 }
 

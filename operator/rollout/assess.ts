@@ -1,5 +1,6 @@
 import type { QuicProxyNodeStatus } from "../../crds/status_schema.ts";
 import type { ObservedPod } from "../world.ts";
+import { type Account, isOlderThan } from "./account.ts";
 import { elapsedMs } from "./elapsed.ts";
 import type { RolloutRecord } from "./record.ts";
 import { shortfallOf } from "./verify.ts";
@@ -24,7 +25,7 @@ export interface RolloutNode {
 export interface Target {
   readonly template: string;
   /** A pod that is older than its account has a token of another, which the API server refuses. */
-  readonly account: { readonly uid: string; readonly createdAtMs: number } | undefined;
+  readonly account: Account | undefined;
 }
 
 /** In which state a node is: passed over, done, on its way, gone wrong, or waiting for its turn. */
@@ -113,7 +114,7 @@ export function outdatedFor(
   record: RolloutRecord | undefined,
 ): string | undefined {
   if (pod.template !== template) return "is not of the present template";
-  if (account === undefined || pod.createdAtMs >= account.createdAtMs) return undefined;
+  if (account === undefined || !isOlderThan(pod, account)) return undefined;
   // Times of two API servers may differ: once is enough.
   const wasReplaced = record?.target === targetText({ template, account }) && record.pod !== pod.uid;
   return wasReplaced ? undefined : "is older than its ServiceAccount: the API server refuses its token (401)";

@@ -3,7 +3,8 @@ import { RESOURCES } from "../../kube/resources.ts";
 import { childName, TEMPLATE_ANNOTATION } from "../names.ts";
 import type { InForce } from "../plan/decide.ts";
 import type { ObservedNodeObject, ObservedPod, ObservedProxy, World } from "../world.ts";
-import type { RolloutNode, Target } from "./assess.ts";
+import { accountOf } from "./account.ts";
+import type { RolloutNode } from "./assess.ts";
 import { neighbourInTransit } from "./neighbours.ts";
 import { recordOf } from "./record.ts";
 import type { RolloutInputs, RolloutLimits } from "./step.ts";
@@ -53,12 +54,6 @@ function podsByNode(pods: readonly ObservedPod[]): ReadonlyMap<string, ObservedP
   const rank = (pod: ObservedPod): number => (pod.terminating ? 0 : 1);
   const sorted = [...pods].sort((a, b) => rank(a) - rank(b) || a.createdAtMs - b.createdAtMs);
   return new Map(sorted.map((pod) => [pod.targetNode, pod]));
-}
-
-function accountOf(world: World, { namespace, name }: ObservedProxy): Target["account"] {
-  const account = world.child(RESOURCES.serviceAccounts.kind, namespace, childName(name))?.metadata;
-  if (account?.uid === undefined) return undefined;
-  return { uid: account.uid, createdAtMs: Date.parse(account.creationTimestamp ?? "") || 0 };
 }
 
 function unmarked(name: string): string {

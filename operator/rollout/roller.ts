@@ -1,7 +1,7 @@
 import type { ApiClient } from "../../kube/client.ts";
 import { hasStatus } from "../../kube/errors.ts";
 import type { Events } from "../../kube/events.ts";
-import { Lanes } from "../../kube/lanes.ts";
+import type { Lanes } from "../../kube/lanes.ts";
 import { RESOURCES } from "../../kube/resources.ts";
 import type { Log } from "../../process/log.ts";
 import type { ObservedWorld } from "../apply.ts";
@@ -16,6 +16,7 @@ export interface RollerOptions {
   readonly client: ApiClient;
   readonly caches: ObservedWorld;
   readonly events: Pick<Events, "record">;
+  readonly lanes: Lanes;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -28,12 +29,9 @@ export interface Rolled {
   readonly fault: Error | undefined;
 }
 
-const WRITES_AT_A_TIME = 16;
-
 /** Does what step.ts says. Nothing here is remembered but for metrics: what was done is on the cluster's objects. */
 export class Roller {
   readonly #options: RollerOptions;
-  readonly #lanes = new Lanes({ width: WRITES_AT_A_TIME });
   readonly #progress = new Map<string, RolloutProgress>();
   #replaced = 0;
 
@@ -57,11 +55,11 @@ export class Roller {
 
   /** Takes one step. */
   async roll(proxy: ObservedProxy, inForce: InForce, log: Log): Promise<Rolled> {
-    const { caches, now } = this.#options;
+    const { caches, lanes, now } = this.#options;
     const { actions, progress, againMs } = nextStep(rolloutInputs(caches, proxy, inForce, now()));
     if (progress === undefined) this.forget(proxy.key);
     else this.#progress.set(proxy.key, progress);
-    const [fault] = await this.#lanes.each(actions, (action) => this.#act(proxy, action, log));
+    const [fault] = await lanes.each(actions, (action) => this.#act(proxy, action, log));
     return { progress, againMs, fault };
   }
 

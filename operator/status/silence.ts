@@ -1,5 +1,6 @@
 import { type QuicProxyNodeStatus, UNKNOWN } from "../../crds/status_schema.ts";
 import { childName } from "../names.ts";
+import { accountOf, isOlderThan } from "../rollout/account.ts";
 import { SILENT_AFTER_MS } from "../watch/heartbeats.ts";
 import type { ObservedNodeObject, ObservedPod, ObservedProxy, World } from "../world.ts";
 import { absenceOfPods } from "./absence.ts";
@@ -33,12 +34,12 @@ function causeOf(world: World, proxy: ObservedProxy, { nodeName }: ObservedNodeO
 }
 
 /** A token is of the very ServiceAccount that was there when the pod began, not of one of the same name. */
-function accountTrouble(world: World, { namespace, name }: ObservedProxy, pod: ObservedPod): string | undefined {
-  const account = world.child("ServiceAccount", namespace, childName(name));
+function accountTrouble(world: World, proxy: ObservedProxy, pod: ObservedPod): string | undefined {
+  const { namespace, name } = proxy;
+  const account = accountOf(world, proxy);
   if (account === undefined)
     return `ServiceAccount ${childName(name)} is missing: the API server answers 401 to its proxies`;
-  const madeAtMs = Date.parse(account.metadata.creationTimestamp ?? "");
-  if (!(madeAtMs > pod.createdAtMs)) return undefined;
+  if (!isOlderThan(pod, account)) return undefined;
   const remedy = `kubectl delete pod -n ${namespace} ${pod.name}`;
   return (
     `ServiceAccount ${childName(name)} is newer than pod ${pod.name}, whose token is of the one before: the API server ` +

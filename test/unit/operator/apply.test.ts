@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ApiClient } from "../../../kube/client.ts";
 import { FencedError, fenced } from "../../../kube/fence.ts";
+import { Lanes } from "../../../kube/lanes.ts";
 import { Applier } from "../../../operator/apply.ts";
 import { NODE_LABELS_FINALIZER } from "../../../operator/names.ts";
 import { AssumingWorld, EchoApi } from "./echo_api.ts";
@@ -10,6 +11,7 @@ let api: EchoApi;
 let world: AssumingWorld;
 let nowMs: number;
 const steadyMs = () => nowMs;
+const lanes = new Lanes({ width: 16 });
 
 beforeEach(() => {
   api = new EchoApi();
@@ -22,7 +24,7 @@ const edge = () => world.proxies[0]!;
 describe("after leadership is lost", () => {
   it("an apply under way stops at its next write", async () => {
     const client = new ApiClient(fenced(api.send, () => api.writes.length < 3));
-    const applier = new Applier({ client, caches: world, steadyMs });
+    const applier = new Applier({ client, caches: world, lanes, steadyMs });
     await expect(applier.apply(edge(), planOf(world))).rejects.toThrow(FencedError);
     expect(api.writes).toHaveLength(3);
   });
@@ -30,21 +32,27 @@ describe("after leadership is lost", () => {
 
 describe("what is removed", () => {
   it("is not said to be gone where the API server refused", async () => {
-    await new Applier({ client: api.client(), caches: world, steadyMs }).apply(edge(), planOf(world));
+    await new Applier({ client: api.client(), caches: world, lanes, steadyMs }).apply(edge(), planOf(world));
     world.parts.nodes.pop();
     const shrunk = planOf(world);
     expect(shrunk.surplus.map(({ name }) => name)).toContain("edge.node-2");
     api.refuse = (write) => (write.startsWith("DELETE") ? 500 : undefined);
-    const refused = await new Applier({ client: api.client(), caches: world, steadyMs }).apply(edge(), shrunk);
+    const refused = await new Applier({ client: api.client(), caches: world, lanes, steadyMs }).apply(edge(), shrunk);
     expect([refused.removed, refused.faults.length > 0]).toEqual([[], true]);
     api.refuse = (write) => (write.includes("quicproxy-edge") ? 403 : undefined);
     world.parts.children = [];
     const before = api.writes.length;
-    const kept = await new Applier({ client: api.client(), caches: world, steadyMs }).apply(edge(), planOf(world));
+    const kept = await new Applier({ client: api.client(), caches: world, lanes, steadyMs }).apply(
+      edge(),
+      planOf(world),
+    );
     expect([kept.removed, kept.faults.length > 0]).toEqual([[], true]);
     expect(api.writes.slice(before).filter((write) => write.startsWith("DELETE"))).toEqual([]);
     api.refuse = () => undefined;
-    const done = await new Applier({ client: api.client(), caches: world, steadyMs }).apply(edge(), planOf(world));
+    const done = await new Applier({ client: api.client(), caches: world, lanes, steadyMs }).apply(
+      edge(),
+      planOf(world),
+    );
     expect([done.removed, done.faults]).toEqual([["edge.node-2"], []]);
   });
 });
@@ -52,7 +60,7 @@ describe("what is removed", () => {
 describe("the finalizer", () => {
   it("is taken off once, also where the watch does not tell of it yet: the next would be refused for what is gone", async () => {
     world.parts.proxies = [proxy("edge", undefined, { deleting: true, finalizers: [NODE_LABELS_FINALIZER] })];
-    const applier = new Applier({ client: api.client(), caches: world, steadyMs });
+    const applier = new Applier({ client: api.client(), caches: world, lanes, steadyMs });
     await applier.apply(edge(), planOf(world));
     await applier.apply(edge(), planOf(world));
     expect(api.writes).toEqual(["PATCH edge"]);
@@ -83,7 +91,7 @@ describe("an object that the API server answers otherwise than it was applied", 
   };
 
   beforeEach(() => {
-    applier = new Applier({ client: api.client(), caches: world, steadyMs });
+    applier = new Applier({ client: api.client(), caches: world, lanes, steadyMs });
   });
 
   it("by a webhook that adds to a list is left so, and said once", async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { quicProxyNodeStatusShape } from "../../../crds/status_schema.ts";
 import { ApiError } from "../../../kube/errors.ts";
+import { Lanes } from "../../../kube/lanes.ts";
 import type { KubernetesObject } from "../../../kube/objects.ts";
 import type { ObservedWorld } from "../../../operator/apply.ts";
 import { Silences } from "../../../operator/silences.ts";
@@ -40,6 +41,7 @@ beforeEach(() => {
   said.length = 0;
   failWith = undefined;
   silences = new Silences({
+    lanes: new Lanes({ width: 16 }),
     client: {
       apply: async (object) => {
         if (failWith) throw failWith;

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Happening } from "../../../../kube/events.ts";
+import { Lanes } from "../../../../kube/lanes.ts";
 import { recordOf } from "../../../../operator/rollout/record.ts";
 import { Roller } from "../../../../operator/rollout/roller.ts";
 import type { ObservedNodeObject, ObservedPod } from "../../../../operator/world.ts";
@@ -25,7 +26,13 @@ beforeEach(() => {
     if (resource.kind !== "Pod" && object.kind !== undefined) assume(resource, object);
   };
   const events = { record: async (_: unknown, happening: Happening) => void happenings.push(happening) };
-  roller = new Roller({ client: api.client(), caches: world, events, now: () => FRESH.nowMs });
+  roller = new Roller({
+    client: api.client(),
+    caches: world,
+    events,
+    lanes: new Lanes({ width: 16 }),
+    now: () => FRESH.nowMs,
+  });
 });
 
 const roll = () => roller.roll(world.proxies[0]!, accepted(world), log);
