@@ -1,14 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { judge } from "../../host/doctor/judge.ts";
 import type { Report } from "../../host/doctor/report.ts";
 import { takeBundle } from "../../host/doctor/take.ts";
 import { readHost } from "../../host/reading/read.ts";
-import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
-import { inside, script } from "./inside.ts";
+import { ipInside } from "../../proxy/lab/namespace.ts";
+import { inside } from "./inside.ts";
 import { Network } from "./network.ts";
+import { Scripts } from "./scripts.ts";
 
 /* Faults that are made for real in a namespace are what the doctor names, and nothing else. */
 
@@ -18,35 +17,21 @@ const WINDOW_MS = 2_000;
 
 let network: Network;
 let edge: string;
-const started: ChildProcess[] = [];
+const scripts = new Scripts();
 
 beforeAll(() => {
   network = new Network();
   edge = network.topology.edge.namespace;
 });
-afterEach(async () => {
-  for (const child of started.splice(0)) {
-    child.stdin?.end();
-    if (child.exitCode === null) await once(child, "exit");
-  }
-});
+afterEach(() => scripts.end());
 afterAll(() => network?.remove());
 
-async function start(name: string, ...args: readonly (string | number)[]): Promise<void> {
-  const [file, argv] = insideNamespace(edge, script(name, ...args.map(String)));
-  const child = spawn(file, argv, { stdio: ["pipe", "pipe", "inherit"] });
-  started.push(child);
-  await once(child.stdout!, "data");
-}
+const start = (name: string, ...args: readonly (string | number)[]) => scripts.start(edge, name, ...args);
 
-const readSlowly = (pauseMs: number, receiveBuffer: number): Promise<void> =>
+const readSlowly = (pauseMs: number, receiveBuffer: number): Promise<number> =>
   start("read_slowly.py", PORT, pauseMs, receiveBuffer);
 
-async function send(count: number): Promise<void> {
-  const socket = await network.openClient();
-  for (let sent = 0; sent < count; sent++) await network.send(socket, PAYLOAD, PORT);
-  await network.client.close(socket);
-}
+const send = (count: number): Promise<void> => network.sendMany(PAYLOAD, count, PORT);
 
 /** The report on the edge while `during` is called before each look. */
 async function ask(during: (look: number) => Promise<void>): Promise<Report> {

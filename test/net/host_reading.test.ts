@@ -1,5 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -10,10 +9,11 @@ import { parseReading } from "../../host/reading/parse.ts";
 import { type ReadingPlan, readHost, readSystem } from "../../host/reading/read.ts";
 import type { Link, Reading, UdpSocket } from "../../host/reading/reading.ts";
 import { LIGHT } from "../../host/reading/sources.ts";
-import { insideNamespace, ipInside } from "../../proxy/lab/namespace.ts";
-import { inside, script } from "./inside.ts";
+import { ipInside } from "../../proxy/lab/namespace.ts";
+import { inside } from "./inside.ts";
 import { Network, setQueue } from "./network.ts";
 import { untilTrue } from "./process.ts";
+import { Scripts } from "./scripts.ts";
 
 /* What a test does to a network namespace of its own is what a reading of it says. */
 
@@ -23,18 +23,13 @@ const PAYLOAD = Buffer.alloc(1_200, 7);
 
 let network: Network;
 let edge: string;
-const started: ChildProcess[] = [];
+const scripts = new Scripts();
 
 beforeAll(() => {
   network = new Network();
   edge = network.topology.edge.namespace;
 });
-afterEach(async () => {
-  for (const child of started.splice(0)) {
-    child.stdin?.end();
-    if (child.exitCode === null) await once(child, "exit");
-  }
-});
+afterEach(() => scripts.end());
 afterAll(() => network?.remove());
 
 const read = (plan: Partial<ReadingPlan> = {}): Reading =>
@@ -47,26 +42,14 @@ interface IdleSockets {
 }
 
 /** Sockets that nobody reads. Resolves with the process that has them. */
-async function openIdle({ address = "0.0.0.0", count = 1, receiveBuffer = 0 }: IdleSockets = {}): Promise<number> {
-  const [file, args] = insideNamespace(
-    edge,
-    script("idle_sockets.py", address, `${PORT}`, `${count}`, `${receiveBuffer}`),
-  );
-  const child = spawn(file, args, { stdio: ["pipe", "pipe", "inherit"] });
-  started.push(child);
-  await once(child.stdout!, "data");
-  return child.pid!;
-}
+const openIdle = ({ address = "0.0.0.0", count = 1, receiveBuffer = 0 }: IdleSockets = {}): Promise<number> =>
+  scripts.start(edge, "idle_sockets.py", address, PORT, count, receiveBuffer);
 
 const at = (reading: Reading): UdpSocket[] => reading.sockets!.filter(({ localPort }) => localPort === PORT);
 const linkOf = (reading: Reading): Link => reading.links!.find(({ name }) => name === DEVICE)!;
 const counted = (name: string, reading: Reading): number => Number(reading.udp4!.get(name));
 
-async function sendFromClient(count: number): Promise<void> {
-  const socket = await network.openClient();
-  for (let sent = 0; sent < count; sent++) await network.send(socket, PAYLOAD, PORT);
-  await network.client.close(socket);
-}
+const sendFromClient = (count: number): Promise<void> => network.sendMany(PAYLOAD, count, PORT);
 
 describe("sockets", () => {
   it("a socket that nobody reads: what waits, what was dropped, how large it is and whose it is", async () => {

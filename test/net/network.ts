@@ -65,6 +65,13 @@ export class Network {
     return this.client.send({ socket, payload, address: this.topology.edge.towardClients.v4, port });
   }
 
+  /** So many of them from a new socket, which is closed then. */
+  async sendMany(payload: Uint8Array, count: number, port = LISTEN_PORT): Promise<void> {
+    const socket = await this.openClient();
+    for (let sent = 0; sent < count; sent++) await this.send(socket, payload, port);
+    await this.client.close(socket);
+  }
+
   /** Has the proxy's port to itself for a moment, as another program would; throws where it is taken. */
   async borrowListenPort(): Promise<void> {
     for (const [family, address] of [

@@ -5,16 +5,20 @@ import { BACKEND_PORT, CLIENT } from "../stage/stage.ts";
 const backend = { address: CLIENT, port: BACKEND_PORT };
 
 const CLEAN_BEFORE = ["udp4.InErrors", "udp4.NoPorts"];
+/** The kernel has given the proxy all that came. */
+const arrived = {
+  exitCode: 1,
+  moves: { "udp4.InDatagrams": 500 },
+  still: CLEAN_BEFORE,
+  reach: "namespace",
+} as const;
 
 export const ringFull: Scene = {
   fault: "the proxy's ring (mode Decoupled)",
   handOff: "6",
   verdict: "proxy-ring-full",
   remedy: /dataPlane\.workers/,
-  exitCode: 1,
-  moves: { "udp4.InDatagrams": 500 },
-  still: CLEAN_BEFORE,
-  reach: "namespace",
+  ...arrived,
   play: async (stage) => {
     await stage.serve({ echo: true });
     const proxy = await startProxy(stage, { backends: [backend], dataPlane: { mode: "Decoupled" } });
@@ -29,10 +33,7 @@ export const tableFull: Scene = {
   handOff: "7",
   verdict: "flow-table-full",
   remedy: /idleTimeout/,
-  exitCode: 1,
-  moves: { "udp4.InDatagrams": 500 },
-  still: CLEAN_BEFORE,
-  reach: "namespace",
+  ...arrived,
   play: async (stage) => {
     await stage.serve({ echo: true });
     const proxy = await startProxy(stage, { backends: [backend], dataPlane: { flowMemory: "1Mi" } });
@@ -45,10 +46,7 @@ export const newFlowBudget: Scene = {
   handOff: "7",
   verdict: "new-flow-budget",
   remedy: /newFlowsPerSecond/,
-  exitCode: 1,
-  moves: { "udp4.InDatagrams": 500 },
-  still: CLEAN_BEFORE,
-  reach: "namespace",
+  ...arrived,
   play: async (stage) => {
     await stage.serve({ echo: true });
     await startProxy(stage, { backends: [backend], dataPlane: { newFlowsPerSecond: 100 } });
@@ -61,10 +59,7 @@ export const noBackend: Scene = {
   handOff: "7",
   verdict: "no-backend",
   remedy: /weight/,
-  exitCode: 1,
-  moves: { "udp4.InDatagrams": 500 },
-  still: CLEAN_BEFORE,
-  reach: "namespace",
+  ...arrived,
   play: async (stage) => {
     await startProxy(stage, { backends: [{ ...backend, weight: 0 }] }, "healthy");
     await stage.send();

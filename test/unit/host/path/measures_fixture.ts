@@ -1,36 +1,11 @@
 import type { IpMeasure, LinkMeasure, Measures, UdpMeasure } from "../../../../host/path/measures.ts";
 import type { Link, Reading } from "../../../../host/reading/reading.ts";
+import { ip as ipOf, udp as udpOf } from "../verdict/measures.ts";
 
 /* Measures of a quiet host; a test changes what it is about. */
 
-const ip: IpMeasure = {
-  inReceives: 0,
-  inDelivers: 0,
-  eaten: 0,
-  reversePathFiltered: 0,
-  headerErrors: 0,
-  addressErrors: 0,
-  noRoutes: 0,
-  unknownProtocols: 0,
-  truncated: 0,
-  discards: 0,
-  reassembly: { requested: 0, done: 0, failed: 0 },
-  outDiscards: 0,
-  outNoRoutes: 0,
-};
-
-const udp: UdpMeasure = {
-  inDatagrams: 0,
-  inErrors: 0,
-  receiveBufferErrors: 0,
-  checksumErrors: 0,
-  memoryErrors: 0,
-  otherErrors: 0,
-  noPorts: 0,
-  outDatagrams: 0,
-  sendBufferErrors: 0,
-};
-
+const ip = ipOf({ inReceives: 0, inDelivers: 0 });
+const udp = udpOf({ inDatagrams: 0, outDatagrams: 0 });
 const offload = { datagramsPerSkb: 1, datagramsPerUdpCount: 1, isUdp: true };
 
 export interface Changes {
