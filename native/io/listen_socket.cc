@@ -4,6 +4,7 @@
 #include <netinet/udp.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -32,6 +33,13 @@ FileDescriptor newSocket(int family) {
   FileDescriptor fd(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (fd && family == AF_INET6) setOption(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   return fd;
+}
+
+std::array<uint32_t, SK_MEMINFO_VARS> memoryInfo(int fd) {
+  std::array<uint32_t, SK_MEMINFO_VARS> info{};
+  socklen_t length = sizeof info;
+  getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info.data(), &length);
+  return info;
 }
 
 bool setPathOptions(int fd, int family) {
@@ -96,13 +104,11 @@ bool setBufferSizes(int fd, const BufferSizes& buffers, bool mayForce) {
 }
 
 SocketMemory readSocketMemory(int fd) {
-  uint32_t info[SK_MEMINFO_VARS] = {};
-  socklen_t length = sizeof info;
-  getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length);
+  const auto info = memoryInfo(fd);
   return {bufferSize(fd, SO_RCVBUF), bufferSize(fd, SO_SNDBUF), info[SK_MEMINFO_RMEM_ALLOC], info[SK_MEMINFO_DROPS]};
 }
 
-uint32_t readSocketDrops(int fd) { return readSocketMemory(fd).drops; }
+uint32_t readSocketDrops(int fd) { return memoryInfo(fd)[SK_MEMINFO_DROPS]; }
 
 bool addressFamilyMissing(const Failure& failure) {
   return failure.systemError == EAFNOSUPPORT || failure.systemError == EADDRNOTAVAIL;

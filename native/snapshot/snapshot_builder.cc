@@ -182,7 +182,7 @@ std::optional<Failure> SnapshotBuilder::openSockets(ListenEndpoint& endpoint) co
   const ContractHeader& header = contract_.header();
   const ListenOptions options{{header.receiveBufferBytes, header.sendBufferBytes}, header.mode != Mode::kBaseline};
   const auto close = [&endpoint](size_t worker) {
-    endpoint.dropsOfClosed += readSocketMemory(endpoint.sockets[worker]->fd.get()).drops;
+    endpoint.dropsOfClosed += readSocketDrops(endpoint.sockets[worker]->fd.get());
   };
   for (size_t worker = workers_.tables.size(); worker < endpoint.sockets.size(); worker++) close(worker);
   const size_t present = std::min(endpoint.sockets.size(), workers_.tables.size());
