@@ -3,8 +3,9 @@ import type { CountersReport } from "../metrics/report.ts";
 
 type Health = NonNullable<CountersReport["health"]>;
 
-const SHOWN_MAX = 8;
-const TEXT_MAX = 256;
+/** Bounds of lists and texts in the status of a node. */
+export const SHOWN_MAX = 8;
+export const TEXT_MAX = 256;
 
 /** No backend has shown that it is well, and some that they are not. */
 export function areAllDown({ health }: CountersReport): boolean {

@@ -102,13 +102,13 @@ export class Reporter {
     const present = report();
     const hasRestarted = present === undefined || present.uptimeMs < (this.#previous?.uptimeMs ?? 0);
     const previous = hasRestarted ? undefined : this.#previous;
-    const status = nodeStatus({ state: state(), version, report: present, previous });
-    if (withNumbers || this.#latest === undefined || status.rates === undefined) {
+    const rates = withNumbers || present === undefined ? undefined : this.#latest;
+    const status = nodeStatus({ state: state(), version, report: present, previous, rates });
+    if (rates === undefined) {
       this.#previous = present;
       this.#latest = status.rates;
-      return status;
     }
-    return { ...status, rates: this.#latest };
+    return status;
   }
 
   #random(): number {

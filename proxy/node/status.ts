@@ -3,11 +3,8 @@ import { isNativeError } from "../apply/errors.ts";
 import { kernelDropsOf, sumDrops } from "../counters/drops.ts";
 import { counterDelta, counterRate } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
-import { areAllDown, backendHealthOf, downText } from "./backend_health.ts";
+import { areAllDown, backendHealthOf, downText, SHOWN_MAX, TEXT_MAX } from "./backend_health.ts";
 import { nodeLoad } from "./load.ts";
-
-const SHOWN_MAX = 8;
-const TEXT_MAX = 256;
 
 /** Why this node is not on the generation that was asked for: a word for programs, a text for people. */
 export interface Problem {
@@ -53,10 +50,12 @@ export interface StatusInput {
   readonly report: CountersReport | undefined;
   /** An earlier report of the same run, for rates. */
   readonly previous: CountersReport | undefined;
+  /** To be told once more in place of those since `previous`. */
+  readonly rates?: QuicProxyNodeStatus["rates"];
 }
 
 /** What a node says about itself. Pure; measured numbers have two significant digits, so that noise is no change. */
-export function nodeStatus({ state, version, report, previous }: StatusInput): QuicProxyNodeStatus {
+export function nodeStatus({ state, version, report, previous, rates }: StatusInput): QuicProxyNodeStatus {
   const { appliedGeneration, appliedBackends, leftOut, source, problem } = state;
   const ready = report?.ready === true;
   const refusedGeneration = problem?.generation;
@@ -72,7 +71,7 @@ export function nodeStatus({ state, version, report, previous }: StatusInput): Q
     version,
     ...(report === undefined
       ? {}
-      : { ...levelsOf(report), ...backendHealthOf(report), rates: ratesOf(report, previous) }),
+      : { ...levelsOf(report), ...backendHealthOf(report), rates: rates ?? ratesOf(report, previous) }),
   };
 }
 
