@@ -16,9 +16,9 @@ const MAX_BETWEEN = 60;
 const MAX_LINES = 200_000;
 const MAX_NOTE = 4096;
 const MAX_NAME = 512;
-const MAX_PORT = 65_535;
+export const MAX_PORT = 65_535;
 /** IFNAMSIZ without its NUL. */
-const INTERFACE_NAME = /^[^\s/\p{Cc}]{1,15}$/u;
+export const INTERFACE_NAME = /^[^\s/\p{Cc}]{1,15}$/u;
 
 export function formatBundle(bundle: Bundle): string {
   return `${JSON.stringify(bundle)}\n`;

@@ -1,13 +1,11 @@
 import type { ProxyMeasure } from "../reading/proxy_measure.ts";
 import { BUNDLE_FORMAT, type Bundle, type RawReading, type Subject } from "../reading/raw.ts";
 import type { ReadingPlan } from "../reading/read.ts";
+import { SOCKETS } from "../reading/sources.ts";
 import type { Witness } from "../reading/witness.ts";
 
 /** How full the queues of sockets are, is looked at so often within a window. */
 const SAMPLES = 9;
-
-/** All that tells it; with a port, only the sockets of that port are asked for. */
-const SOCKETS: ReadonlySet<string> = new Set(["inet_diag/udp4", "inet_diag/udp6"]);
 
 /** What a bundle is taken of; `wait` and `read` are the outside. */
 export interface Taking {

@@ -1,4 +1,5 @@
 import { HAND_OFFS } from "../path/hand_offs.ts";
+import { NOT_ASKED } from "../reading/sections.ts";
 import { count, share } from "../verdict/words.ts";
 import type { Report, ReportFinding, Row } from "./report.ts";
 import { printable, wrap } from "./wrap.ts";
@@ -145,7 +146,7 @@ function witnessLines({ witnessed, evidenceNotes }: Report): string[] {
 
 /** What was never asked for is not missed. */
 function missingLines({ missing }: Report): string[] {
-  const refused = missing.filter(({ why }) => why !== "not part of this reading");
+  const refused = missing.filter(({ why }) => why !== NOT_ASKED);
   if (refused.length === 0) return [];
   return [
     "not read:",

@@ -1,3 +1,4 @@
+import { formatAddress } from "../../process/host_port.ts";
 import type { Reading, UdpSocket } from "../reading/reading.ts";
 import type { SocketMeasure } from "./measures.ts";
 import type { Comparison, Window } from "./window.ts";
@@ -20,9 +21,8 @@ export function socketMeasures(window: Window, comparison: Comparison): SocketMe
 }
 
 /** "[::]:443 inode 7": for people. */
-export function nameOf({ family, localAddress, localPort, inode }: UdpSocket): string {
-  const address = family === 6 ? `[${localAddress}]` : localAddress;
-  return `socket ${address}:${localPort}${inode === 0 ? "" : ` inode ${inode}`}`;
+export function nameOf({ localAddress, localPort, inode }: UdpSocket): string {
+  return `socket ${formatAddress(localAddress, localPort)}${inode === 0 ? "" : ` inode ${inode}`}`;
 }
 
 /** Members of one SO_REUSEPORT group have it in common. A connected socket is in none. */

@@ -1,4 +1,5 @@
 import type { Drop } from "../reading/witness.ts";
+import { restOf, sumOf } from "./count.ts";
 import type { HandOffId } from "./hand_offs.ts";
 import type { Count, LinkMeasure, Measures } from "./measures.ts";
 import { placeOf } from "./reasons.ts";
@@ -37,16 +38,7 @@ export interface Cause {
   readonly countsMore: boolean;
 }
 
-/** What can be told of several counts: those that are there. */
-function total(...counts: readonly Count[]): Count {
-  const known = counts.filter((count) => count !== undefined);
-  return known.length === 0 ? undefined : known.reduce((sum, count) => sum + count, 0);
-}
-
-const rest = (whole: Count, part: Count): Count => (whole === undefined ? undefined : Math.max(0, whole - (part ?? 0)));
-
-const overLinks = (of: (link: LinkMeasure) => number) => (measures: Measures) =>
-  total(...(measures.links ?? []).map(of));
+const overLinks = (of: (link: LinkMeasure) => number) => (measures: Measures) => sumOf((measures.links ?? []).map(of));
 
 /** One event may stand in several of these. */
 const missed = ({ stats }: LinkMeasure): number =>
@@ -70,15 +62,16 @@ type UdpColumn = "receiveBufferErrors" | "checksumErrors" | "memoryErrors" | "ot
 const udp =
   (column: UdpColumn) =>
   ({ udp: { ip4, ip6 } }: Measures): Count =>
-    total(ip4[column], ip6[column]);
+    sumOf([ip4[column], ip6[column]]);
 
-const reversePath = ({ ip: { ip4, ip6 } }: Measures): Count => total(ip4.reversePathFiltered, ip6.reversePathFiltered);
+const reversePath = ({ ip: { ip4, ip6 } }: Measures): Count =>
+  sumOf([ip4.reversePathFiltered, ip6.reversePathFiltered]);
 const isReversePath = isReason("IP_RPFILTER");
 const isIngress = startsWith("TC_");
 const isOfFragments = startsWith("FRAG_", "DUP_FRAG");
 const isIpInput = isAt("3", "3n");
 
-const backlogDrops = ({ cpus = [] }: Measures): Count => total(...cpus.map(({ dropped }) => dropped));
+const backlogDrops = ({ cpus = [] }: Measures): Count => sumOf(cpus.map(({ dropped }) => dropped));
 
 export const CAUSES: readonly Cause[] = [
   {
@@ -101,7 +94,7 @@ export const CAUSES: readonly Cause[] = [
     cause: "tc-ingress",
     handOff: "3",
     counter: "drops of tc rules at the ingress",
-    counted: ({ send }) => total(...send.ingressDrops.map(({ drops }) => drops)),
+    counted: ({ send }) => sumOf(send.ingressDrops.map(({ drops }) => drops)),
     isIts: (drop) => isIpInput(drop) && isIngress(drop),
     countsMore: true,
   },
@@ -117,7 +110,7 @@ export const CAUSES: readonly Cause[] = [
     cause: "fragments",
     handOff: "3",
     counter: "ReasmFails",
-    counted: ({ ip: { ip4, ip6 } }) => total(ip4.reassembly.failed, ip6.reassembly.failed),
+    counted: ({ ip: { ip4, ip6 } }) => sumOf([ip4.reassembly.failed, ip6.reassembly.failed]),
     isIts: isOfFragments,
     countsMore: true,
   },
@@ -125,7 +118,7 @@ export const CAUSES: readonly Cause[] = [
     cause: "eaten",
     handOff: "3",
     counter: "InReceives without InDelivers",
-    counted: (measures) => rest(total(measures.ip.ip4.eaten, measures.ip.ip6.eaten), reversePath(measures)),
+    counted: (measures) => restOf(sumOf([measures.ip.ip4.eaten, measures.ip.ip6.eaten]), [reversePath(measures)]),
     isIts: (drop) => isIpInput(drop) && ![isIngress, isReversePath, isOfFragments].some((is) => is(drop)),
     countsMore: true,
   },
@@ -173,7 +166,7 @@ export const CAUSES: readonly Cause[] = [
     cause: "qdisc",
     handOff: "8",
     counter: "drops of queueing disciplines",
-    counted: ({ send }) => total(...send.qdiscDrops.map(({ drops }) => drops)),
+    counted: ({ send }) => sumOf(send.qdiscDrops.map(({ drops }) => drops)),
     isIts: startsWith("QDISC_", "FQ_", "CAKE_", "DUALPI2_"),
     countsMore: true,
   },
@@ -181,7 +174,7 @@ export const CAUSES: readonly Cause[] = [
     cause: "neighbour",
     handOff: "8",
     counter: "unresolved_discards",
-    counted: ({ send: { neighbourDiscards } }) => total(neighbourDiscards.arp, neighbourDiscards.ndisc),
+    counted: ({ send: { neighbourDiscards } }) => sumOf([neighbourDiscards.arp, neighbourDiscards.ndisc]),
     isIts: isReason("NEIGH_QUEUEFULL"),
     countsMore: true,
   },
@@ -189,7 +182,7 @@ export const CAUSES: readonly Cause[] = [
     cause: "no-route",
     handOff: "8",
     counter: "OutNoRoutes",
-    counted: ({ ip: { ip4, ip6 } }) => total(ip4.outNoRoutes, ip6.outNoRoutes),
+    counted: ({ ip: { ip4, ip6 } }) => sumOf([ip4.outNoRoutes, ip6.outNoRoutes]),
     isIts: isReason("IP_OUTNOROUTES"),
     countsMore: true,
   },
@@ -199,7 +192,7 @@ export const CAUSES: readonly Cause[] = [
     counter: "rx_dropped",
     // What the backlog of a CPU refuses is counted at the device, too.
     counted: (measures) =>
-      rest(overLinks(({ stats }) => stats.get("rx_dropped") ?? 0)(measures), backlogDrops(measures)),
+      restOf(overLinks(({ stats }) => stats.get("rx_dropped") ?? 0)(measures), [backlogDrops(measures)]),
     isIts: isAt("not ours"),
     countsMore: true,
   },

@@ -1,6 +1,9 @@
 import type { RawReading } from "./raw.ts";
 import { type Parsed, printable } from "./text/columns.ts";
 
+/** Why there is nothing of a source that the reading was not to have. */
+export const NOT_ASKED = "not part of this reading";
+
 /**
  * The sources of one RawReading on their way through the parsers; keeps why each of them is not there, or not whole. What
  * stands in them may be anybody's: a source of the wrong kind, or of none, is one with a reason.
@@ -45,7 +48,7 @@ export class Sections {
       return value;
     }
     if (typeof fields.error === "string") this.note(name, fields.error);
-    else this.note(name, source === undefined ? "not part of this reading" : `it holds no ${kind}`);
+    else this.note(name, source === undefined ? NOT_ASKED : `it holds no ${kind}`);
     return undefined;
   }
 }

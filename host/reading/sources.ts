@@ -115,3 +115,6 @@ export const LIGHT: ReadonlySet<string> = new Set([
   "inet_diag/udp4",
   "inet_diag/udp6",
 ]);
+
+/** The sockets alone; with a port, only those of that port are asked for. */
+export const SOCKETS: ReadonlySet<string> = new Set(["inet_diag/udp4", "inet_diag/udp6"]);

@@ -9,3 +9,6 @@ export function atIp({ ip, offload }: Measures, of: (measure: IpMeasure) => Coun
     times(of(ip.ip6), datagramsPerIpCount(offload.ip6)),
   ]);
 }
+
+/** What the IP layer received. */
+export const receivedByIp = (measures: Measures): Count => atIp(measures, ({ inReceives }) => inReceives);

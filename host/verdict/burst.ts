@@ -4,7 +4,7 @@ import { TRUESIZE_BYTES } from "../path/truesize.ts";
 import type { Verdict } from "./finding.ts";
 import { ofReason } from "./group_member.ts";
 import type { LosingSockets } from "./losing_sockets.ts";
-import { capacityOf, timesBusy, timesFull, utilization } from "./queue.ts";
+import { capacityOf, occupancyOf, utilization } from "./queue.ts";
 import { portName, socketLine } from "./socket_words.ts";
 import { count, perSecond, ratio, share, size } from "./words.ts";
 
@@ -43,9 +43,7 @@ function heldBytes({ sockets, lost }: LosingSockets, measures: Measures): number
 
 function proofOf({ sockets, lost }: LosingSockets, measures: Measures, held: number): string[] {
   const { seconds, totals } = measures;
-  const full = sockets.reduce((sum, socket) => sum + timesFull(socket, measures), 0);
-  const readings = sockets.reduce((sum, { queueBytes }) => sum + queueBytes.length, 0);
-  const busy = sockets.reduce((sum, socket) => sum + timesBusy(socket), 0);
+  const { full, readings, busy } = occupancyOf(sockets, measures);
   const rho = greatest(sockets.map((socket) => utilization(socket, lost, measures)));
   return [
     `lost ${count(lost)} (${share(lost, totals.arrived ?? lost)} of what arrived at ${perSecond(totals.arrived ?? lost, seconds)}), but the buffer was full at only ${full} of ${readings} readings`,

@@ -1,6 +1,6 @@
 import { restOf } from "../path/count.ts";
 import type { NetfilterMeasure } from "../path/measures.ts";
-import { receivedByIp } from "./filter_rule.ts";
+import { receivedByIp } from "./at_ip.ts";
 import type { Found, Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
 import { count, share } from "./words.ts";

@@ -3,7 +3,7 @@ import { TRUESIZE_BYTES } from "../path/truesize.ts";
 import type { Verdict } from "./finding.ts";
 import { ofReason } from "./group_member.ts";
 import type { LosingSockets } from "./losing_sockets.ts";
-import { timesBusy, timesFull } from "./queue.ts";
+import { occupancyOf } from "./queue.ts";
 import { bufferOf, portName, socketLine } from "./socket_words.ts";
 import { count, duration, perSecond, ratio, share, size } from "./words.ts";
 
@@ -31,9 +31,7 @@ export const consumptionMismatch: Verdict = {
 function proofOf(losing: LosingSockets, measures: Measures): string[] {
   const { group, sockets, lost } = losing;
   const { seconds, totals } = measures;
-  const full = sockets.reduce((sum, socket) => sum + timesFull(socket, measures), 0);
-  const readings = sockets.reduce((sum, { queueBytes }) => sum + queueBytes.length, 0);
-  const busy = sockets.reduce((sum, socket) => sum + timesBusy(socket), 0);
+  const { full, readings, busy } = occupancyOf(sockets, measures);
   return [
     ...rates(losing, measures),
     `lost ${count(lost)} (${perSecond(lost, seconds)}), ${share(lost, totals.arrived ?? lost)} of what arrived; the buffer was full at ${full} of ${readings} readings, something waited at ${busy}`,

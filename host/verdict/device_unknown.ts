@@ -3,7 +3,7 @@ import { isKnownDriver } from "../path/driver_counters.ts";
 import type { LinkMeasure, Measures } from "../path/measures.ts";
 import type { Found, Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
-import { lossOnLinks } from "./on_links.ts";
+import { deviceFill, lossOnLinks } from "./on_links.ts";
 import { count, share } from "./words.ts";
 
 export const deviceUnknown: Verdict = {
@@ -61,11 +61,7 @@ export const rxDropped: Verdict = {
         title: `The device ${link.name} dropped datagrams; its driver (${link.driver?.name}) has no other counter of it`,
         datagrams: drops,
         proof: [`${link.name}: rx_dropped ${count(drops)}, ${share(drops, drops + received)} of what came`],
-        fill: {
-          interface: link.name,
-          ...(link.rings && { "ring-max": String(link.rings.rxMax) }),
-          ...(link.channels && { "queues-max": String(link.channels.rxMax) }),
-        },
+        fill: deviceFill(measure),
       };
     }),
 };

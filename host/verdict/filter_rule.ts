@@ -1,6 +1,6 @@
 import { restOf, sumOf } from "../path/count.ts";
-import type { IpMeasure, Measures } from "../path/measures.ts";
-import { atIp } from "./at_ip.ts";
+import type { IpMeasure } from "../path/measures.ts";
+import { atIp, receivedByIp } from "./at_ip.ts";
 import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
 import { count, share } from "./words.ts";
@@ -17,7 +17,7 @@ export const filterRule: Verdict = {
   ],
   inVain: ["Socket buffers: UDP never saw the datagrams"],
   find: (measures) => {
-    const received = atIp(measures, ({ inReceives }) => inReceives);
+    const received = receivedByIp(measures);
     const lost = restOf(atIp(measures, unexplained), [
       measures.netfilter.dropped,
       ...measures.netfilter.queues.map((each) => each.queueDropped + each.userDropped),
@@ -42,6 +42,3 @@ function unexplained(measure: IpMeasure): number | undefined {
   const named = [reversePathFiltered, headerErrors, addressErrors, noRoutes, truncated, discards, unknownProtocols];
   return restOf(measure.eaten, [sumOf(named)]);
 }
-
-/** For other verdicts of netfilter: what IP received. */
-export const receivedByIp = (measures: Measures): number | undefined => atIp(measures, ({ inReceives }) => inReceives);

@@ -1,6 +1,6 @@
 import { sumOf } from "../path/count.ts";
 import type { IpMeasure } from "../path/measures.ts";
-import { atIp } from "./at_ip.ts";
+import { atIp, receivedByIp } from "./at_ip.ts";
 import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
 import { count } from "./words.ts";
@@ -23,13 +23,7 @@ export const ipInputErrors: Verdict = {
   inVain: ["Socket buffers: the datagrams were refused before UDP"],
   find: (measures) => {
     const lost = atIp(measures, (measure) => sumOf(PARTS.map(([, part]) => part(measure))));
-    if (
-      !isLoss(
-        lost,
-        atIp(measures, ({ inReceives }) => inReceives),
-      )
-    )
-      return [];
+    if (!isLoss(lost, receivedByIp(measures))) return [];
     const parts = PARTS.flatMap(([name, part]) => {
       const moved = atIp(measures, part) ?? 0;
       return moved > 0 ? [`${name} ${count(moved)}`] : [];

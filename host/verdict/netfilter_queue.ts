@@ -1,4 +1,4 @@
-import { receivedByIp } from "./filter_rule.ts";
+import { receivedByIp } from "./at_ip.ts";
 import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
 import { count } from "./words.ts";

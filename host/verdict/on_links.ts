@@ -28,3 +28,6 @@ export function deviceFill({ link }: LinkMeasure): Record<string, string> {
     ...(link.channels && { "queues-max": String(link.channels.rxMax) }),
   };
 }
+
+export const nameOfInterface = ({ after }: Pick<Measures, "after">, index: number): string =>
+  after.links?.find((link) => link.index === index)?.name ?? `interface ${index}`;

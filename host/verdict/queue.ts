@@ -44,6 +44,19 @@ export function isStill(measure: SocketMeasure, measures: Measures): boolean {
 /** At how many of the readings something waited: the reader had work. */
 export const timesBusy = ({ queueBytes }: SocketMeasure): number => queueBytes.filter((bytes) => bytes > 0).length;
 
+/** Of all these sockets: readings, those at which the buffer was full, and those at which something waited. */
+export function occupancyOf(
+  sockets: readonly SocketMeasure[],
+  measures: Measures,
+): { readonly full: number; readonly readings: number; readonly busy: number } {
+  const sum = (of: (socket: SocketMeasure) => number): number => sockets.reduce((total, each) => total + of(each), 0);
+  return {
+    full: sum((socket) => timesFull(socket, measures)),
+    readings: sum(({ queueBytes }) => queueBytes.length),
+    busy: sum(timesBusy),
+  };
+}
+
 /**
  * Arrival rate by what the reader can do (rho). What it can do is what it did, divided by the share of time in which it had
  * work: that is the share of readings at which something waited, and half a reading more of each kind, for readings are few

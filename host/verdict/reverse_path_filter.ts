@@ -1,4 +1,4 @@
-import { atIp } from "./at_ip.ts";
+import { atIp, receivedByIp } from "./at_ip.ts";
 import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
 import { count } from "./words.ts";
@@ -13,13 +13,7 @@ export const reversePathFilter: Verdict = {
   inVain: ["Firewall rules: the datagrams are refused by routing"],
   find: (measures) => {
     const lost = atIp(measures, ({ reversePathFiltered }) => reversePathFiltered);
-    if (
-      !isLoss(
-        lost,
-        atIp(measures, ({ inReceives }) => inReceives),
-      )
-    )
-      return [];
+    if (!isLoss(lost, receivedByIp(measures))) return [];
     return [
       {
         severity: "loss",

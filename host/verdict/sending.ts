@@ -2,13 +2,10 @@ import { greatest, restOf, sumOf } from "../path/count.ts";
 import type { Measures } from "../path/measures.ts";
 import type { Verdict } from "./finding.ts";
 import { isLoss, isSkew } from "./gates.ts";
-import { lossOnLinks } from "./on_links.ts";
+import { lossOnLinks, nameOfInterface } from "./on_links.ts";
 import { count, share } from "./words.ts";
 
 const attempted = ({ totals }: Measures): number | undefined => sumOf([totals.sent, totals.sendBufferErrors]);
-
-const nameOfInterface = ({ after }: Measures, index: number): string =>
-  after.links?.find((link) => link.index === index)?.name ?? `interface ${index}`;
 
 export const noRoute: Verdict = {
   name: "no-route",

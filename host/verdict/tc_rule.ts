@@ -1,5 +1,6 @@
 import type { Verdict } from "./finding.ts";
 import { isLoss } from "./gates.ts";
+import { nameOfInterface } from "./on_links.ts";
 import { count } from "./words.ts";
 
 export const tcRule: Verdict = {
@@ -11,7 +12,7 @@ export const tcRule: Verdict = {
     send.ingressDrops.flatMap(({ interfaceIndex, kind, drops }) => {
       const received = links.find(({ link }) => link.index === interfaceIndex)?.received;
       if (!isLoss(drops, received)) return [];
-      const name = after.links?.find(({ index }) => index === interfaceIndex)?.name ?? `interface ${interfaceIndex}`;
+      const name = nameOfInterface({ after }, interfaceIndex);
       return [
         {
           severity: "loss",

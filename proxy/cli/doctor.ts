@@ -2,7 +2,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { durationMs } from "../../crds/quantities.ts";
-import { formatBundle, MAX_BUNDLE_BYTES, parseBundle } from "../../host/doctor/bundle.ts";
+import { formatBundle, INTERFACE_NAME, MAX_BUNDLE_BYTES, MAX_PORT, parseBundle } from "../../host/doctor/bundle.ts";
 import { BundleError } from "../../host/doctor/bundle_error.ts";
 import { formatJson } from "../../host/doctor/json.ts";
 import { judge } from "../../host/doctor/judge.ts";
@@ -13,11 +13,10 @@ import type { Bundle } from "../../host/reading/raw.ts";
 import { readHost } from "../../host/reading/read.ts";
 import type { HostPort } from "../../process/host_port.ts";
 import { proxyWithin } from "./doctor_proxy.ts";
-import { parseAddress } from "./top.ts";
+import { parseAddress } from "./top_client.ts";
 import type { Output } from "./validate.ts";
 
 const EXIT_COULD_NOT_TELL = 2;
-const PORT_MAX = 65_535;
 const WINDOW_MIN_MS = 1000;
 const WINDOW_MAX_MS = 600_000;
 
@@ -50,14 +49,14 @@ const HOST: DoctorEdge = {
 
 function parsePort(text: string): number {
   const port = Number(text);
-  if (!/^[0-9]{1,5}$/.test(text) || port < 1 || port > PORT_MAX) {
-    throw new InvalidArgumentError(`Allowed: a UDP port, 1 to ${PORT_MAX}.`);
+  if (!/^[0-9]{1,5}$/.test(text) || port < 1 || port > MAX_PORT) {
+    throw new InvalidArgumentError(`Allowed: a UDP port, 1 to ${MAX_PORT}.`);
   }
   return port;
 }
 
 function parseInterface(text: string): string {
-  if (!/^[^\s/\p{Cc}]{1,15}$/u.test(text)) {
+  if (!INTERFACE_NAME.test(text)) {
     throw new InvalidArgumentError("Allowed: the name of a network interface, such as eth0.");
   }
   return text;

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import pc from "picocolors";
 import { durationMs } from "../../crds/quantities.ts";
-import { type HostPort, parseHostPort } from "../../process/host_port.ts";
+import type { HostPort } from "../../process/host_port.ts";
 import { counterRates } from "../counters/rates.ts";
 import type { CountersReport } from "../metrics/report.ts";
-import { fetchReport, UnreachableError } from "./top_client.ts";
+import { fetchReport, parseAddress, UnreachableError } from "./top_client.ts";
 import { openScreen, type Screen } from "./top_screen.ts";
 import { renderTop } from "./top_view.ts";
 
@@ -20,13 +20,6 @@ interface TopOptions {
 
 const INTERVAL_MIN_MS = 100;
 const EXIT_RUNTIME_FAILURE = 1;
-
-/** Where a proxy serves its metrics. */
-export function parseAddress(text: string): HostPort {
-  const address = parseHostPort(text);
-  if (!address) throw new InvalidArgumentError("Allowed: ADDR:PORT, such as 127.0.0.1:9464, [::1]:9464 or :9464.");
-  return address.address === "0.0.0.0" ? { ...address, address: "127.0.0.1" } : address;
-}
 
 function parseInterval(text: string): number {
   const ms = durationMs(text);

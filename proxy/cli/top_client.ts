@@ -1,11 +1,18 @@
 import { once } from "node:events";
 import { get, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
-import type { HostPort } from "../../process/host_port.ts";
-import { formatAddress } from "../../process/host_port.ts";
+import { InvalidArgumentError } from "commander";
+import { formatAddress, type HostPort, parseHostPort } from "../../process/host_port.ts";
 import type { CountersReport } from "../metrics/report.ts";
 
 const TIMEOUT_MS = 2000;
+
+/** Where a proxy serves its metrics. */
+export function parseAddress(text: string): HostPort {
+  const address = parseHostPort(text);
+  if (!address) throw new InvalidArgumentError("Allowed: ADDR:PORT, such as 127.0.0.1:9464, [::1]:9464 or :9464.");
+  return address.address === "0.0.0.0" ? { ...address, address: "127.0.0.1" } : address;
+}
 
 export class UnreachableError extends Error {
   override readonly name = "UnreachableError";

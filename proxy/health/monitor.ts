@@ -1,3 +1,4 @@
+import { formatAddress } from "../../process/host_port.ts";
 import { counterDelta } from "../counters/rates.ts";
 import { describeConfig, type HealthConfig } from "./config.ts";
 import { decidePool, EMPTY_POOL, type Pool, sharesOf, withBackends } from "./pool.ts";
@@ -36,8 +37,7 @@ export const LOOK_MS = 1000;
 
 const CHANGES = { Healthy: "healthy", OnTrial: "onTrial", Unhealthy: "unhealthy" } as const;
 
-const nameOf = ({ address, port }: HealthPlan["backends"][number]): string =>
-  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+const nameOf = ({ address, port }: HealthPlan["backends"][number]): string => formatAddress(address, port);
 
 /** Backends that get new flows: only these are checked. */
 function servingOf({ backends }: HealthPlan): HealthPlan["backends"] {

@@ -1,4 +1,5 @@
 import type { BackendMeasure, ProxyMeasure } from "../../host/reading/proxy_measure.ts";
+import { formatAddress } from "../../process/host_port.ts";
 import type { BackendCounters, CounterTotals } from "../counters/read.ts";
 import type { CountersReport } from "./report.ts";
 
@@ -8,6 +9,8 @@ import type { CountersReport } from "./report.ts";
  */
 export function proxyMeasure(before: CountersReport, after: CountersReport): ProxyMeasure | undefined {
   if (after.uptimeMs < before.uptimeMs) return undefined;
+  // The first of a name counts.
+  const old = new Map([...before.backends].reverse().map((backend) => [nameOf(backend), backend]));
   const moved = (name: keyof CounterTotals): number => after.totals[name] - before.totals[name];
   return {
     received: moved("receive_datagrams"),
@@ -19,14 +22,14 @@ export function proxyMeasure(before: CountersReport, after: CountersReport): Pro
       noPort: moved("route_dropped_no_socket"),
       noBackend: moved("route_dropped_no_backend"),
     },
-    backends: after.backends.map((backend) => backendMeasure(before.backends, backend)),
+    backends: after.backends.map((backend) => backendMeasure(old.get(nameOf(backend)), backend)),
   };
 }
 
+const nameOf = ({ address, port }: BackendCounters): string => formatAddress(address, port);
+
 /** One that came within the window began at 0. */
-function backendMeasure(before: readonly BackendCounters[], now: BackendCounters): BackendMeasure {
-  const old = before.find(({ address, port }) => address === now.address && port === now.port);
+function backendMeasure(old: BackendCounters | undefined, now: BackendCounters): BackendMeasure {
   const moved = (cell: "forwarded" | "returned" | "refused"): number => Math.max(0, now[cell] - (old?.[cell] ?? 0));
-  const name = now.address.includes(":") ? `[${now.address}]:${now.port}` : `${now.address}:${now.port}`;
-  return { name, sent: moved("forwarded"), answered: moved("returned"), refused: moved("refused") };
+  return { name: nameOf(now), sent: moved("forwarded"), answered: moved("returned"), refused: moved("refused") };
 }

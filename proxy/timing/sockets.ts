@@ -1,3 +1,4 @@
+import { TRUESIZE_BYTES } from "../../host/path/truesize.ts";
 import type { NativeEndpoint, NativeSocket } from "../apply/addon.ts";
 import { counterDelta } from "../counters/rates.ts";
 
@@ -15,8 +16,6 @@ export interface SocketGrowth {
   bufferBytes: number;
 }
 
-/** A datagram of 1,200 octets: a block of 2,048 for it and what the kernel puts beside it, 256 for its sk_buff. */
-const TYPICAL_TRUESIZE_BYTES = 2304;
 /** For what is larger than the block: headers, room in front, skb_shared_info and the sk_buff. */
 const TRUESIZE_OVERHEAD_BYTES = 1104;
 
@@ -25,7 +24,7 @@ const TRUESIZE_OVERHEAD_BYTES = 1104;
  */
 export function truesizeBytes(payloadBytes: number, datagrams: number): number {
   const mean = datagrams > 0 ? payloadBytes / datagrams : 0;
-  return Math.max(TYPICAL_TRUESIZE_BYTES, mean + TRUESIZE_OVERHEAD_BYTES);
+  return Math.max(TRUESIZE_BYTES, mean + TRUESIZE_OVERHEAD_BYTES);
 }
 
 type Endpoints = readonly NativeEndpoint[] | undefined;
