@@ -2,7 +2,7 @@ import { sumOf } from "../path/count.ts";
 import type { Measures, SocketMeasure } from "../path/measures.ts";
 import { groupOf } from "../path/sockets.ts";
 import { isLoss } from "./gates.ts";
-import { isFull, isStill, utilization } from "./queue.ts";
+import { isFull, isStill, utilizationAtLeast } from "./queue.ts";
 
 /*
  * Which sockets lose datagrams because their buffer is full, and why. Each loss has one reason: foreign, unread and hot are
@@ -76,7 +76,7 @@ function contextOf(group: readonly SocketMeasure[], own: Pick<Context, "measures
 
 function reasonOf(socket: SocketMeasure, context: Context): Reason {
   if (!context.full.has(socket)) {
-    return utilization(socket, context.lost, context.measures) >= 1 ? "mismatch" : "burst";
+    return utilizationAtLeast(socket, context.lost, context.measures) >= 1 ? "mismatch" : "burst";
   }
   const isStanding = isStill(socket, context.measures);
   if (isStanding && isForeign(socket, context)) return "foreign";

@@ -62,10 +62,23 @@ export function occupancyOf(
  * work: that is the share of readings at which something waited, and half a reading more of each kind, for readings are few
  * (the prior of Jeffreys). Bad checksums were read, too. Where other sockets of the namespace read much, it is more than this.
  */
-export function utilization(measure: SocketMeasure, lost: number, { totals }: Measures): number {
+export function utilization(measure: SocketMeasure, lost: number, measures: Measures): number {
+  return rho(measure, lost, measures, busyShareOf(measure));
+}
+
+/** What that is at least: of few readings some show work by chance. One-sided, 95 %. */
+export function utilizationAtLeast(measure: SocketMeasure, lost: number, measures: Measures): number {
+  const share = busyShareOf(measure);
+  const deviation = Math.sqrt((share * (1 - share)) / (measure.queueBytes.length + 1));
+  return rho(measure, lost, measures, Math.max(0, share - ONE_SIDED_95 * deviation));
+}
+
+const ONE_SIDED_95 = 1.64;
+
+const busyShareOf = (measure: SocketMeasure): number => (timesBusy(measure) + 0.5) / (measure.queueBytes.length + 1);
+
+function rho(measure: SocketMeasure, lost: number, { totals }: Measures, busyShare: number): number {
   const done = (totals.delivered ?? 0) + (totals.checksumErrors ?? 0);
-  const busy = timesBusy(measure);
-  if (done === 0) return busy === 0 ? 0 : Number.POSITIVE_INFINITY;
-  const busyShare = (busy + 0.5) / (measure.queueBytes.length + 1);
+  if (done === 0) return timesBusy(measure) === 0 ? 0 : Number.POSITIVE_INFINITY;
   return (busyShare * (done + lost)) / done;
 }
